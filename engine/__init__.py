@@ -1,0 +1,1 @@
+"""Nashboard's engine: Qt-free, usable as a library and headless."""

@@ -1,0 +1,50 @@
+"""Hashes with separated domains, and the one canonical JSON form.
+
+SHA-256 for what machines replay (traces, commitments), Keccak-256 for what the chain checks.
+"""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from typing import Any
+
+from eth_hash.auto import keccak as _keccak
+
+OBSERVATION = b"\x02"
+ACTION = b"\x03"
+FAULT = b"\x04"
+COMMITMENT = b"\x05"
+HEADER = b"\x06"
+
+
+def sha(domain: bytes, *parts: bytes) -> bytes:
+    """Return SHA-256 over the domain byte and the parts, 32 bytes."""
+    digest = sha256(domain)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
+
+
+def keccak(data: bytes) -> bytes:
+    """Return Keccak-256 as the EVM computes it, 32 bytes."""
+    return _keccak(data)
+
+
+def canonical_json(value: Any) -> bytes:
+    """Return UTF-8 JSON with sorted keys and no white space. Floats are refused: they print differently elsewhere."""
+    _refuse_floats(value)
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise TypeError(f"canonical JSON holds no floats, got {value!r}")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"canonical JSON keys are strings, got {key!r}")
+            _refuse_floats(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_floats(item)

@@ -1,0 +1,145 @@
+"""Child processes that never outlive the program, and pools of spawned workers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ctypes
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from engine.core.errors import EngineError
+
+_PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+def die_with_parent(parent: int, sig: int = signal.SIGKILL) -> None:
+    """Ask the kernel to end this process when its parent ends (Linux); call it first thing in a child.
+
+    ``parent`` is the id of the process that started this one: when it is gone already, this one ends at once.
+    """
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, sig, 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), sig)
+
+
+def _prepare_child(parent: int) -> Callable[[], None]:
+    def prepare() -> None:
+        # Away from the terminal's process group: Ctrl+C reaches the program, which then stops its children in order.
+        os.setsid()
+        die_with_parent(parent)
+
+    return prepare
+
+
+def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment for foreign programs: a frozen build's own library path must not reach them."""
+    environment = dict(os.environ)
+    if getattr(sys, "frozen", False):
+        original = environment.pop("LD_LIBRARY_PATH_ORIG", None)
+        environment.pop("LD_LIBRARY_PATH", None)
+        if original is not None:
+            environment["LD_LIBRARY_PATH"] = original
+    environment.update(extra or {})
+    return environment
+
+
+class ChildProcess:
+    """A foreign program whose output lines are streamed to ``on_line``; use ``start`` and ``stop``."""
+
+    def __init__(self, process: asyncio.subprocess.Process, name: str, on_line: Callable[[str], None]) -> None:
+        self._process = process
+        self._name = name
+        self._reader = asyncio.get_running_loop().create_task(self._read(on_line), name=f"{name} output")
+
+    @classmethod
+    async def start(
+        cls,
+        argv: Sequence[str | Path],
+        *,
+        name: str,
+        on_line: Callable[[str], None],
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> ChildProcess:
+        """Start the program. Raises EngineError when it cannot be executed."""
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *(str(item) for item in argv),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                env=child_environment(env),
+                cwd=cwd,
+                preexec_fn=_prepare_child(os.getpid()) if os.name == "posix" else None,
+            )
+        except OSError as error:
+            raise EngineError(f"{name} could not be started", f"{argv[0]}: {error.strerror or error!r}") from error
+        return cls(process, name, on_line)
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Exit status, None while it runs."""
+        return self._process.returncode
+
+    async def wait(self) -> int:
+        """Wait for its end and return the exit status."""
+        return await self._process.wait()
+
+    async def stop(self, deadline: float = 5.0) -> int:
+        """End it: SIGTERM, then SIGKILL after ``deadline`` seconds. Returns the exit status."""
+        with contextlib.suppress(ProcessLookupError):
+            if self._process.returncode is None:
+                self._process.terminate()
+        try:
+            code = await asyncio.wait_for(self._process.wait(), deadline)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            code = await self._process.wait()
+        await self._reader
+        return code
+
+    async def _read(self, on_line: Callable[[str], None]) -> None:
+        stream = self._process.stdout
+        assert stream is not None
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:  # a line longer than the buffer: drop what is there and go on
+                continue
+            if not line:
+                return
+            on_line(line.decode("utf-8", "replace").rstrip("\n"))
+
+
+def _start_worker(parent: int) -> None:
+    die_with_parent(parent)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def worker_pool(workers: int) -> ProcessPoolExecutor:
+    """Return a pool of spawned processes with one BLAS and torch thread each; they end with this process.
+
+    Spawned, not forked: a fork after wasmtime or Qt ran in the parent hangs.
+    """
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+    return ProcessPoolExecutor(
+        workers,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(os.getpid(),),
+    )
