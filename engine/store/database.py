@@ -1,0 +1,129 @@
+"""The store: one SQLite file a data directory, opened with its migrations, written in transactions."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from engine.store.errors import StoreBusyError, StoreError
+from engine.store.ledger import Ledger
+from engine.store.outbox import Outbox
+from engine.store.schema import MIGRATIONS
+
+
+class Store:
+    """The open database. Reads go to ``db``; writes happen inside ``transaction``.
+
+    Write-ahead logging with full synchronisation: a committed transaction survives a kill of the program and a
+    loss of power.
+    """
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self.db = connection
+        self.ledger = Ledger(connection)
+        self.outbox = Outbox(connection)
+
+    @classmethod
+    def open(cls, path: Path) -> Store:
+        """Open or create the database at ``path``. Raises StoreError when it is unreadable or newer than this program."""
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
+            connection.row_factory = sqlite3.Row
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            _migrate(connection, path)
+        except sqlite3.Error as error:
+            raise _store_error(path, error) from error
+        return cls(path, connection)
+
+    def close(self) -> None:
+        """Close the database."""
+        self.db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Make all writes inside happen together or not at all; a transaction inside another joins it."""
+        if self.db.in_transaction:
+            yield self.db
+            return
+        try:
+            self.db.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise _store_error(self.path, error) from error
+        try:
+            yield self.db
+            self.db.execute("COMMIT")
+        except BaseException as error:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
+                if isinstance(error, sqlite3.IntegrityError):
+                    raise
+                raise _store_error(self.path, error) from error
+            raise
+
+    @contextmanager
+    def exclusive(self, purpose: str) -> Iterator[None]:
+        """Keep other programs on the same data directory from doing the same work meanwhile.
+
+        The lock is the kernel's: it goes with the process, however that ends. Raises StoreBusyError.
+        """
+        lock = FileLock(self.path.with_name(f"{purpose}.lock"), timeout=0.5)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise StoreBusyError(
+                f"Another Nashboard is busy with {purpose} in this data directory",
+                str(self.path.parent),
+                "Wait for it to end, or use another --data-dir.",
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(MIGRATIONS):
+        raise StoreError(
+            f"The store {path} was written by a newer Nashboard",
+            f"its schema is version {version}, this program knows {len(MIGRATIONS)}",
+            "Update Nashboard, or use another --data-dir.",
+        )
+    if 0 < version < len(MIGRATIONS):
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        shutil.copy2(path, path.with_name(f"{path.name}.v{version}.{int(time.time())}.backup"))
+    for number in range(version, len(MIGRATIONS)):
+        script = f"BEGIN IMMEDIATE;\n{MIGRATIONS[number]}\nPRAGMA user_version = {number + 1};\nCOMMIT;"
+        try:
+            connection.executescript(script)
+        except sqlite3.OperationalError:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            # Two programs may open a new directory at the same moment: the one that waited finds the work done.
+            if connection.execute("PRAGMA user_version").fetchone()[0] <= number:
+                raise
+
+
+def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
+    text = str(error)
+    if "full" in text:
+        return StoreError(
+            "The disk is full", f"the store {path} could not be written", "Free some space and resume: nothing is lost."
+        )
+    if "not a database" in text or "malformed" in text:
+        return StoreError(
+            f"The store {path} is damaged", text, "Move the file away, or restore a backup that lies beside it."
+        )
+    if "locked" in text or "busy" in text:
+        return StoreError(f"The store {path} is in use", text, "Close the other Nashboard on this data directory.")
+    return StoreError(f"The store {path} cannot be used", text, "Check the folder and its permissions, or use another --data-dir.")

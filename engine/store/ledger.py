@@ -1,0 +1,111 @@
+"""The ledger: append-only double entry in integer wei, with an idempotency key an entry.
+
+Accounts are named ``<kind>:<owner>``: ``world:x`` (outside), ``stake:<address>``, ``credit:<address>``,
+``pot:<round>``. Only ``world`` may go below zero.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from dataclasses import dataclass
+
+from engine.store.errors import LedgerError
+
+LOCAL_BOOK = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One movement of ``wei`` from the account ``debit`` to the account ``credit``."""
+
+    key: str
+    kind: str
+    debit: str
+    credit: str
+    wei: int
+    round_id: str | None = None
+
+
+class Ledger:
+    """Reads and appends; the caller holds the transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def append(self, book: str, entry: Entry) -> bool:
+        """Write the entry and move the balances. Returns False when its key is there already: nothing is paid twice.
+
+        Raises LedgerError for an amount that is not positive, an account overdrawn, or a key reused with other
+        content.
+        """
+        if entry.wei <= 0:
+            raise LedgerError(f"Ledger entry {entry.key} refused", f"the amount {entry.wei} is not positive")
+        known = self._db.execute("SELECT * FROM ledger WHERE key = ?", (entry.key,)).fetchone()
+        if known is not None:
+            self._refuse_changed(book, entry, known)
+            return False
+        self._db.execute(
+            "INSERT INTO ledger (key, book, kind, debit, credit, wei, round_id, created) VALUES (?,?,?,?,?,?,?,?)",
+            (entry.key, book, entry.kind, entry.debit, entry.credit, str(entry.wei), entry.round_id, time.time()),
+        )
+        self._move(book, entry.debit, -entry.wei)
+        self._move(book, entry.credit, entry.wei)
+        return True
+
+    def balance(self, book: str, account: str) -> int:
+        """Return the balance in wei."""
+        row = self._db.execute("SELECT wei FROM balances WHERE book = ? AND account = ?", (book, account)).fetchone()
+        return int(row[0]) if row else 0
+
+    def balances(self, book: str) -> dict[str, int]:
+        """Return all balances of a book in wei."""
+        rows = self._db.execute("SELECT account, wei FROM balances WHERE book = ?", (book,))
+        return {row["account"]: int(row["wei"]) for row in rows}
+
+    def moved(self, book: str, debit: str, kind: str) -> int:
+        """Return the sum in wei of the entries of ``kind`` that left the account ``debit``."""
+        rows = self._db.execute(
+            "SELECT wei FROM ledger WHERE book = ? AND debit = ? AND kind = ?", (book, debit, kind)
+        ).fetchall()
+        return sum(int(row[0]) for row in rows)
+
+    def entries(self, book: str, *, round_id: str | None = None) -> list[Entry]:
+        """Return the entries of a book in the order they were written, all or those of one round."""
+        sql = "SELECT key, kind, debit, credit, wei, round_id FROM ledger WHERE book = ?"
+        values: list[str] = [book]
+        if round_id is not None:
+            sql += " AND round_id = ?"
+            values.append(round_id)
+        return [
+            Entry(row["key"], row["kind"], row["debit"], row["credit"], int(row["wei"]), row["round_id"])
+            for row in self._db.execute(sql + " ORDER BY id", values)
+        ]
+
+    def audit(self, book: str) -> dict[str, tuple[int, int]]:
+        """Return the accounts whose balance is not the sum of their entries: account -> (balance, sum)."""
+        sums: dict[str, int] = {}
+        for entry in self.entries(book):
+            sums[entry.debit] = sums.get(entry.debit, 0) - entry.wei
+            sums[entry.credit] = sums.get(entry.credit, 0) + entry.wei
+        held = self.balances(book)
+        return {
+            account: (held.get(account, 0), sums.get(account, 0))
+            for account in sorted(sums.keys() | held.keys())
+            if held.get(account, 0) != sums.get(account, 0)
+        }
+
+    def _move(self, book: str, account: str, wei: int) -> None:
+        balance = self.balance(book, account) + wei
+        if balance < 0 and not account.startswith("world:"):
+            raise LedgerError(f"The account {account} would be overdrawn", f"its balance would be {balance} wei")
+        self._db.execute(
+            "INSERT INTO balances (book, account, wei) VALUES (?, ?, ?) "
+            "ON CONFLICT (book, account) DO UPDATE SET wei = excluded.wei",
+            (book, account, str(balance)),
+        )
+
+    def _refuse_changed(self, book: str, entry: Entry, known: sqlite3.Row) -> None:
+        same = (book, entry.kind, entry.debit, entry.credit, str(entry.wei), entry.round_id)
+        if same != tuple(known[name] for name in ("book", "kind", "debit", "credit", "wei", "round_id")):
+            raise LedgerError(f"Ledger entry {entry.key} refused", "the key is taken by an entry with other content")

@@ -1,0 +1,119 @@
+"""The schema, as the list of steps that lead to it. A released step never changes; a change is a new step."""
+
+from engine.store.outbox import OUTBOX_SCHEMA
+
+_FIRST = """
+CREATE TABLE modules (
+    sha256 TEXT PRIMARY KEY,
+    kind TEXT NOT NULL CHECK (kind IN ('agent', 'system')),
+    abi TEXT NOT NULL,
+    gate_version TEXT NOT NULL,
+    original BLOB NOT NULL,
+    instrumented BLOB NOT NULL
+) STRICT;
+
+CREATE TABLE agents (
+    sha256 TEXT PRIMARY KEY REFERENCES modules (sha256),
+    name TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    account INTEGER NOT NULL UNIQUE,
+    address TEXT NOT NULL UNIQUE,
+    removed INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- A book is one set of accounts: 'local', or '<chain id>:<vault address>' of a deployment.
+-- Amounts are decimal integers in wei: they do not fit SQLite's 64 bits.
+CREATE TABLE ledger (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    book TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    debit TEXT NOT NULL,
+    credit TEXT NOT NULL,
+    wei TEXT NOT NULL,
+    round_id TEXT,
+    created REAL NOT NULL
+) STRICT;
+CREATE INDEX ledger_by_account ON ledger (book, debit, kind);
+CREATE TRIGGER ledger_no_update BEFORE UPDATE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER ledger_no_delete BEFORE DELETE ON ledger BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+
+CREATE TABLE balances (
+    book TEXT NOT NULL,
+    account TEXT NOT NULL,
+    wei TEXT NOT NULL,
+    PRIMARY KEY (book, account)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE rounds (
+    round_id TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    book TEXT NOT NULL,
+    config TEXT NOT NULL,
+    system TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('playing', 'played', 'anchored', 'settled')),
+    results_hash TEXT,
+    root TEXT,
+    created REAL NOT NULL,
+    UNIQUE (name, number)
+) STRICT;
+
+-- The roster of a round, in the order of the addresses.
+CREATE TABLE entries (
+    round_id TEXT NOT NULL REFERENCES rounds (round_id),
+    seat INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    name TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    address TEXT NOT NULL,
+    PRIMARY KEY (round_id, seat),
+    UNIQUE (round_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE matches (
+    round_id TEXT NOT NULL REFERENCES rounds (round_id),
+    fixture INTEGER NOT NULL,
+    a INTEGER NOT NULL,
+    b INTEGER,
+    seed TEXT NOT NULL,
+    outcome TEXT NOT NULL,
+    cause TEXT,
+    seat INTEGER,
+    score_a INTEGER NOT NULL,
+    score_b INTEGER,
+    steps INTEGER NOT NULL,
+    gas INTEGER NOT NULL,
+    trace_root BLOB NOT NULL,
+    header BLOB NOT NULL,
+    commitment BLOB NOT NULL,
+    PRIMARY KEY (round_id, fixture)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE claims (
+    round_id TEXT NOT NULL REFERENCES rounds (round_id),
+    fixture INTEGER NOT NULL,
+    seat INTEGER NOT NULL,
+    score INTEGER NOT NULL,
+    evidence BLOB NOT NULL,
+    source TEXT NOT NULL,
+    PRIMARY KEY (round_id, fixture, seat)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE disqualifications (
+    round_id TEXT NOT NULL REFERENCES rounds (round_id),
+    seat INTEGER NOT NULL,
+    fixture INTEGER NOT NULL,
+    claimed INTEGER NOT NULL,
+    replayed INTEGER NOT NULL,
+    PRIMARY KEY (round_id, seat)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE deployments (
+    book TEXT PRIMARY KEY,
+    record TEXT NOT NULL,
+    created REAL NOT NULL
+) STRICT;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST + OUTBOX_SCHEMA,)
