@@ -1,1 +1,1 @@
-"""What must survive the program: SQLite with migrations, an append-only ledger, and the outbox of chain transactions."""
+"""What must survive the program: SQLite with migrations, an append-only ledger, the outbox of transactions."""

@@ -32,7 +32,7 @@ class Store:
 
     @classmethod
     def open(cls, path: Path) -> Store:
-        """Open or create the database at ``path``. Raises StoreError when it is unreadable or newer than this program."""
+        """Open or create the database at ``path``. Raises StoreError when it is unreadable or newer."""
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
             connection.row_factory = sqlite3.Row
@@ -126,4 +126,4 @@ def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
         )
     if "locked" in text or "busy" in text:
         return StoreError(f"The store {path} is in use", text, "Close the other Nashboard on this data directory.")
-    return StoreError(f"The store {path} cannot be used", text, "Check the folder and its permissions, or use another --data-dir.")
+    return StoreError(f"The store {path} cannot be used", text, "Check the folder, or use another --data-dir.")

@@ -1,0 +1,213 @@
+"""Rounds in the store: entries, matches, claims, disqualifications. Reads and writes rows, decides nothing."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.core.errors import UsageError
+from engine.store.database import Store
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRow:
+    """A round as stored. ``state`` is playing, played, anchored or settled; ``config`` its settings as JSON."""
+
+    round_id: str
+    number: int
+    name: str
+    book: str
+    config: dict[str, Any]
+    system: str
+    state: str
+    results_hash: str | None
+    root: str | None
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRow:
+    """An agent's seat in a round; seats follow the order of the addresses."""
+
+    seat: int
+    sha256: str
+    name: str
+    owner: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class MatchRow:
+    """A played match: seats of the roster ``a`` and ``b``, ``seat`` who lost by fault (0 or 1), scores, hashes."""
+
+    fixture: int
+    a: int
+    b: int | None
+    seed: int
+    outcome: str
+    cause: str | None
+    seat: int | None
+    score_a: int
+    score_b: int | None
+    steps: int
+    gas: int
+    trace_root: bytes
+    header: bytes
+    commitment: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRow:
+    """A score that an agent's owner claims for a match, ``evidence`` being the commitment of the claimed bundle."""
+
+    fixture: int
+    seat: int
+    score: int
+    evidence: bytes
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Disqualification:
+    """An agent that claimed a score which the replay does not give."""
+
+    seat: int
+    fixture: int
+    claimed: int
+    replayed: int
+
+
+class History:
+    """All rounds of a store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._db = store.db
+
+    def next_number(self, name: str) -> int:
+        """Return the number that the next round of that league gets, from 1."""
+        row = self._db.execute("SELECT COALESCE(MAX(number), 0) + 1 FROM rounds WHERE name = ?", (name,)).fetchone()
+        return int(row[0])
+
+    def open_round(self, row: RoundRow, entries: Iterable[EntryRow]) -> None:
+        """Write a new round and its roster."""
+        with self._store.transaction() as db:
+            db.execute(
+                "INSERT INTO rounds (round_id, number, name, book, config, system, state, created) "
+                "VALUES (?,?,?,?,?,?,?,?)",
+                (
+                    row.round_id,
+                    row.number,
+                    row.name,
+                    row.book,
+                    json.dumps(row.config),
+                    row.system,
+                    row.state,
+                    time.time(),
+                ),
+            )
+            db.executemany(
+                "INSERT INTO entries VALUES (?,?,?,?,?,?)",
+                ((row.round_id, e.seat, e.sha256, e.name, e.owner, e.address) for e in entries),
+            )
+
+    def rounds(self) -> list[RoundRow]:
+        """Return all rounds, newest first."""
+        return [_round(row) for row in self._db.execute("SELECT * FROM rounds ORDER BY created DESC, number DESC")]
+
+    def round(self, round_id: str) -> RoundRow:
+        """Return one round, by its id or an unambiguous beginning of it. Raises UsageError."""
+        rows = self._db.execute(
+            "SELECT * FROM rounds WHERE substr(round_id, 1, ?) = ? LIMIT 2", (len(round_id), round_id)
+        ).fetchall()
+        if len(rows) != 1 or not round_id:
+            why = "the id fits several rounds" if rows else "the store holds none of that id"
+            raise UsageError(f"There is no round {round_id!r}", why, "See `nashboard league standings`.")
+        return _round(rows[0])
+
+    def entries(self, round_id: str) -> list[EntryRow]:
+        """Return the roster of a round by seat."""
+        rows = self._db.execute("SELECT * FROM entries WHERE round_id = ? ORDER BY seat", (round_id,))
+        return [EntryRow(*tuple(row)[1:]) for row in rows]
+
+    def add_matches(self, round_id: str, matches: Sequence[MatchRow]) -> None:
+        """Write played matches; the caller holds the transaction. A fixture is never written twice."""
+        self._db.executemany(
+            "INSERT INTO matches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                (
+                    round_id,
+                    m.fixture,
+                    m.a,
+                    m.b,
+                    str(m.seed),
+                    m.outcome,
+                    m.cause,
+                    m.seat,
+                    m.score_a,
+                    m.score_b,
+                    m.steps,
+                    m.gas,
+                    m.trace_root,
+                    m.header,
+                    m.commitment,
+                )
+                for m in matches
+            ),
+        )
+
+    def matches(self, round_id: str) -> list[MatchRow]:
+        """Return the played matches of a round in their order."""
+        rows = self._db.execute("SELECT * FROM matches WHERE round_id = ? ORDER BY fixture", (round_id,))
+        return [_match(row) for row in rows]
+
+    def played_fixtures(self, round_id: str) -> set[int]:
+        """Return the numbers of the fixtures that are played."""
+        return {row[0] for row in self._db.execute("SELECT fixture FROM matches WHERE round_id = ?", (round_id,))}
+
+    def add_claim(self, round_id: str, claim: ClaimRow) -> None:
+        """Write a claim; the first one for a match and seat stands. The caller holds the transaction."""
+        self._db.execute(
+            "INSERT INTO claims VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+            (round_id, claim.fixture, claim.seat, claim.score, claim.evidence, claim.source),
+        )
+
+    def claims(self, round_id: str) -> list[ClaimRow]:
+        """Return the claims of a round in the order of the fixtures."""
+        rows = self._db.execute("SELECT * FROM claims WHERE round_id = ? ORDER BY fixture, seat", (round_id,))
+        return [ClaimRow(*tuple(row)[1:]) for row in rows]
+
+    def disqualify(self, round_id: str, item: Disqualification) -> None:
+        """Write a disqualification; the first one of an agent stands. The caller holds the transaction."""
+        self._db.execute(
+            "INSERT INTO disqualifications VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
+            (round_id, item.seat, item.fixture, item.claimed, item.replayed),
+        )
+
+    def disqualifications(self, round_id: str) -> list[Disqualification]:
+        """Return the disqualified agents of a round."""
+        rows = self._db.execute("SELECT * FROM disqualifications WHERE round_id = ? ORDER BY seat", (round_id,))
+        return [Disqualification(*tuple(row)[1:]) for row in rows]
+
+    def set_state(self, round_id: str, state: str, *, results_hash: str | None = None, root: str | None = None) -> None:
+        """Move the round on; the caller holds the transaction."""
+        self._db.execute(
+            "UPDATE rounds SET state = ?, results_hash = COALESCE(?, results_hash), root = COALESCE(?, root) "
+            "WHERE round_id = ?",
+            (state, results_hash, root, round_id),
+        )
+
+
+def _round(row: sqlite3.Row) -> RoundRow:
+    return RoundRow(**{**dict(row), "config": json.loads(row["config"])})
+
+
+def _match(row: sqlite3.Row) -> MatchRow:
+    values = dict(row)
+    del values["round_id"]
+    values["seed"] = int(values["seed"])
+    return MatchRow(**values)
