@@ -4,7 +4,8 @@
     python assets/build.py --out DIR  build into DIR instead, same folders
     python assets/build.py --check    build into a temporary folder and compare with the committed files
 
-The compiler is clang as the `ziglang` package on PyPI ships it, pinned in pyproject.toml: no system compiler takes part.
+The compiler is clang as the `ziglang` package on PyPI ships it, pinned in pyproject.toml:
+no system compiler takes part.
 A System's description lives in the JSON file beside its source and becomes the custom section `nets.system`.
 """
 
