@@ -1,0 +1,69 @@
+"""Run every check of the project, all of them even when one fails, and sum up. Called by ``make test``."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+CONTRACTS = ROOT / "contracts"
+
+
+def forge() -> str:
+    """Return the forge that npm brought, else the one on the path."""
+    brought = sorted((CONTRACTS / "node_modules" / "@foundry-rs").glob("forge-*/bin/forge*"))
+    return str(brought[0]) if brought else shutil.which("forge") or "forge"
+
+
+def steps(action: str, pytest_arguments: list[str]) -> list[tuple[str, list[str], Path]]:
+    """Return name, command and folder of each step of ``lint`` or ``test``."""
+    python = sys.executable
+    lint: list[tuple[str, list[str], Path]] = [
+        ("ruff check", [python, "-m", "ruff", "check", "."], ROOT),
+        ("ruff format", [python, "-m", "ruff", "format", "--check", "."], ROOT),
+        ("mypy", [python, "-m", "mypy"], ROOT),
+        ("import-linter", [str(Path(python).with_name("lint-imports"))], ROOT),
+    ]
+    if action == "lint":
+        return lint
+    return [
+        *lint,
+        ("forge test", [forge(), "test"], CONTRACTS),
+        ("pytest", [python, "-m", "pytest", "-n", "auto", *pytest_arguments], ROOT),
+    ]
+
+
+def run(name: str, argv: list[str], folder: Path) -> tuple[bool, float]:
+    """Run one step with its output as it comes; return whether it passed, and its seconds."""
+    sys.stdout.write(f"\n=== {name}\n")
+    sys.stdout.flush()
+    started = time.monotonic()
+    try:
+        code = subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode
+    except OSError as error:
+        sys.stdout.write(f"{argv[0]}: {error.strerror}\n")
+        code = 127
+    return code == 0, time.monotonic() - started
+
+
+def main(arguments: list[str]) -> int:
+    """Run the steps; 0 when all passed."""
+    os.environ.setdefault("NO_COLOR", "1")
+    results = [(name, *run(name, argv, folder)) for name, argv, folder in steps(arguments[0], arguments[1:])]
+    sys.stdout.write("\n=== summary\n")
+    for name, passed, seconds in results:
+        sys.stdout.write(f"{'ok    ' if passed else 'FAILED'} {name:<14} {seconds:6.1f} s\n")
+    failed = [name for name, passed, _ in results if not passed]
+    sys.stdout.write(f"FAILED: {', '.join(failed)}\n" if failed else "all checks passed\n")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
