@@ -181,12 +181,13 @@ class History:
         rows = self._db.execute("SELECT * FROM claims WHERE round_id = ? ORDER BY fixture, seat", (round_id,))
         return [ClaimRow(*tuple(row)[1:]) for row in rows]
 
-    def disqualify(self, round_id: str, item: Disqualification) -> None:
-        """Write a disqualification; the first one of an agent stands. The caller holds the transaction."""
-        self._db.execute(
+    def disqualify(self, round_id: str, item: Disqualification) -> bool:
+        """Write a disqualification in the caller's transaction. Returns False when the agent is out already."""
+        cursor = self._db.execute(
             "INSERT INTO disqualifications VALUES (?,?,?,?,?) ON CONFLICT DO NOTHING",
             (round_id, item.seat, item.fixture, item.claimed, item.replayed),
         )
+        return cursor.rowcount > 0
 
     def disqualifications(self, round_id: str) -> list[Disqualification]:
         """Return the disqualified agents of a round."""

@@ -29,12 +29,17 @@ if __name__ == "__main__":
 """
 
 
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110  (what it waits for comes from a callback of the code under test)
+            await asyncio.sleep(0.01)
+
+
 async def test_lines_are_streamed_and_stop_is_orderly():
     lines = []
     script = "import time; print('one'); print('x' * 200_000); print('two', flush=True); time.sleep(600)"
     child = await ChildProcess.start([sys.executable, "-c", script], name="talker", on_line=lines.append)
-    while "two" not in lines:
-        await asyncio.sleep(0.01)
+    await until(lambda: "two" in lines)
     assert await child.stop() == -signal.SIGTERM
     assert lines[0] == "one"
     assert await child.stop() == -signal.SIGTERM
@@ -44,8 +49,7 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_the_deadline():
     lines = []
     script = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up', flush=True); time.sleep(600)"
     child = await ChildProcess.start([sys.executable, "-c", script], name="stubborn", on_line=lines.append)
-    while not lines:
-        await asyncio.sleep(0.01)
+    await until(lambda: lines)
     assert await child.stop(deadline=0.2) == -signal.SIGKILL
 
 

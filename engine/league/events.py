@@ -1,0 +1,74 @@
+"""What happens in leagues."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from engine.core.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAdmitted(Event):
+    """An agent entered the operator's roster."""
+
+    kind: ClassVar[str] = "league.agent_admitted"
+    sha256: str
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class AgentRemoved(Event):
+    """An agent left the roster, or came back (``removed`` False)."""
+
+    kind: ClassVar[str] = "league.agent_removed"
+    sha256: str
+    removed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RoundStarted(Event):
+    """A round began or goes on: ``done`` of ``total`` matches are played."""
+
+    kind: ClassVar[str] = "league.round_started"
+    round_id: str
+    name: str
+    agents: tuple[str, ...]
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class MatchesPlayed(Event):
+    """A batch of matches is stored. ``scores`` are the totals by seat, ``failures`` the losses by fault so far."""
+
+    kind: ClassVar[str] = "league.matches_played"
+    round_id: str
+    done: int
+    total: int
+    scores: tuple[int, ...]
+    failures: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSlashed(Event):
+    """A claimed score differs from the replayed one: the agent is disqualified and loses ``wei`` of its stake."""
+
+    kind: ClassVar[str] = "league.agent_slashed"
+    round_id: str
+    agent: str
+    fixture: int
+    claimed: int
+    replayed: int
+    wei: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundChanged(Event):
+    """A round moved on: ``state`` is playing, stopped, played, anchored or settled."""
+
+    kind: ClassVar[str] = "league.round_changed"
+    round_id: str
+    state: str
+    results_hash: str

@@ -1,0 +1,136 @@
+"""What a round came to: standings, its hash, what stands on chain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from engine.core.hashing import canonical_json, sha
+from engine.league.history import Disqualification, EntryRow, MatchRow, RoundRow
+from engine.league.rewards import payouts, ranks
+from engine.league.standings import Played, RoundCommitment, commit_round
+
+_RESULTS = b"\x07"
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An agent's line in the table. ``rank`` is None for the disqualified; ``reward_wei`` is what it earns.
+
+    In a solo round a finished match counts as won and a loss by fault as lost; ``points`` are the score.
+    """
+
+    seat: int
+    agent: str
+    sha256: str
+    owner: str
+    address: str
+    rank: int | None
+    played: int
+    won: int
+    drawn: int
+    lost: int
+    points: int
+    score: int
+    disqualified: bool
+    reward_wei: int
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """Where the round's root stands on chain."""
+
+    root: str
+    tx: str | None
+    block: int | None
+    commitment_id: str | None
+    contract: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoundResult:
+    """A round as the operator sees it. ``state``: playing, played, anchored or settled."""
+
+    round_id: str
+    number: int
+    name: str
+    state: str
+    book: str
+    system: str
+    tier: str
+    seed: int
+    matches: int
+    done: int
+    total: int
+    pot_wei: int
+    results_hash: str | None
+    standings: tuple[Standing, ...]
+    disqualified: tuple[Disqualification, ...]
+    anchored: Anchor | None
+    ineligible: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form of the command line; amounts in wei are decimal text."""
+        data = asdict(self)
+        data["pot_wei"] = str(self.pot_wei)
+        data["standings"] = [{**asdict(line), "reward_wei": str(line.reward_wei)} for line in self.standings]
+        return data
+
+
+def results_hash(row: RoundRow, entries: Sequence[EntryRow], matches: Sequence[MatchRow], out: Sequence[int]) -> str:
+    """Return the hash that the same file and modules give on any machine: it knows no addresses, names or workers.
+
+    Every match commitment binds System, agents, seed, budget, trace and scores.
+    """
+    played = sorted(
+        [entries[m.a].sha256, "" if m.b is None else entries[m.b].sha256, m.seed, m.commitment.hex()] for m in matches
+    )
+    value = {
+        "format": 1,
+        "system": row.system,
+        "seed": row.config["seed"],
+        "played": played,
+        "disqualified": sorted(entries[seat].sha256 for seat in out),
+    }
+    return sha(_RESULTS, canonical_json(value)).hex()
+
+
+def commitment_of(roster_size: int, matches: Sequence[MatchRow]) -> RoundCommitment:
+    """Return the leaves, tree and final scores of the stored matches."""
+    return commit_round(roster_size, [Played(m.a, m.b, m.score_a, m.score_b, m.commitment) for m in matches])
+
+
+def standings(
+    entries: Sequence[EntryRow], matches: Sequence[MatchRow], disqualified: Sequence[Disqualification], pot: int
+) -> tuple[Standing, ...]:
+    """Return the table: by rank, the disqualified last, equal ranks by name."""
+    scores = commitment_of(len(entries), matches).scores
+    out = {item.seat for item in disqualified}
+    rewards = payouts(scores, out, pot).wei
+    places = ranks(scores, out)
+    lines = []
+    for entry in entries:
+        own = [m for m in matches if entry.seat in (m.a, m.b)]
+        won = sum(m.outcome == "FINISHED" for m in own)
+        lost = sum(m.outcome == "LOSS" for m in own)
+        score = scores[entry.seat]
+        lines.append(
+            Standing(
+                seat=entry.seat,
+                agent=entry.name,
+                sha256=entry.sha256,
+                owner=entry.owner,
+                address=entry.address,
+                rank=places[entry.seat],
+                played=len(own),
+                won=won,
+                drawn=len(own) - won - lost,
+                lost=lost,
+                points=score,
+                score=score,
+                disqualified=entry.seat in out,
+                reward_wei=rewards[entry.seat],
+            )
+        )
+    return tuple(sorted(lines, key=lambda line: (line.rank is None, line.rank or 0, line.agent)))
