@@ -1,0 +1,65 @@
+"""The two engine configurations: one that says what is valid, one that runs it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wasmtime import Config, Engine
+
+MAX_WASM_STACK = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How code is compiled. ``optimise`` is Cranelift's level; ``pulley`` interprets portable bytecode instead."""
+
+    optimise: str = "speed"
+    pulley: bool = False
+
+    def describe(self) -> str:
+        """Return the part of a cache key that stands for this configuration."""
+        return f"opt={self.optimise},pulley={int(self.pulley)},stack={MAX_WASM_STACK},nan=1,epoch=1,mm=1"
+
+
+def _restricted() -> Config:
+    """Everything off that agents may not use; several of these are on by default."""
+    config = Config()
+    config.wasm_threads = False
+    config.shared_memory = False
+    config.wasm_tail_call = False
+    config.wasm_relaxed_simd = False
+    config.wasm_multi_memory = False
+    config.wasm_memory64 = False
+    config.wasm_exceptions = False
+    config.wasm_function_references = False
+    config.wasm_gc = False
+    config.wasm_component_model = False
+    config.wasm_wide_arithmetic = False
+    config.wasm_custom_page_sizes = False
+    config.wasm_stack_switching = False
+    config.wasm_bulk_memory = True
+    config.wasm_simd = True
+    config.wasm_multi_value = True
+    config.wasm_reference_types = True
+    config.consume_fuel = False
+    config.parallel_compilation = False
+    return config
+
+
+def validation_engine() -> Engine:
+    """Return the engine whose validation decides what is a valid submission."""
+    return Engine(_restricted())
+
+
+def run_engine(options: EngineOptions | None = None) -> Engine:
+    """Return the engine that compiles and runs what the gate let through, and the referee."""
+    options = options or EngineOptions()
+    config = _restricted()
+    config.wasm_multi_memory = True
+    config.cranelift_nan_canonicalization = True
+    config.cranelift_opt_level = options.optimise
+    config.epoch_interruption = True
+    config.max_wasm_stack = MAX_WASM_STACK
+    if options.pulley:
+        config.target = "pulley64"
+    return Engine(config)

@@ -1,0 +1,202 @@
+"""Gas v1 and stack units, written into the code of a validated module.
+
+Three globals are appended (gas left, stack units left, cause of a stop), five helper functions, and exports of the
+globals. The module was validated before, so no instruction of its own can name them; its own exports get a prefix,
+so no name can collide. The output depends on nothing but the input.
+
+Gas: entering a function costs its instructions outside loops + 2, each iteration of a loop the loop's own + 1;
+``end`` and ``else`` are free. Bulk memory operations cost n >> 3 bytes, table operations one an entry (eight bytes),
+``memory.grow`` 8192 a page. Stack: 8 + locals + largest operand height while a function is active.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from engine.league.gate import scan as sc
+from engine.league.gate.limits import Caps
+from engine.league.wasm import opcodes as op
+from engine.league.wasm.leb import signed, unsigned
+from engine.league.wasm.reader import (
+    CODE,
+    CORE_VERSION,
+    DATA,
+    DATA_COUNT,
+    ELEMENT,
+    EXPORT,
+    FUNCTION,
+    GLOBAL,
+    GLOBAL_EXPORT,
+    MAGIC,
+    MEMORY,
+    TABLE,
+    TYPE,
+    Body,
+    FuncType,
+    Limits,
+    ParsedModule,
+)
+
+GAS_EXPORT: Final = "nb.gas"
+STACK_EXPORT: Final = "nb.stack"
+CAUSE_EXPORT: Final = "nb.cause"
+OWN_PREFIX: Final = "own."
+GAS_PER_PAGE: Final = 8192
+CAUSE_OUT_OF_GAS: Final = 1
+CAUSE_STACK: Final = 2
+_NO_TYPE: Final = b"\x40"
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Indices of what is appended."""
+
+    gas: bytes
+    stack: bytes
+    cause: bytes
+    out_of_gas: bytes
+    overflow: bytes
+    helpers: tuple[bytes, bytes, bytes]  # charge bytes, entries, pages
+
+
+def instrument(module: ParsedModule, caps: Caps, abi_exports: frozenset[str]) -> bytes:
+    """Return the instrumented module. Raises MalformedModuleError where a body breaks a limit.
+
+    ``abi_exports`` keep their names. Custom sections are dropped: they can hold anything and change nothing.
+    """
+    n_functions, n_globals = len(module.functions), module.n_globals
+    index = [unsigned(n_globals + i) for i in range(3)] + [unsigned(n_functions + i) for i in range(5)]
+    names = _Names(index[0], index[1], index[2], index[3], index[4], (index[5], index[6], index[7]))
+    types = list(module.types)
+    nullary, charge = _type_index(types, b"", b""), _type_index(types, b"\x7f", b"\x7f")
+    bodies = [_body(module, i, body, caps, names, types) for i, body in enumerate(module.bodies)]
+    bodies += _helpers(names)
+    functions = [*module.functions, nullary, nullary, charge, charge, charge]
+    sections = (
+        (TYPE, _vector([b"\x60" + _values(kind.params) + _values(kind.results) for kind in types])),
+        (FUNCTION, _vector([unsigned(item) for item in functions])),
+        (TABLE, _vector([b"\x70" + _limits(item, caps.table_entries) for item in module.tables])),
+        (MEMORY, _vector([_limits(item, caps.memory_pages) for item in module.memories])),
+        (GLOBAL, _globals(module)),
+        (EXPORT, _exports(module, n_globals, abi_exports)),
+        (ELEMENT, module.section(ELEMENT)),
+        (DATA_COUNT, module.section(DATA_COUNT)),
+        (CODE, _vector([unsigned(len(body)) + body for body in bodies])),
+        (DATA, module.section(DATA)),
+    )
+    out = [MAGIC, CORE_VERSION]
+    out += [bytes((section,)) + unsigned(len(content)) + content for section, content in sections if content]
+    return b"".join(out)
+
+
+def _vector(items: list[bytes]) -> bytes:
+    return unsigned(len(items)) + b"".join(items) if items else b""
+
+
+def _values(types: bytes) -> bytes:
+    return unsigned(len(types)) + types
+
+
+def _limits(limits: Limits, cap: int) -> bytes:
+    """A missing or larger maximum becomes the cap: growing beyond it fails on every machine alike."""
+    maximum = cap if limits.maximum is None else min(limits.maximum, cap)
+    return b"\x01" + unsigned(limits.minimum) + unsigned(maximum)
+
+
+def _type_index(types: list[FuncType], params: bytes, results: bytes) -> int:
+    wanted = FuncType(params, results)
+    if wanted not in types:
+        types.append(wanted)
+    return types.index(wanted)
+
+
+def _globals(module: ParsedModule) -> bytes:
+    content = module.section(GLOBAL)
+    count_length = next((i + 1 for i, byte in enumerate(content) if byte < 0x80), 0)
+    gas, units = b"\x7e\x01\x42\x00\x0b", b"\x7f\x01\x41\x00\x0b"
+    return unsigned(module.n_globals + 3) + content[count_length:] + gas + units + units
+
+
+def _exports(module: ParsedModule, n_globals: int, abi_exports: frozenset[str]) -> bytes:
+    items = [
+        (item.name if item.name in abi_exports else OWN_PREFIX + item.name, item.kind, item.index)
+        for item in module.exports
+    ]
+    for offset, name in enumerate((GAS_EXPORT, STACK_EXPORT, CAUSE_EXPORT)):
+        items.append((name, GLOBAL_EXPORT, n_globals + offset))
+    encoded = []
+    for name, kind, index in items:
+        raw = name.encode()
+        encoded.append(unsigned(len(raw)) + raw + bytes((kind,)) + unsigned(index))
+    return _vector(encoded)
+
+
+def _body(module: ParsedModule, index: int, body: Body, caps: Caps, names: _Names, types: list[FuncType]) -> bytes:
+    """Wrap the code in a block, so that every way out passes the epilogue that gives the stack units back."""
+    result = sc.scan_body(module, index, body, caps)
+    kind = module.types[module.functions[index]]
+    n_locals = len(kind.params) + sum(count for count, _ in body.locals)
+    units = 8 + n_locals + result.max_height
+    out = [
+        module.data[body.start : body.code],
+        _charge_gas(names, result.costs[0] + 2),
+        _take_stack(names, units),
+        b"\x02" + _block_type(kind.results, types),
+    ]
+    pos = body.code
+    for edit in result.edits:
+        out.append(module.data[pos : edit.start])
+        out.append(_edit(edit, result.costs, names))
+        pos = edit.end
+    out.append(module.data[pos : result.code_end])
+    stack = names.stack
+    give_back = b"\x23" + stack + b"\x41" + signed(units) + b"\x6a\x24" + stack
+    out += [b"\x0b", give_back, b"\x0b"]
+    return b"".join(out)
+
+
+def _block_type(results: bytes, types: list[FuncType]) -> bytes:
+    if not results:
+        return _NO_TYPE
+    if len(results) == 1:
+        return results
+    return signed(_type_index(types, b"", results))
+
+
+def _edit(edit: sc.Edit, costs: list[int], names: _Names) -> bytes:
+    if edit.kind == sc.LOOP_CHECK:
+        return _charge_gas(names, costs[edit.value] + 1)
+    if edit.kind == sc.RETURN:
+        return bytes((op.BR,)) + unsigned(edit.value)
+    return bytes((op.CALL,)) + names.helpers[edit.kind - sc.CHARGE_BYTES]
+
+
+def _charge_gas(names: _Names, amount: int) -> bytes:
+    """gas -= amount; stop when it is below zero."""
+    return _subtract_gas(names, b"\x42" + signed(amount))
+
+
+def _subtract_gas(names: _Names, amount: bytes) -> bytes:
+    """The same for an amount (i64) that code computes."""
+    gas = names.gas
+    take = b"\x23" + gas + amount + b"\x7d\x24" + gas
+    return take + b"\x23" + gas + b"\x42\x00\x53\x04\x40\x10" + names.out_of_gas + b"\x0b"
+
+
+def _take_stack(names: _Names, units: int) -> bytes:
+    stack = names.stack
+    take = b"\x23" + stack + b"\x41" + signed(units) + b"\x6b\x24" + stack
+    return take + b"\x23" + stack + b"\x41\x00\x48\x04\x40\x10" + names.overflow + b"\x0b"
+
+
+def _helpers(names: _Names) -> list[bytes]:
+    def stop(cause: int) -> bytes:
+        return b"\x00\x41" + signed(cause) + b"\x24" + names.cause + b"\x00\x0b"
+
+    def charge(scale: bytes) -> bytes:
+        amount = b"\x20\x00\xad" + scale  # local 0, extended without sign
+        return b"\x00" + _subtract_gas(names, amount) + b"\x20\x00\x0b"
+
+    per_byte, per_page = b"\x42\x03\x88", b"\x42" + signed(GAS_PER_PAGE) + b"\x7e"
+    return [stop(CAUSE_OUT_OF_GAS), stop(CAUSE_STACK), charge(per_byte), charge(b""), charge(per_page)]

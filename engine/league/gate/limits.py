@@ -1,0 +1,45 @@
+"""How large a submitted module may be. Part of gate version 1: a changed number is a new version."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+GATE_VERSION: Final = "1"
+MAX_FILE_BYTES: Final = 8 * 1024 * 1024
+STACK_UNITS: Final = 16_384
+PAGE: Final = 65_536
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits of one kind of module; ``kind`` names it in reasons."""
+
+    kind: str
+    memory_pages: int
+    body_bytes: int
+    code_bytes: int
+    data_bytes: int
+    functions: int
+    locals: int = 512
+    operands: int = 512
+    nesting: int = 512
+    loops: int = 512
+    branch_targets: int = 4096
+    table_entries: int = 65_536
+    types: int = 2048
+    params: int = 64
+    results: int = 16
+    globals: int = 2048
+    exports: int = 1024
+    segments: int = 8192
+    name_bytes: int = 512
+
+
+AGENT: Final = Caps("agent", 64, 64 * 1024, 1024 * 1024, 4 * 1024 * 1024, 8192)
+SYSTEM: Final = Caps("system", 256, 128 * 1024, 2 * 1024 * 1024, 8 * 1024 * 1024, 16_384)
+
+
+def caps_for(kind: str) -> Caps:
+    """Return the limits of ``kind``, "agent" or "system"."""
+    return {"agent": AGENT, "system": SYSTEM}[kind]

@@ -1,0 +1,1 @@
+"""Reading and writing WebAssembly binaries, as far as the gate needs."""
