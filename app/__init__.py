@@ -1,0 +1,1 @@
+"""The console: binds the engine to widgets; the only place that knows both."""

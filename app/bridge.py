@@ -1,0 +1,100 @@
+"""Between the engine's bus and the window: owns every task; views hear of changes at most 30 times a second."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from app.errors import Notice, is_expected, notice_of
+from engine.core.bus import EventBus, Subscription
+from engine.core.events import Event
+
+PERIOD = 1 / 30
+_log = logging.getLogger(__name__)
+
+
+class Bridge:
+    """Delivers events to view-models, flushes their states, and runs their intents as tasks that it owns."""
+
+    def __init__(
+        self,
+        bus: EventBus,
+        *,
+        notify: Callable[[Notice], None],
+        crash: Callable[[BaseException, str], None],
+    ) -> None:
+        self.bus = bus
+        self.notify = notify
+        self._crash = crash
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._subscriptions: list[Subscription] = []
+        self._dirty: dict[Callable[[], None], None] = {}
+        self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._last_flush = -1.0
+        self._closed = False
+
+    def subscribe(self, handler: Callable[[Any], None], *types: type[Event]) -> None:
+        """Deliver events of these types to ``handler`` until the bridge closes."""
+        self._subscriptions.append(self.bus.subscribe(handler, *types))
+
+    def changed(self, flush: Callable[[], None]) -> None:
+        """Call ``flush`` soon, once, however often it was announced since the last time."""
+        if self._closed:
+            return
+        self._dirty[flush] = None
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            wait = max(0.0, self._last_flush + PERIOD - loop.time())
+            self._timer = loop.call_later(wait, self._flush)
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str, *, key: str = "") -> asyncio.Task[Any]:
+        """Run ``work`` as a task of the bridge. Expected failures become a notice, others reach the crash dialog."""
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._collect(done, key))
+        return task
+
+    def report(self, error: BaseException, where: str, *, key: str = "") -> None:
+        """Tell the operator about ``error`` in the fitting way."""
+        if is_expected(error):
+            _log.warning("%s: %s", where, error)
+            self.notify(notice_of(error, key=key))
+        else:
+            _log.error("%s failed", where, exc_info=error)
+            self._crash(error, where)
+
+    @property
+    def busy(self) -> int:
+        """How many tasks run."""
+        return len(self._tasks)
+
+    async def close(self) -> None:
+        """End all deliveries, cancel all tasks and wait for them."""
+        self._closed = True
+        for subscription in self._subscriptions:
+            subscription.close()
+        self._subscriptions.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _collect(self, task: asyncio.Task[Any], key: str) -> None:
+        self._tasks.discard(task)
+        if task.cancelled():
+            return
+        error = task.exception()
+        if error is not None and not (self._closed and is_expected(error)):
+            self.report(error, task.get_name(), key=key)
+
+    def _flush(self) -> None:
+        self._timer = None
+        self._last_flush = asyncio.get_running_loop().time()
+        pending, self._dirty = list(self._dirty), {}
+        for flush in pending:
+            flush()

@@ -1,0 +1,64 @@
+"""The one loop: asyncio on Qt's event loop, with timers that do not fire early."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from typing import Any
+
+os.environ.setdefault("QT_API", "pyside6")  # qasync would try PyQt5 first
+
+import qasync
+from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimerEvent
+
+
+class PreciseTimers(QObject):
+    """Qt timers behind the loop's ``call_later``.
+
+    qasync's own use coarse timers, which fire up to 5% early; a coroutine that sleeps until a deadline and then
+    reads the clock would find itself before it.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._handles: dict[int, asyncio.Handle] = {}
+
+    def add_callback(self, handle: asyncio.Handle, delay: float = 0) -> asyncio.Handle:
+        """Run ``handle`` after ``delay`` seconds."""
+        self._handles[self.startTimer(math.ceil(max(0.0, delay) * 1000), Qt.TimerType.PreciseTimer)] = handle
+        return handle
+
+    def timerEvent(self, event: QTimerEvent) -> None:
+        """Run what is due; each timer fires once."""
+        self.killTimer(event.timerId())
+        handle = self._handles.pop(event.timerId(), None)
+        if handle is not None and not handle.cancelled():
+            handle._run()
+
+    def stop(self) -> None:
+        """Drop everything that is still waiting."""
+        for timer in self._handles:
+            self.killTimer(timer)
+        self._handles.clear()
+
+    def set_debug(self, enabled: bool) -> None:
+        """Accept what qasync passes on; there is nothing to trace."""
+
+
+class ConsoleLoop(qasync.QEventLoop):  # type: ignore[misc]
+    """qasync's loop with :class:`PreciseTimers`; use it as ``asyncio.Runner(loop_factory=ConsoleLoop)``."""
+
+    def __init__(self, app: QCoreApplication | None = None) -> None:
+        super().__init__(app)
+        self._timer = PreciseTimers()
+
+    def set_debug(self, enabled: bool) -> None:
+        """Keep asyncio's debug switch; called once by the base class before the timers exist."""
+        super().set_debug(enabled)
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """Return a loop on the running application."""
+    loop: Any = ConsoleLoop(QCoreApplication.instance())
+    return loop

@@ -1,0 +1,1 @@
+"""Pages: bind one view-model to widgets each; no logic."""

@@ -1,0 +1,106 @@
+"""The operator's settings: one TOML file in the data directory, checked by pydantic."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+import tomlkit
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+VERSION = 1
+
+
+class Settings(BaseModel):
+    """What the operator chose. ``anvil_path`` empty: search the usual places; ``workers`` 0: one a processor."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: Literal[1] = 1
+    theme: Literal["system", "light", "dark"] = "system"
+    anvil_path: str = ""
+    workers: int = Field(default=0, ge=0, le=256)
+    devnet_port: int | None = Field(default=None, ge=1024, le=65535)
+    chain_id: int = Field(default=31337, ge=1, le=2**31 - 1)
+    confirm_chain_actions: bool = True
+    welcomed: bool = False
+
+
+class SettingsFile:
+    """Loads and saves the settings; a file that cannot be used is kept aside, never thrown away."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "settings.toml"
+        self._newer = False
+
+    def load(self) -> tuple[Settings, str]:
+        """Return the settings and what the operator should be told ('' when all is well)."""
+        try:
+            text = self.path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return Settings(), ""
+        except (OSError, UnicodeDecodeError) as error:
+            return Settings(), self._set_aside("unreadable", f"could not be read ({error.__class__.__name__})")
+        try:
+            raw = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            return Settings(), self._set_aside("corrupt", f"is not valid TOML ({error})")
+        version = raw.get("version", VERSION)
+        if isinstance(version, int) and version > VERSION:
+            return Settings(), self._set_aside(f"v{version}", f"was written by a newer Nashboard (version {version})")
+        try:
+            return Settings.model_validate(raw), ""
+        except ValidationError as error:
+            return Settings(), self._set_aside("invalid", _first_fault(error))
+
+    def save(self, settings: Settings) -> None:
+        """Write the settings atomically; comments of the operator in the file survive. Raises OSError."""
+        try:
+            document = tomlkit.parse(self.path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError, tomlkit.exceptions.TOMLKitError):
+            document = tomlkit.document()
+            document.add(tomlkit.comment("Nashboard's settings. Delete a line to get its default back."))
+        for key, value in settings.model_dump().items():
+            if value is None:
+                document.pop(key, None)
+            else:
+                document[key] = value
+        _write_atomically(self.path, tomlkit.dumps(document))
+
+    def _set_aside(self, label: str, why: str) -> str:
+        backup = self.path.with_name(f"settings.{label}.toml")
+        number = 1
+        while backup.exists():
+            number += 1
+            backup = self.path.with_name(f"settings.{label}-{number}.toml")
+        try:
+            shutil.copy2(self.path, backup)
+            self.path.unlink()
+        except OSError:
+            return f"The settings file {why}. The defaults are in use."
+        return f"The settings file {why}. It was kept as {backup.name}, and the defaults are in use."
+
+
+def _first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    place = ".".join(str(part) for part in fault["loc"]) or "file"
+    return f"holds a bad value for {place} ({fault['msg']})"
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".settings-")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        Path(name).replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
