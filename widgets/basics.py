@@ -1,0 +1,205 @@
+"""Small shared pieces: labels by role, buttons, cards, rows, page scaffold. Spacing is 4, 8, 12, 16, 24."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QFont, QFontMetrics
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QLayout,
+    QPushButton,
+    QScrollArea,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from widgets.icons import icon
+from widgets.theme import follow
+from widgets.tokens import Tokens
+
+ICON = QSize(16, 16)
+
+
+def set_property(widget: QWidget, name: str, value: object) -> None:
+    """Set a dynamic property and let the style sheet look again, only when it changed."""
+    if widget.property(name) != value:
+        widget.setProperty(name, value)
+        widget.style().unpolish(widget)
+        widget.style().polish(widget)
+        widget.update()
+
+
+def label(text: str = "", role: str = "", *, wrap: bool = False, selectable: bool = False) -> QLabel:
+    """A label in a typographic role: display title heading strong muted small caption mono mono-muted error."""
+    made = QLabel(text)
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    if role:
+        made.setProperty("role", role)
+    made.setWordWrap(wrap)
+    if wrap:
+        made.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
+    if selectable:
+        made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    return made
+
+
+def button(text: str, icon_name: str = "", variant: str = "secondary", *, tooltip: str = "") -> QPushButton:
+    """A push button: primary, secondary, ghost, danger or link."""
+    made = QPushButton(text)
+    made.setProperty("variant", variant)
+    made.setAccessibleName(text)
+    made.setCursor(Qt.CursorShape.PointingHandCursor)
+    made.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+    if icon_name:
+        colour = {"primary": "on_accent", "danger": "error", "link": "accent"}.get(variant, "muted")
+        made.setIcon(icon(icon_name, colour))
+        made.setIconSize(ICON)
+    if tooltip:
+        made.setToolTip(tooltip)
+    return made
+
+
+def tool_button(icon_name: str, name: str, *, checkable: bool = False, size: int = 16) -> QToolButton:
+    """An icon-only button; its name is the tooltip and what a screen reader says."""
+    made = QToolButton()
+    made.setIcon(icon(icon_name, "muted", "accent"))
+    made.setIconSize(QSize(size, size))
+    made.setToolTip(name)
+    made.setAccessibleName(name)
+    made.setCheckable(checkable)
+    made.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return made
+
+
+class IconLabel(QLabel):
+    """A label that shows one icon, sharp at any scaling, and follows the theme."""
+
+    def __init__(self, name: str = "", colour: str = "muted", side: int = 16, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._name, self._colour, self._side = name, colour, side
+        self.setFixedSize(side, side)
+        follow(self)
+
+    def set_icon(self, name: str, colour: str = "muted") -> None:
+        """Show another icon, or another colour of it."""
+        if (name, colour) != (self._name, self._colour):
+            self._name, self._colour = name, colour
+            self._render()
+
+    def on_theme(self, _tokens: Tokens) -> None:
+        """Repaint in the new colours."""
+        self._render()
+
+    def _render(self) -> None:
+        if self._name:
+            self.setPixmap(
+                icon(self._name, self._colour).pixmap(QSize(self._side, self._side), self.devicePixelRatioF())
+            )
+        else:
+            self.clear()
+
+
+class Card(QFrame):
+    """A surface with a hairline border; ``body`` is its vertical layout."""
+
+    def __init__(
+        self, parent: QWidget | None = None, *, sunken: bool = False, margins: int = 16, spacing: int = 12
+    ) -> None:
+        super().__init__(parent)
+        self.setProperty("card", "sunken" if sunken else "true")
+        self.body = column(self, margins=margins, spacing=spacing)
+
+    def add(self, item: QWidget | QLayout, stretch: int = 0) -> None:
+        """Append a widget or a layout."""
+        add(self.body, item, stretch)
+
+
+class Page(QScrollArea):
+    """A scrolling page with a comfortable margin; ``body`` is its vertical layout."""
+
+    def __init__(self, parent: QWidget | None = None, *, margins: int = 24, spacing: int = 16) -> None:
+        super().__init__(parent)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.viewport().setAutoFillBackground(False)
+        content = QWidget()
+        content.setProperty("page", True)
+        content.setAutoFillBackground(False)
+        self.body = column(content, margins=margins, spacing=spacing)
+        self.setWidget(content)
+
+    def add(self, item: QWidget | QLayout, stretch: int = 0) -> None:
+        """Append a widget or a layout."""
+        add(self.body, item, stretch)
+
+
+def column(parent: QWidget | None = None, *, margins: int = 0, spacing: int = 8) -> QVBoxLayout:
+    """A vertical layout with the console's spacing."""
+    made = QVBoxLayout(parent)  # type: ignore[call-overload]
+    made.setContentsMargins(margins, margins, margins, margins)
+    made.setSpacing(spacing)
+    return made
+
+
+def row(*items: QWidget | QLayout | int | None, spacing: int = 8) -> QHBoxLayout:
+    """A horizontal layout of widgets and layouts; None is a stretch, a number is a gap."""
+    made = QHBoxLayout()
+    made.setContentsMargins(0, 0, 0, 0)
+    made.setSpacing(spacing)
+    for item in items:
+        if item is None:
+            made.addStretch(1)
+        elif isinstance(item, int):
+            made.addSpacing(item)
+        else:
+            add(made, item)
+    return made
+
+
+def add(layout: QBoxLayout, item: QWidget | QLayout, stretch: int = 0) -> None:
+    """Append a widget or a layout to a box layout."""
+    if isinstance(item, QWidget):
+        layout.addWidget(item, stretch)
+    else:
+        layout.addLayout(item, stretch)
+
+
+def line() -> QFrame:
+    """A horizontal hairline."""
+    made = QFrame()
+    made.setProperty("line", True)
+    made.setFixedHeight(1)
+    return made
+
+
+def clear(layout: QLayout) -> None:
+    """Empty a layout and delete what was in it."""
+    while layout.count():
+        item = layout.takeAt(0)
+        widget, inner = item.widget(), item.layout()
+        if widget is not None:
+            widget.hide()
+            widget.deleteLater()
+        elif inner is not None:
+            clear(inner)
+            inner.deleteLater()
+
+
+def elide_middle(text: str, head: int = 8, tail: int = 6) -> str:
+    """``0x12345678…abcdef``: the ends of a hash, which is what people compare."""
+    prefix = 2 if text.startswith("0x") else 0
+    if len(text) <= prefix + head + tail + 1:
+        return text
+    return f"{text[: prefix + head]}…{text[-tail:]}"
+
+
+def text_width(font: QFont, text: str) -> int:
+    """Width of a text in logical pixels."""
+    return QFontMetrics(font).horizontalAdvance(text)

@@ -1,0 +1,163 @@
+"""Cards with one number, and key/value panels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
+
+from widgets.basics import Card, IconLabel, button, clear, label, row
+from widgets.labels import HashLabel, HashState, PillHolder, PillState
+
+
+@dataclass(frozen=True)
+class StatCardState:
+    """One number that matters: title, value with unit, a note beneath, and perhaps a status."""
+
+    title: str
+    value: str
+    unit: str = ""
+    note: str = ""
+    icon: str = ""
+    kind: str = "neutral"
+    link: str = ""
+
+
+class StatCard(Card):
+    """A card with a caption, a large value and a note; it can be a link."""
+
+    linkActivated = Signal(str)
+
+    def __init__(self, state: StatCardState | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent, spacing=4)
+        self._link = ""
+        self._icon = IconLabel("", "muted", 16)
+        self._title = label("", "small")
+        self._value = label("", "display")
+        self._unit = label("", "muted")
+        self._note = label("", "small")
+        self._unit.setContentsMargins(0, 0, 0, 3)
+        self.add(row(self._icon, self._title, None))
+        self.add(row(self._value, self._unit, None, spacing=6))
+        self.body.setAlignment(self._unit, Qt.AlignmentFlag.AlignBottom)
+        self.add(self._note)
+        self.setMinimumWidth(148)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        if state is not None:
+            self.set_state(state)
+
+    def set_state(self, state: StatCardState) -> None:
+        """Show a state."""
+        colour = "muted" if state.kind == "neutral" else state.kind
+        self._icon.setVisible(bool(state.icon))
+        self._icon.set_icon(state.icon, colour)
+        self._title.setText(state.title)
+        self._value.setText(state.value)
+        self._unit.setText(state.unit)
+        self._unit.setVisible(bool(state.unit))
+        self._note.setText(state.note or " ")
+        self._note.setToolTip(state.note)
+        self._link = state.link
+        self.setAccessibleName(f"{state.title}: {state.value} {state.unit} {state.note}".strip())
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if state.link else Qt.FocusPolicy.NoFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor if state.link else Qt.CursorShape.ArrowCursor)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Follow the link."""
+        if self._link and event.button() == Qt.MouseButton.LeftButton:
+            self.linkActivated.emit(self._link)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Follow the link on Enter or Space."""
+        if self._link and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.linkActivated.emit(self._link)
+        else:
+            super().keyPressEvent(event)
+
+
+@dataclass(frozen=True)
+class KeyValueRow:
+    """One fact: kind is text, mono, hash, pill (status is its kind) or link (``link`` is the target)."""
+
+    label: str
+    value: str
+    kind: str = "text"
+    status: str = "neutral"
+    link: str = ""
+    tooltip: str = ""
+
+
+@dataclass(frozen=True)
+class KeyValueState:
+    """Facts in the order shown."""
+
+    rows: tuple[KeyValueRow, ...] = ()
+
+
+class KeyValuePanel(QWidget):
+    """Two aligned columns of facts; hashes are copyable, links are links."""
+
+    linkActivated = Signal(str)
+
+    def __init__(self, state: KeyValueState | None = None, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._grid = QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+        self._grid.setHorizontalSpacing(16)
+        self._grid.setVerticalSpacing(4)
+        self._grid.setColumnStretch(1, 1)
+        self._shape: tuple[tuple[str, str], ...] = ()
+        self._values: list[QWidget] = []
+        self.set_state(state or KeyValueState())
+
+    def set_state(self, state: KeyValueState) -> None:
+        """Show facts; widgets are kept while labels and kinds stay the same."""
+        shape = tuple((item.label, item.kind) for item in state.rows)
+        if shape != self._shape:
+            self._rebuild(state.rows)
+            self._shape = shape
+        for widget, item in zip(self._values, state.rows, strict=True):
+            _fill_value(widget, item)
+
+    def _rebuild(self, rows: tuple[KeyValueRow, ...]) -> None:
+        clear(self._grid)
+        self._values = []
+        for index, item in enumerate(rows):
+            name = label(item.label, "muted")
+            name.setMinimumHeight(24)
+            self._grid.addWidget(name, index, 0, Qt.AlignmentFlag.AlignTop)
+            value = self._make_value(item)
+            self._grid.addWidget(value, index, 1)
+            self._values.append(value)
+
+    def _make_value(self, item: KeyValueRow) -> QWidget:
+        if item.kind == "hash":
+            made = HashLabel()
+            made.linkActivated.connect(self.linkActivated)
+            return made
+        if item.kind == "pill":
+            holder = PillHolder()
+            return holder
+        if item.kind == "link":
+            link = button(item.value, variant="link")
+            link.clicked.connect(lambda _=False, w=link: self.linkActivated.emit(w.property("target")))
+            return link
+        text = label(item.value, "mono" if item.kind == "mono" else "", wrap=True, selectable=True)
+        text.setMinimumHeight(24)
+        return text
+
+
+def _fill_value(widget: QWidget, item: KeyValueRow) -> None:
+    if isinstance(widget, HashLabel):
+        widget.set_state(HashState(item.value, item.link))
+    elif isinstance(widget, PillHolder):
+        widget.pill.set_state(PillState(item.value, item.status, item.tooltip))
+    elif item.kind == "link":
+        widget.setText(item.value)  # type: ignore[attr-defined]
+        widget.setProperty("target", item.link)
+        widget.setAccessibleName(item.value)
+    elif isinstance(widget, QLabel):
+        widget.setText(item.value or "—")
+        widget.setToolTip(item.tooltip)
