@@ -6,6 +6,7 @@ an HMAC under a key that only this installation has, and its name depends on eve
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -13,6 +14,7 @@ import os
 import platform
 import secrets
 import tempfile
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -36,12 +38,19 @@ def processor() -> str:
     return f"{platform.machine()} {hashlib.sha256(features.encode()).hexdigest()[:16]}"
 
 
+def _wasmtime_build() -> str:
+    try:
+        return version("wasmtime")
+    except PackageNotFoundError:  # a frozen build may carry the library without its metadata
+        return f"of {Path(str(wasmtime.__file__)).stat().st_size} bytes"
+
+
 class CodeCache:
     """A private folder of serialized modules. Any trouble with it means compiling again, never a failure."""
 
     def __init__(self, folder: Path, configuration: str) -> None:
         self._folder = folder / "code"
-        self._suffix = "|".join((GATE_VERSION, wasmtime.__version__, configuration, processor())).encode()
+        self._suffix = "|".join((GATE_VERSION, _wasmtime_build(), configuration, processor())).encode()
         self._key = self._load_key()
 
     def load(self, module_hash: str) -> bytes | None:
@@ -103,7 +112,7 @@ class CodeCache:
             path.unlink(missing_ok=True)
 
 
-def write_atomically(path: Path, content: bytes, *, replace: bool = True) -> None:
+def write_atomically(path: Path, content: bytes, *, replace: bool = True, mode: int = 0o600) -> None:
     """Write a file so that a reader sees all of it or none, whatever happens. ``replace`` False keeps an existing one.
 
     Raises OSError.
@@ -113,14 +122,13 @@ def write_atomically(path: Path, content: bytes, *, replace: bool = True) -> Non
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         if replace:
-            os.replace(temporary, path)  # noqa: PTH105
+            Path(temporary).replace(path)
             return
-        try:
+        with contextlib.suppress(FileExistsError):
             os.link(temporary, path)
-        except FileExistsError:
-            pass
         Path(temporary).unlink()
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

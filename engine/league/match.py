@@ -198,10 +198,8 @@ def _trapped(raw: RawRun, request: MatchRequest) -> _Ending:
     if trap in _INFRA_TRAPS or trap < 0:
         who = f"seat {party}" if party < len(request.agents) else "the System"
         return _Ending(Outcome.INFRA, _INFRA_TRAPS.get(trap, "ERROR"), None, detail=f"stopped while {who} ran")
-    if raw.cause in (CAUSE_OUT_OF_GAS, CAUSE_STACK):
-        code = raw.cause
-    else:
-        code = _TRAP_CODES.get(trap, _OTHER_TRAP)
+    own = raw.cause in (CAUSE_OUT_OF_GAS, CAUSE_STACK)
+    code = raw.cause if own else _TRAP_CODES.get(trap, _OTHER_TRAP)
     if party < len(request.agents):
         return _Ending(Outcome.LOSS, CAUSE_NAMES[code], party, code)
     if party == PARTY_SYSTEM:

@@ -13,7 +13,10 @@ from typing import Any, Final
 from wasmtime import Engine, Module, WasmtimeError
 from wasmtime import _ffi as ffi
 
+from engine.league.gate.limits import PAGE
+
 _NO_FINALIZER: Final = ctypes.cast(0, ctypes.CFUNCTYPE(None, ctypes.c_void_p))
+_I64: Final = int(ffi.WASMTIME_I64.value)
 _NAMES: dict[str, tuple[Any, int]] = {}
 
 
@@ -29,7 +32,7 @@ class NativeStore:
     """One match's world: create, instantiate, call, read, close. Not shared between threads."""
 
     def __init__(self, engine: Engine, epochs: int) -> None:
-        self._store = ffi.wasmtime_store_new(engine.ptr(), None, _NO_FINALIZER)
+        self._store: Any = ffi.wasmtime_store_new(engine.ptr(), None, _NO_FINALIZER)
         self.context = ffi.wasmtime_store_context(self._store)
         ffi.wasmtime_context_set_epoch_deadline(self.context, epochs)
 
@@ -89,12 +92,23 @@ class NativeStore:
             return code, 0
         return None, values[0].i64
 
-    def memory_address(self, memory: Any) -> int:
-        """Return where a memory begins in this process; valid until it grows or the store closes."""
-        return (
-            ctypes.cast(ffi.wasmtime_memory_data(self.context, ctypes.byref(memory.of.memory)), ctypes.c_void_p).value
-            or 0
-        )
+    def read(self, memory: Any, start: int, size: int) -> bytes:
+        """Return a copy of part of a memory. The caller has checked that it lies inside."""
+        return ctypes.string_at(self._address(memory) + start, size)
+
+    def write(self, memory: Any, content: bytes) -> None:
+        """Write ``content`` to a memory's beginning, growing it where needed. Raises WasmtimeError."""
+        missing = len(content) - self.memory_size(memory)
+        if missing > 0:
+            before, pages = ctypes.c_uint64(), -(-missing // PAGE)
+            error = ffi.wasmtime_memory_grow(self.context, ctypes.byref(memory.of.memory), pages, ctypes.byref(before))
+            if error:
+                raise WasmtimeError._from_ptr(error)
+        ctypes.memmove(self._address(memory), content, len(content))
+
+    def _address(self, memory: Any) -> int:
+        data = ffi.wasmtime_memory_data(self.context, ctypes.byref(memory.of.memory))
+        return ctypes.cast(data, ctypes.c_void_p).value or 0
 
     def memory_size(self, memory: Any) -> int:
         """Return a memory's size in bytes."""
@@ -104,7 +118,7 @@ class NativeStore:
         """Return the value of an i32 or i64 global."""
         value = ffi.wasmtime_val_t()
         ffi.wasmtime_global_get(self.context, ctypes.byref(item.of.global_), ctypes.byref(value))
-        return int(value.of.i64 if value.kind == ffi.WASMTIME_I64.value else value.of.i32)
+        return int(value.of.i64 if int(value.kind) == _I64 else value.of.i32)
 
 
 def trap_code(trap: Any) -> int:

@@ -68,7 +68,8 @@ class Header:
     def read(cls, raw: bytes, seats: int) -> Header:
         """Return the header that begins ``raw``."""
         values = _LAYOUT.unpack_from(raw)
-        return cls(*values[:7], gas=values[7 : 7 + seats], scores=values[15 : 15 + seats])
+        status, party, records, code, seat, end, last = values[:7]
+        return cls(status, party, records, code, seat, end, last, values[7 : 7 + seats], values[15 : 15 + seats])
 
 
 _SYSTEM_FUNCTIONS: Final = (
@@ -126,7 +127,8 @@ def referee_wat(shape: Shape) -> str:
             ]
     pages = (HEADER_BYTES + MAX_TRACE_BYTES) // PAGE + 2
     memory = f'(memory $t (export "memory") 1 {pages})'
-    return "\n".join(["(module", *imports, memory, _ROOM if shape.traced else "", _run(shape), ")"])
+    refill = f'(func (export "refill") {_REFILL})'
+    return "\n".join(["(module", *imports, memory, _ROOM if shape.traced else "", refill, _run(shape), ")"])
 
 
 # Makes room for $need bytes behind $at; the trace grows by at least its own size, so copying stays linear.

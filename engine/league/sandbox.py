@@ -6,7 +6,6 @@ infrastructure fault, never a loss.
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -20,7 +19,7 @@ from wasmtime import Module, WasmtimeError, wat2wasm
 
 from engine.league.cache import CodeCache
 from engine.league.engines import EngineOptions, run_engine
-from engine.league.errors import SandboxError
+from engine.league.errors import LeagueError, SandboxError
 from engine.league.gate.instrument import CAUSE_EXPORT, GAS_EXPORT
 from engine.league.native import NativeStore
 from engine.league.referee import HEADER_BYTES, SYSTEM, Header, Shape, imports_of, referee_wat
@@ -106,19 +105,51 @@ class Sandbox:
                 judge = store.instantiate(referee, links)
             except (WasmtimeError, KeyError) as error:
                 raise SandboxError("A match could not be set up", str(error).splitlines()[0]) from error
-            return self._run(store, judge, seats, world, (seed, budget, max_steps))
+            return self._run(store, judge, seats, world, (seed, budget, max_steps), shape.traced)
+
+    def state_after(
+        self, system: bytes, playback: bytes, actions: Sequence[bytes], *, seed: int, steps: int, max_bytes: int
+    ) -> bytes:
+        """Return the System's state after ``steps`` recorded actions, given as eight bytes each by seat.
+
+        Raises LeagueError when the System stops before, or shows more than ``max_bytes``.
+        """
+        shape = Shape((False,) * len(actions), has_is_legal=False, traced=False)
+        modules = self.compile(system), self.compile(playback), self.compile(referee_module(shape))
+        with NativeStore(self.engine, self._epochs) as store:
+            world = store.instantiate(modules[0])
+            seats = [store.instantiate(modules[1]) for _ in actions]
+            for seat, recorded in zip(seats, actions, strict=True):
+                store.write(store.export(seat, "memory"), recorded)
+            links = [store.export(world if at == SYSTEM else seats[at], name) for at, name in _imports(shape)]
+            judge = store.instantiate(modules[2], links)
+            trap, _ = store.call(store.export(judge, "run"), _signed64(seed), 1, steps)
+            reached = Header.read(store.read(store.export(judge, "memory"), 0, HEADER_BYTES), len(seats)).records
+            if trap is not None or reached != steps:
+                raise LeagueError("The System does not follow the trace", f"it stopped at step {reached} of {steps}")
+            store.call(store.export(judge, "refill"))
+            trap, where = store.call(store.export(world, "state"))
+            start, size = where >> 32 & 0xFFFFFFFF, where & 0xFFFFFFFF
+            memory = store.export(world, "memory")
+            if trap is not None or size > max_bytes or start + size > store.memory_size(memory):
+                raise LeagueError("The System does not show its state", f"it gave {size} bytes at {start}, trap {trap}")
+            return store.read(memory, start, size)
 
     def _run(
-        self, store: NativeStore, judge: Any, seats: list[Any], world: Any, arguments: tuple[int, int, int]
+        self,
+        store: NativeStore,
+        judge: Any,
+        seats: list[Any],
+        world: Any,
+        arguments: tuple[int, int, int],
+        traced: bool,
     ) -> RawRun:
         seed, budget, max_steps = arguments
         memory = store.export(judge, "memory")
         trap, _ = store.call(store.export(judge, "run"), _signed64(seed), budget, max_steps)
-        address = store.memory_address(memory)
-        header = Header.read(ctypes.string_at(address, HEADER_BYTES), len(seats))
+        header = Header.read(store.read(memory, 0, HEADER_BYTES), len(seats))
         # An untraced run counts the same bytes but writes none.
-        size = min(header.end, store.memory_size(memory)) - HEADER_BYTES
-        trace = ctypes.string_at(address + HEADER_BYTES, size)
+        trace = store.read(memory, HEADER_BYTES, header.end - HEADER_BYTES) if traced else b""
         if trap is None:
             return RawRun(header, trace, None, 0, 0)
         blamed = seats[header.party] if header.party < len(seats) else world

@@ -94,7 +94,7 @@ class ParsedModule:
         return next((item for item in self.exports if item.name == name), None)
 
     def custom(self, name: str) -> bytes | None:
-        """Return the content of the one custom section of that name. Raises MalformedModuleError when it occurs twice."""
+        """Return the content of the custom section of that name. Raises MalformedModuleError when it occurs twice."""
         found = [(start, end) for title, start, end in self.customs if title == name]
         if len(found) > 1:
             raise MalformedModuleError(f"the custom section {name!r} occurs {len(found)} times", found[1][0])
