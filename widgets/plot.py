@@ -1,0 +1,356 @@
+"""Plots: lines and bars that follow the theme. pyqtgraph is imported when a plot is first shown, not before."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import QStackedLayout, QWidget
+
+from widgets.basics import column, label, row
+from widgets.decimate import decimate
+from widgets.panels import EmptyPanel, EmptyPanelState
+from widgets.theme import current_tokens, follow
+from widgets.tokens import Tokens
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """One curve; x must not decrease."""
+
+    name: str
+    x: NDArray[Any]
+    y: NDArray[Any]
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class PlotMark:
+    """A vertical line at x with a word, in a status colour."""
+
+    x: float
+    text: str = ""
+    kind: str = "warn"
+
+
+@dataclass(frozen=True, eq=False)
+class LinePlotState:
+    """Curves, labels, marks and an optional fixed y range."""
+
+    title: str = ""
+    x_label: str = ""
+    y_label: str = ""
+    series: tuple[Series, ...] = ()
+    marks: tuple[PlotMark, ...] = ()
+    y_range: tuple[float, float] | None = None
+    empty: str = "No data yet"
+
+
+@dataclass(frozen=True)
+class BarPlotState:
+    """Bars with a label each; ``kinds`` colours single bars by status."""
+
+    title: str = ""
+    labels: tuple[str, ...] = ()
+    values: tuple[float, ...] = ()
+    x_label: str = ""
+    y_label: str = ""
+    kinds: tuple[str, ...] = field(default=())
+    empty: str = "No data yet"
+
+
+class _PlotBase(QWidget):
+    """A title, a legend line and a pyqtgraph plot that is built when first shown."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._plot: Any = None
+        self._title = label("", "strong")
+        self._legend = label("", "small")
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._empty = EmptyPanel()
+        body = column(self, spacing=4)
+        body.addLayout(row(self._title, None, self._legend))
+        holder = QWidget()
+        self._stack = QStackedLayout(holder)
+        self._stack.addWidget(self._empty)
+        body.addWidget(holder, 1)
+        self.setMinimumHeight(140)
+        follow(self)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Build the plot after the first paint of the widget."""
+        super().showEvent(event)
+        if self._plot is None:
+            QTimer.singleShot(0, self, self.ensure_built)
+
+    def ensure_built(self) -> Any:
+        """Import pyqtgraph and build the plot now; returns the PlotWidget."""
+        if self._plot is None:
+            import pyqtgraph as pg
+
+            self._plot = pg.PlotWidget(background=None)
+            self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            item = self._plot.getPlotItem()
+            item.hideButtons()
+            item.setMenuEnabled(False)
+            for side in ("left", "bottom"):
+                item.getAxis(side).setStyle(tickLength=0, tickTextOffset=6)
+            self._stack.addWidget(self._plot)
+            self._built()
+            self.on_theme(current_tokens())
+            self._redraw()
+        return self._plot
+
+    def _built(self) -> None:
+        """Connect what the kind of plot needs."""
+
+    def _redraw(self) -> None:
+        raise NotImplementedError
+
+    def _show_data(self, has_data: bool, empty: str) -> None:
+        if not has_data:
+            self._empty.set_state(EmptyPanelState("chart", empty))
+        self._stack.setCurrentIndex(1 if has_data and self._plot is not None else 0)
+
+    def on_theme(self, tokens: Tokens) -> None:
+        """Recolour axes and grid."""
+        if self._plot is None:
+            return
+        item = self._plot.getPlotItem()
+        for side in ("left", "bottom"):
+            axis = item.getAxis(side)
+            axis.setPen(QColor(tokens.border))
+            axis.setTextPen(QColor(tokens.muted))
+        self._redraw()
+
+    def export_png(self, path: str) -> bool:
+        """Write what is shown as a PNG; False when it could not be written."""
+        return self.grab().save(path, "PNG")
+
+
+class LinePlot(_PlotBase):
+    """Curves decimated to the pixels there are, with marks and a crosshair."""
+
+    cursorMoved = Signal(float)
+
+    def __init__(self, state: LinePlotState | None = None, parent: QWidget | None = None) -> None:
+        self._state = LinePlotState()
+        self._curves: list[Any] = []
+        self._marks: list[Any] = []
+        self._cross: Any = None
+        super().__init__(parent)
+        self.set_state(state or LinePlotState())
+
+    def set_state(self, state: LinePlotState) -> None:
+        """Show curves."""
+        self._state = state
+        self._title.setText(state.title)
+        self._title.setVisible(bool(state.title))
+        names = ", ".join(s.name for s in state.series)
+        self.setAccessibleName(f"Line plot {state.title}: {names}" if names else f"Line plot {state.title}: {state.empty}")
+        self._redraw()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Decimate again for the new width."""
+        super().resizeEvent(event)
+        if self._plot is not None:
+            self._redraw()
+
+    def show_cursor(self, x: float | None) -> None:
+        """Place the crosshair (None hides it) and show the values there."""
+        if self._cross is None:
+            return
+        self._cross.setVisible(x is not None)
+        if x is not None:
+            self._cross.setPos(x)
+        self._legend.setText(self._legend_text(x))
+
+    def _built(self) -> None:
+        import pyqtgraph as pg
+
+        self._cross = pg.InfiniteLine(angle=90, movable=False)
+        self._cross.setVisible(False)
+        self._plot.addItem(self._cross, ignoreBounds=True)
+        self._plot.scene().sigMouseMoved.connect(self._on_mouse)
+        self._plot.getPlotItem().vb.setMouseEnabled(x=True, y=False)
+
+    def _on_mouse(self, at: QPointF) -> None:
+        box = self._plot.getPlotItem().vb
+        if not box.sceneBoundingRect().contains(at):
+            self.show_cursor(None)
+            return
+        x = float(box.mapSceneToView(at).x())
+        self.show_cursor(x)
+        self.cursorMoved.emit(x)
+
+    def _redraw(self) -> None:
+        state = self._state
+        points = [(s.x, s.y) for s in state.series if len(s.y)]
+        self._show_data(bool(points), state.empty)
+        self._legend.setText(self._legend_text(None))
+        if self._plot is None:
+            return
+        import pyqtgraph as pg
+
+        tokens = current_tokens()
+        self._match_curves(len(state.series), pg)
+        buckets = max(50, self._plot.width() // 2)
+        for index, (curve, series) in enumerate(zip(self._curves, state.series, strict=True)):
+            style = Qt.PenStyle.DashLine if series.dashed else Qt.PenStyle.SolidLine
+            # Width 1 without antialiasing: anything wider takes Qt's slow path, ten times the frame.
+            curve.setPen(pg.mkPen(tokens.series[index % len(tokens.series)], width=1, style=style))
+            x, y = decimate(series.x, series.y, buckets)
+            curve.setData(x, y, skipFiniteCheck=True)
+        self._place_marks(pg, tokens)
+        self._cross.setPen(pg.mkPen(tokens.faint, width=1))
+        self._fix_ranges(points)
+        item = self._plot.getPlotItem()
+        item.showGrid(x=False, y=True, alpha=0.25 if tokens.is_dark else 0.35)
+        for side, text in (("bottom", state.x_label), ("left", state.y_label)):
+            item.setLabel(side, text or None, color=tokens.muted)
+
+    def _match_curves(self, count: int, pg: Any) -> None:
+        while len(self._curves) > count:
+            self._plot.removeItem(self._curves.pop())
+        while len(self._curves) < count:
+            curve = pg.PlotCurveItem(antialias=False)
+            self._plot.addItem(curve)
+            self._curves.append(curve)
+
+    def _place_marks(self, pg: Any, tokens: Tokens) -> None:
+        for mark in self._marks:
+            self._plot.removeItem(mark)
+        self._marks = []
+        for mark in self._state.marks:
+            colour = tokens.kind(mark.kind)[0]
+            pen = pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine)
+            options = {"color": colour, "position": 0.92, "fill": tokens.surface}
+            made = pg.InfiniteLine(mark.x, angle=90, pen=pen, label=mark.text or None, labelOpts=options)
+            self._plot.addItem(made, ignoreBounds=True)
+            self._marks.append(made)
+
+    def _fix_ranges(self, points: list[tuple[Any, Any]]) -> None:
+        if not points:
+            return
+        low, high = self._state.y_range or _span([y for _, y in points])
+        left, right = _span([x for x, _ in points])
+        pad = (high - low) * 0.05 or 0.5
+        self._plot.setXRange(left, right if right > left else left + 1, padding=0.01)
+        self._plot.setYRange(low - pad, high + pad, padding=0)
+
+    def _legend_text(self, x: float | None) -> str:
+        tokens = current_tokens()
+        parts = []
+        for index, series in enumerate(self._state.series):
+            colour = tokens.series[index % len(tokens.series)]
+            value = ""
+            if x is not None and len(series.x):
+                at = int(np.clip(np.searchsorted(series.x, x), 0, len(series.x) - 1))
+                value = f" <b>{series.y[at]:.6g}</b>"
+            dash = "╌" if series.dashed else "━"
+            parts.append(f'<span style="color:{colour}">{dash}</span> {_escape(series.name)}{value}')
+        return "&nbsp;&nbsp;&nbsp;".join(parts)
+
+
+class BarPlot(_PlotBase):
+    """Bars with labels beneath; a click on one says which."""
+
+    barClicked = Signal(int)
+
+    def __init__(self, state: BarPlotState | None = None, parent: QWidget | None = None) -> None:
+        self._state = BarPlotState()
+        self._bars: Any = None
+        super().__init__(parent)
+        self._legend.hide()
+        self.set_state(state or BarPlotState())
+
+    def set_state(self, state: BarPlotState) -> None:
+        """Show bars."""
+        if len(state.labels) != len(state.values):
+            raise ValueError(f"{len(state.labels)} labels for {len(state.values)} bars")
+        self._state = state
+        self._title.setText(state.title)
+        self._title.setVisible(bool(state.title))
+        words = ", ".join(f"{name} {value:g}" for name, value in zip(state.labels, state.values, strict=True))
+        self.setAccessibleName(f"Bar plot {state.title}: {words or state.empty}")
+        self._redraw()
+
+    def _built(self) -> None:
+        self._plot.getPlotItem().vb.setMouseEnabled(x=False, y=False)
+        self._plot.scene().sigMouseClicked.connect(self._on_click)
+
+    def _on_click(self, event: Any) -> None:
+        at = self._plot.getPlotItem().vb.mapSceneToView(event.scenePos())
+        index = round(at.x())
+        if 0 <= index < len(self._state.values) and abs(at.x() - index) <= 0.36:
+            self.barClicked.emit(index)
+
+    def _redraw(self) -> None:
+        state = self._state
+        self._show_data(bool(state.values), state.empty)
+        if self._plot is None:
+            return
+        import pyqtgraph as pg
+
+        tokens = current_tokens()
+        if self._bars is not None:
+            self._plot.removeItem(self._bars)
+            self._bars = None
+        item = self._plot.getPlotItem()
+        for side, text in (("bottom", state.x_label), ("left", state.y_label)):
+            item.setLabel(side, text or None, color=tokens.muted)
+        if not state.values:
+            return
+        kinds = state.kinds or ("accent",) * len(state.values)
+        brushes = [QColor(tokens.kind(kind)[0]) for kind in kinds]
+        self._bars = pg.BarGraphItem(
+            x=list(range(len(state.values))), height=list(state.values), width=0.64, brushes=brushes, pen=None
+        )
+        self._plot.addItem(self._bars)
+        step = max(1, len(state.labels) // 12)
+        item.getAxis("bottom").setTicks([[(i, t) for i, t in enumerate(state.labels) if i % step == 0]])
+        item.showGrid(x=False, y=True, alpha=0.25 if tokens.is_dark else 0.35)
+        low, high = min(0.0, *state.values), max(0.0, *state.values)
+        self._plot.setXRange(-0.6, len(state.values) - 0.4, padding=0)
+        self._plot.setYRange(low, high + ((high - low) * 0.08 or 1), padding=0)
+
+
+class CrosshairLink:
+    """Moves the crosshairs of several line plots together."""
+
+    def __init__(self, plots: Iterable[LinePlot]) -> None:
+        self._plots = [weakref.ref(plot) for plot in plots]
+        for ref in self._plots:
+            plot = ref()
+            if plot is not None:
+                plot.cursorMoved.connect(self._moved)
+
+    def _moved(self, x: float) -> None:
+        for ref in self._plots:
+            plot = ref()
+            if plot is not None:
+                plot.show_cursor(x)
+
+
+def _span(arrays: list[Any]) -> tuple[float, float]:
+    lows, highs = [], []
+    for values in arrays:
+        finite = np.asarray(values, dtype=float)
+        finite = finite[np.isfinite(finite)]
+        if len(finite):
+            lows.append(float(finite.min()))
+            highs.append(float(finite.max()))
+    return (min(lows), max(highs)) if lows else (0.0, 1.0)
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+

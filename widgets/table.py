@@ -1,0 +1,259 @@
+"""The console's table: sorted and filtered in Python, selection that survives updates, links, copy and CSV."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QStackedLayout, QTableView, QWidget
+
+from widgets.panels import EmptyPanel, EmptyPanelState
+from widgets.table_delegate import CellDelegate
+from widgets.table_model import RAW, Column, TableModel
+from widgets.theme import follow
+from widgets.tokens import Tokens
+
+ROW_HEIGHT = 34
+__all__ = ["Column", "DataTable", "TableState"]
+
+
+@dataclass(frozen=True)
+class TableState:
+    """Rows of raw values in column order, their stable keys, and what to say when there are none."""
+
+    rows: tuple[Sequence[Any], ...] = ()
+    keys: tuple[Hashable, ...] = ()
+    empty: EmptyPanelState | None = None
+
+
+class _View(QTableView):
+    """The view: reports clicks on links, copies rows, and never measures rows."""
+
+    linkClicked = Signal(str)
+    copyRequested = Signal()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """A click on a link cell is a link."""
+        super().mouseReleaseEvent(event)
+        index = self.indexAt(event.position().toPoint())
+        target = self._target(index)
+        if target and event.button() == Qt.MouseButton.LeftButton and not event.modifiers():
+            self.linkClicked.emit(target)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Links show a hand."""
+        super().mouseMoveEvent(event)
+        hand = bool(self._target(self.indexAt(event.position().toPoint())))
+        self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Copy copies raw rows; Enter activates (the view's own handling differs between platforms)."""
+        if event.matches(QKeySequence.StandardKey.Copy):
+            self.copyRequested.emit()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
+            self.activated.emit(self.currentIndex())
+        else:
+            super().keyPressEvent(event)
+
+    def _target(self, index: QModelIndex) -> str:
+        model = self.model()
+        if not index.isValid() or not isinstance(model, TableModel):
+            return ""
+        link, value = model.columns[index.column()].link, index.data(RAW)
+        return link(value) if link is not None and value is not None else ""
+
+
+class DataTable(QWidget):
+    """A table of plain rows."""
+
+    selectionChanged = Signal(tuple)
+    activated = Signal(object)
+    linkActivated = Signal(str)
+    emptyAction = Signal(str)
+
+    def __init__(self, columns: Sequence[Column], parent: QWidget | None = None, *, name: str = "Table") -> None:
+        super().__init__(parent)
+        self._model = TableModel(columns)
+        self._model.setParent(self)
+        self._selected: tuple[Hashable, ...] = ()
+        self._current: Hashable | None = None
+        self._restoring = False
+        self._view = self._make_view(name)
+        self._empty = EmptyPanel()
+        self._empty.actionTriggered.connect(self.emptyAction)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(self._view)
+        self._stack.addWidget(self._empty)
+        self.setFocusProxy(self._view)
+        self._model.modelAboutToBeReset.connect(self._before_reset)
+        self._model.modelReset.connect(self._after_reset)
+        follow(self)
+
+    def _make_view(self, name: str) -> _View:
+        view = _View()
+        view.setModel(self._model)
+        view.setItemDelegate(CellDelegate(view))
+        view.setAccessibleName(name)
+        view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        view.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        view.setVerticalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        view.setHorizontalScrollMode(QAbstractItemView.ScrollMode.ScrollPerPixel)
+        view.setShowGrid(False)
+        view.setWordWrap(False)
+        view.setMouseTracking(True)
+        view.setTabKeyNavigation(False)
+        view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        view.customContextMenuRequested.connect(lambda at: self._menu().popup(view.viewport().mapToGlobal(at)))
+        rows = view.verticalHeader()
+        rows.setVisible(False)
+        rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
+        rows.setDefaultSectionSize(ROW_HEIGHT)
+        self._set_up_header(view)
+        view.selectionModel().selectionChanged.connect(self._on_selection)
+        view.activated.connect(lambda index: self.activated.emit(self._model.key_at(index.row())))
+        view.linkClicked.connect(self.linkActivated)
+        view.copyRequested.connect(self.copy_selection)
+        return view
+
+    def _set_up_header(self, view: _View) -> None:
+        header = view.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setSectionsClickable(True)
+        header.setSortIndicatorShown(True)
+        header.setSortIndicatorClearable(True)
+        header.setSortIndicator(-1, Qt.SortOrder.AscendingOrder)
+        header.sortIndicatorChanged.connect(self._model.sort)
+        header.setMinimumSectionSize(56)
+        header.setSectionsMovable(False)
+        for index, column in enumerate(self._model.columns):
+            if column.width:
+                header.resizeSection(index, column.width)
+            else:
+                header.setSectionResizeMode(index, QHeaderView.ResizeMode.Stretch)
+
+    def set_state(self, state: TableState) -> None:
+        """Show rows; selection, current row and scroll position stay with their keys."""
+        self._model.set_rows(state.rows, state.keys)
+        if state.empty is not None:
+            self._empty.set_state(state.empty)
+        self._stack.setCurrentIndex(1 if state.empty is not None and not state.rows else 0)
+
+    def set_filter(self, text: str) -> None:
+        """Show only the rows that contain all words."""
+        self._model.set_filter(text)
+
+    def sort_by(self, column: int, *, descending: bool = False) -> None:
+        """Sort by a column; -1 is the given order."""
+        order = Qt.SortOrder.DescendingOrder if descending else Qt.SortOrder.AscendingOrder
+        self._view.horizontalHeader().setSortIndicator(column, order)
+
+    def selected_keys(self) -> tuple[Hashable, ...]:
+        """The keys of the selected rows, in shown order."""
+        return self._selected
+
+    def select(self, keys: Sequence[Hashable]) -> None:
+        """Select rows by key and bring the first into sight."""
+        rows = self._model.rows_of(keys)
+        selection = QItemSelection()
+        for row in rows:
+            index = self._model.index(row, 0)
+            selection.select(index, index)
+        flags = QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        self._view.selectionModel().select(selection, flags)
+        if rows:
+            self._view.selectionModel().setCurrentIndex(
+                self._model.index(rows[0], 0), QItemSelectionModel.SelectionFlag.NoUpdate
+            )
+            self._view.scrollTo(self._model.index(rows[0], 0))
+
+    def row_count(self) -> int:
+        """Rows shown."""
+        return self._model.rowCount()
+
+    def visible_rows(self) -> list[Sequence[Any]]:
+        """Raw values of the shown rows, in shown order."""
+        return [self._model.raw(row) for row in range(self._model.rowCount())]
+
+    def to_csv(self) -> str:
+        """CSV of the shown rows, raw and in full precision."""
+        return self._model.to_csv()
+
+    def copy_selection(self) -> None:
+        """Copy the selected rows as tab-separated raw values."""
+        rows = self._model.rows_of(self._selected)
+        lines = ["\t".join("" if v is None else str(v) for v in self._model.raw(row)) for row in rows]
+        if lines:
+            QGuiApplication.clipboard().setText("\n".join(lines))
+
+    def layout_state(self) -> str:
+        """Column widths and sort order as text, for the settings."""
+        header = self._view.horizontalHeader()
+        widths = [header.sectionSize(i) for i in range(header.count())]
+        return json.dumps({"widths": widths, "sort": self._model.sort_column, "descending": self._model.descending})
+
+    def restore_layout(self, text: str) -> None:
+        """Take ``layout_state`` back; anything unreadable or of another shape is ignored."""
+        try:
+            saved = json.loads(text)
+            widths, column, descending = saved["widths"], int(saved["sort"]), bool(saved["descending"])
+        except (ValueError, KeyError, TypeError):
+            return
+        header = self._view.horizontalHeader()
+        if len(widths) != header.count() or not all(isinstance(w, int) and 20 <= w <= 5000 for w in widths):
+            return
+        for index, width in enumerate(widths):
+            if header.sectionResizeMode(index) == QHeaderView.ResizeMode.Interactive:
+                header.resizeSection(index, width)
+        self.sort_by(column, descending=descending)
+
+    def view(self) -> QTableView:
+        """The Qt view, for tests and for pages that need its header."""
+        return self._view
+
+    def on_theme(self, _tokens: Tokens) -> None:
+        """Repaint in the new colours."""
+        self._view.viewport().update()
+
+    def _menu(self) -> QMenu:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        for text, slot in (("Copy rows", self.copy_selection), ("Copy table as CSV", self._copy_csv)):
+            action = QAction(text, menu)
+            action.triggered.connect(slot)
+            menu.addAction(action)
+        return menu
+
+    def _copy_csv(self) -> None:
+        QGuiApplication.clipboard().setText(self.to_csv())
+
+    def _on_selection(self) -> None:
+        if self._restoring:
+            return
+        rows = sorted(index.row() for index in self._view.selectionModel().selectedRows())
+        self._selected = tuple(self._model.key_at(row) for row in rows)
+        self.selectionChanged.emit(self._selected)
+
+    def _before_reset(self) -> None:
+        self._restoring = True
+        current = self._view.currentIndex()
+        self._current = self._model.key_at(current.row()) if current.isValid() else None
+        self._scroll = self._view.verticalScrollBar().value()
+
+    def _after_reset(self) -> None:
+        model = self._view.selectionModel()
+        selection, rows = QItemSelection(), self._model.rows_of(self._selected)
+        for row in rows:
+            selection.select(self._model.index(row, 0), self._model.index(row, 0))
+        model.select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows)
+        if self._current is not None and (at := self._model.rows_of([self._current])):
+            model.setCurrentIndex(self._model.index(at[0], 0), QItemSelectionModel.SelectionFlag.NoUpdate)
+        self._view.verticalScrollBar().setValue(self._scroll)
+        self._restoring = False
+        kept = tuple(self._model.key_at(row) for row in rows)
+        if kept != self._selected:
+            self._selected = kept
+            self.selectionChanged.emit(kept)
