@@ -52,8 +52,6 @@ class Target:
     @property
     def output(self) -> Path:
         """The module's path, relative to the output folder."""
-        if self.source.parent.name == "hasher":
-            return self.source.with_name("trace_hasher.wasm")
         return self.source.with_suffix(".wasm")
 
 

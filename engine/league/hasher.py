@@ -19,7 +19,7 @@ from engine.core.merkle import EMPTY_TRACE_ROOT
 from engine.core.paths import assets_dir
 from engine.league.errors import SandboxError, TraceError
 
-MODULE_SHA256: Final = "010e94ebfb75ef47840f330a83b4eee6f25180e28d14563d35e83202a2d2d376"
+MODULE_SHA256: Final = "abbd31d2c06d28822740c9468420cc7ba21bc5a5a056d6105e5983b8dba2d476"
 HASH_BYTES: Final = 32
 
 _REASONS: Final = {
@@ -28,9 +28,11 @@ _REASONS: Final = {
     -3: "a record's observation is cut off",
     -4: "the padding behind an observation is not zero",
     -5: "a record has unknown flags",
-    -6: "a fault code is not between 1 and 255",
+    -6: "a fault has an unknown code",
     -7: "a record without a mailbox does not hold its packed observation",
     -8: "the steps are not numbered 0, 1, 2, ...",
+    -9: "a fault is not the last step",
+    -9: "a fault is not the last step",
 }
 
 
@@ -50,7 +52,7 @@ class Hasher:
         self._capacity = -1
         self._base = self._trace_at = 0
         self._grow(1 << 16)
-        self._root_offset: int = exports["root"](self._store)  # type: ignore[operator, assignment]
+        self._root_offset: int = exports["root"](self._store)  # type: ignore[operator]
 
     def root(self, trace: bytes) -> bytes:
         """Return the trace's root, 32 bytes. Raises TraceError for bytes that are not a trace."""
