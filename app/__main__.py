@@ -1,0 +1,19 @@
+"""Entry of the program: worker processes first, then the command line. Qt is imported only for a window."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+
+
+def main() -> int:
+    """Run the program with the process's arguments and return its exit status."""
+    # In a frozen build a worker process is this same program: it must not get further than here.
+    multiprocessing.freeze_support()
+    from app.cli import run
+
+    return run(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,101 @@
+"""``nashboard devnet``: the local chain."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.output import JsonOption, Output
+
+if TYPE_CHECKING:
+    from engine.chain.anvil import Devnet, DevnetStatus
+
+group = typer.Typer(help="The local Ethereum chain (Anvil).", no_args_is_help=True)
+
+
+@group.command()
+def up(
+    context: typer.Context,
+    port: Annotated[int | None, typer.Option(min=1, max=65535, help="Default: a free one.")] = None,
+    chain_id: Annotated[int, typer.Option("--chain-id", min=1, help="Chain id.")] = 31337,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay until Ctrl+C, then stop it.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Start the chain and return when it answers. It runs on until 'nashboard devnet down'."""
+    output: Output = context.obj
+
+    async def work(devnet: Devnet) -> DevnetStatus:
+        status = await devnet.up(port=port, chain_id=chain_id, detached=not foreground)
+        if foreground:
+            await _hold(devnet, output)
+        return status
+
+    status = _with_devnet(output, work)
+    if not foreground:
+        _show(output, status)
+
+
+@group.command()
+def status(context: typer.Context, json: JsonOption = False) -> None:
+    """Say whether the chain runs, and where."""
+
+    async def work(devnet: Devnet) -> DevnetStatus:
+        return await devnet.refresh()
+
+    _show(context.obj, _with_devnet(context.obj, work))
+
+
+@group.command()
+def down(context: typer.Context, json: JsonOption = False) -> None:
+    """Stop the chain; its state is saved and loaded at the next start."""
+
+    async def work(devnet: Devnet) -> DevnetStatus:
+        await devnet.refresh()
+        return await devnet.down()
+
+    _show(context.obj, _with_devnet(context.obj, work))
+
+
+def _with_devnet(output: Output, work: Any) -> DevnetStatus:
+    """Run ``work`` with the data directory's devnet, without the rest of the engine."""
+    from app.commands.session import logged, run_async
+
+    data = output.data()
+
+    async def main() -> DevnetStatus:
+        from engine.chain.anvil import Devnet
+
+        from engine.core.bus import EventBus
+
+        async with Devnet(data.devnet, EventBus()) as devnet:
+            return await work(devnet)
+
+    with logged(output, data.logs):
+        return run_async(main)
+
+
+async def _hold(devnet: Devnet, output: Output) -> None:
+    """Keep the chain up until the command is interrupted or the chain ends by itself."""
+    import asyncio
+
+    from engine.core.errors import EngineError
+
+    _show(output, devnet.status)
+    output.note("Ctrl+C stops it.")
+    try:
+        while devnet.status.state == "running":  # noqa: ASYNC110  a look five times a second is all it takes
+            await asyncio.sleep(0.2)
+    finally:
+        await devnet.down()
+    raise EngineError("The devnet ended", devnet.status.cause)
+
+
+def _show(output: Output, status: DevnetStatus) -> None:
+    text = f"devnet {status.state}"
+    if status.url:
+        text += f" at {status.url}, chain id {status.chain_id}, block {status.block}, process {status.pid}"
+    if status.cause:
+        text += f" ({status.cause})"
+    output.result(asdict(status), text)

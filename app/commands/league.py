@@ -1,0 +1,176 @@
+"""``nashboard league``: rounds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.commands.output import JsonOption, Output, table
+
+if TYPE_CHECKING:
+    from engine.league.config import RoundConfig
+    from engine.league.results import RoundResult
+    from engine.runtime import Runtime
+
+group = typer.Typer(help="League rounds: play, resume, look at, settle.", no_args_is_help=True)
+RoundArgument = Annotated[str | None, typer.Argument(metavar="[ROUND]", help="Its id or the beginning of it.")]
+Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Processes that play. Default: one a processor.")]
+
+
+@group.command()
+def run(
+    context: typer.Context,
+    files: Annotated[list[Path] | None, typer.Argument(metavar="[LEAGUE.toml]", help="A league file.")] = None,
+    system: Annotated[str | None, typer.Option(metavar="ID", help="What is played.")] = None,
+    agents: Annotated[list[Path] | None, typer.Option("--agents", metavar="FILES...", help="Who plays.")] = None,
+    matches: Annotated[int | None, typer.Option(min=1, help="Matches an agent.")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="N", help="Seed of the round, 64 bits; 0x is understood.")] = None,
+    budget: Annotated[int | None, typer.Option(metavar="GAS", help="Gas a decision.")] = None,
+    tier: Annotated[str | None, typer.Option(help="bronze, silver or gold.")] = None,
+    name: Annotated[str | None, typer.Option(help="The league's name.")] = None,
+    stake: Annotated[str | None, typer.Option(metavar="ETH", help="What a new agent stakes.")] = None,
+    reward: Annotated[str | None, typer.Option(metavar="ETH", help="Base reward.")] = None,
+    workers: Workers = None,
+    anchor: Annotated[bool, typer.Option("--anchor", help="Stake, post and slash on the running devnet.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Play a round of a league file, or of --system, --agents, --matches and --seed.
+
+    All words after --agents that are no options are agents too. Options override what the file says.
+    """
+    given = {"system": system, "matches": matches, "budget": budget, "name": name, "tier": tier, "seed": seed}
+    config = _config(files or [], agents or [], {**given, "stake": stake, "reward": reward}, _count(workers))
+    result = _play(context.obj, lambda runtime: runtime.league.run_round(config, anchor=anchor), _count(workers))
+    for agent in result.ineligible:
+        context.obj.note(f"{agent} may not enter the {result.tier} league: its capital is too small")
+    _show(context.obj, result)
+
+
+@group.command()
+def resume(
+    context: typer.Context, round_id: RoundArgument = None, workers: Workers = None, json: JsonOption = False
+) -> None:
+    """Go on with an interrupted round: no match is lost, none is played twice. Default: the latest."""
+    output: Output = context.obj
+
+    async def work(runtime: Runtime) -> RoundResult:
+        chosen = _choose(runtime, round_id, unfinished=True)
+        return await runtime.league.resume(chosen, workers=_count(workers))
+
+    _show(output, _play(output, work, _count(workers)))
+
+
+@group.command()
+def standings(context: typer.Context, round_id: RoundArgument = None, json: JsonOption = False) -> None:
+    """Show a round's table. Default: the latest round's."""
+    from app.commands.session import run_engine
+
+    async def work(runtime: Runtime) -> RoundResult:
+        return runtime.league.round(_choose(runtime, round_id))
+
+    _show(context.obj, run_engine(context.obj, work))
+
+
+@group.command()
+def settle(context: typer.Context, round_id: RoundArgument = None, json: JsonOption = False) -> None:
+    """Pay a played round out, once, in the ledger and (for an anchored one) on chain. Default: the latest."""
+    from app.commands.session import run_engine
+
+    async def work(runtime: Runtime) -> RoundResult:
+        return await runtime.league.settle(_choose(runtime, round_id))
+
+    _show(context.obj, run_engine(context.obj, work))
+
+
+def _play(output: Output, work: Any, workers: int) -> RoundResult:
+    from app.commands.progress import round_progress
+    from app.commands.session import run_engine
+
+    async def with_progress(runtime: Runtime) -> RoundResult:
+        with round_progress(output, runtime.bus):
+            return await work(runtime)
+
+    return run_engine(output, with_progress, workers=workers)
+
+
+def _count(workers: int | None) -> int:
+    import os
+
+    return (
+        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
+    )
+
+
+def _config(files: list[Path], agents: list[Path], given: dict[str, Any], workers: int) -> RoundConfig:
+    """Return the round's settings: the league file's, then what the options say. Raises UsageError."""
+    from dataclasses import replace
+
+    from engine.core.errors import UsageError
+    from engine.league.config import AgentEntry, RoundConfig, Tier, parse_eth, parse_int
+
+    leagues = [path for path in files if path.suffix.lower() == ".toml"]
+    players = [*agents, *(path for path in files if path not in leagues)]
+    if len(leagues) > 1 or (leagues and players):
+        raise UsageError("A round takes one league file, or agents, not both", "", "See 'nashboard league run --help'.")
+    if not leagues and not players:
+        raise UsageError("A round needs a league file or agents", "", "See 'nashboard league run --help'.")
+    config = RoundConfig.from_toml(leagues[0]) if leagues else RoundConfig()
+    changes = {key: value for key, value in given.items() if value is not None}
+    if "seed" in changes:
+        changes["seed"] = parse_int(changes["seed"], "seed")
+    if "tier" in changes:
+        changes["tier"] = Tier.of(changes["tier"])
+    for key in ("stake", "reward"):
+        if key in changes:
+            changes[f"{key}_wei"] = parse_eth(changes.pop(key), key)
+    if players:
+        changes["agents"] = tuple(AgentEntry(path.expanduser().resolve()) for path in players)
+    config = replace(config, **changes, workers=workers)
+    from app.commands.modules import refuse_missing
+
+    refuse_missing([entry.path for entry in config.agents])
+    return config
+
+
+def _choose(runtime: Runtime, wanted: str | None, *, unfinished: bool = False) -> str:
+    """Return the id of the round that is meant. Raises UsageError when none is, or more than one."""
+    from engine.core.errors import UsageError
+
+    rounds = runtime.league.rounds()
+    if wanted is None:
+        fit = [item.round_id for item in rounds if not unfinished or item.state == "playing"] or [
+            item.round_id for item in rounds
+        ]
+        if not fit:
+            raise UsageError("There is no round yet", "", "Play one with 'nashboard league run'.")
+        return fit[0]
+    fit = [item.round_id for item in rounds if item.round_id.startswith(wanted)]
+    if len(fit) != 1:
+        why = "several rounds begin with it" if fit else "no round begins with it"
+        raise UsageError(f"There is no round {wanted!r}", why, "See 'nashboard league standings' for the latest.")
+    return fit[0]
+
+
+def _show(output: Output, result: RoundResult) -> None:
+    from engine.league.config import format_eth
+
+    rows = [
+        (
+            line.rank if line.rank is not None else "out",
+            line.agent,
+            line.played,
+            line.won,
+            line.lost,
+            line.score,
+            format_eth(line.reward_wei),
+        )
+        for line in result.standings
+    ]
+    head = f"{result.name} #{result.number} ({result.tier}, {result.state}): {result.done} of {result.total} matches"
+    tail = [f"round    {result.round_id}", f"results  {result.results_hash or 'not complete'}"]
+    if result.anchored is not None:
+        tail.append(f"anchored {result.anchored.root} in block {result.anchored.block}")
+    lines = [head, "", table(("rank", "agent", "played", "won", "lost", "score", "reward ETH"), rows), "", *tail]
+    output.result(result.to_json(), "\n".join(lines))

@@ -1,0 +1,140 @@
+"""What every command shares: results on stdout, everything else on stderr, and exit statuses."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from engine.core.paths import DataDir
+
+INTERRUPTED = 130
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON value on stdout and nothing else.")]
+
+
+@dataclass
+class Output:
+    """How this run of the program speaks; commands get it as ``context.obj``."""
+
+    json: bool = False
+    data_root: Path | None = None
+    verbose: bool = False
+    resume_hint: str = ""  # what to call after an interruption
+    extra: dict[str, Any] = field(default_factory=dict)  # facts that an interrupted run still reports
+
+    def data(self) -> DataDir:
+        """Return the data directory, made where it is missing."""
+        from engine.core.paths import DataDir
+
+        return DataDir.open(self.data_root)
+
+    def result(self, value: Any, text: str = "") -> None:
+        """Print the result: the value as JSON where that was asked for, else the text."""
+        sys.stdout.write((json.dumps(value, indent=2) if self.json else text.rstrip("\n")) + "\n")
+
+    def note(self, text: str) -> None:
+        """Say something about what goes on; on stderr, since it is no result."""
+        sys.stderr.write(text.rstrip("\n") + "\n")
+        sys.stderr.flush()
+
+    def console(self) -> Console:
+        """Return the rich console for progress, on stderr."""
+        from rich.console import Console
+
+        return Console(stderr=True, highlight=False)
+
+
+def report(error: BaseException, output: Output) -> int:
+    """Show a failure and return the exit status: expected ones as what, why and what next; bugs with a traceback."""
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt | typer.Abort):
+        return _report_interrupt(output)
+    if isinstance(error, BrokenPipeError):
+        # The reader of stdout went away (`| head`). Python would complain once more at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    if isinstance(error, SystemExit):
+        return error.code if isinstance(error.code, int) else 1
+    return _report_failure(error, output)
+
+
+def _report_interrupt(output: Output) -> int:
+    if output.resume_hint:
+        output.note(f"Interrupted. Go on with: {output.resume_hint}")
+    else:
+        output.note("Interrupted.")
+    if output.json:
+        hint = {"resume": output.resume_hint} if output.resume_hint else {}
+        output.result({"error": "Interrupted", **hint, **output.extra})
+    return INTERRUPTED
+
+
+def _report_failure(error: BaseException, output: Output) -> int:
+    from engine.core.errors import EngineError
+
+    expected = error if isinstance(error, EngineError) else _expected(error)
+    if expected is not None:
+        output.note(_as_text(expected))
+        if output.json:
+            output.result(expected.to_json())
+        return expected.exit_code
+    import traceback
+
+    output.note("".join(traceback.format_exception(error)))
+    log = f" The log is in {output.data_root / 'logs'}." if output.data_root else ""
+    output.note(f"This is a bug in Nashboard: {error!r}. Please report it with the lines above.{log}")
+    if output.json:
+        output.result({"error": "Bug", "what": repr(error), "why": "", "next": "Report it with the lines on stderr."})
+    return 1
+
+
+def _expected(error: BaseException) -> Any:
+    """Return usage errors of the parser and a disk's failures as the engine's errors, None for a bug."""
+    from engine.core.errors import EngineError, UsageError
+
+    if isinstance(error, typer.TyperException):
+        message = error.format_message() if hasattr(error, "format_message") else str(error)
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context is not None else "nashboard"
+        return UsageError(message, "", f"See '{command} --help'.")
+    if isinstance(error, OSError):
+        from app.errors import is_expected, notice_of
+
+        if is_expected(error):
+            notice = notice_of(error)
+            return EngineError(notice.title, "", notice.text)
+    return None
+
+
+def _as_text(error: Any) -> str:
+    """Return what, why and next on lines of their own."""
+    lines = [f"Error: {error.what}"]
+    if error.why:
+        lines.append(f"  why:  {error.why}")
+    if error.next_step:
+        lines.append(f"  next: {error.next_step}")
+    return "\n".join(lines)
+
+
+def table(headers: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+    """Return rows in aligned columns; numbers to the right."""
+    cells = [headers, *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(headers))]
+    right = [bool(rows) and all(isinstance(row[column], int) for row in rows) for column in range(len(headers))]
+    lines = []
+    for row in cells:
+        parts = (
+            cell.rjust(width) if flush else cell.ljust(width)
+            for cell, width, flush in zip(row, widths, right, strict=True)
+        )
+        lines.append("  ".join(parts).rstrip())
+    return "\n".join(lines)
