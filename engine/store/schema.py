@@ -85,7 +85,6 @@ CREATE TABLE matches (
     steps INTEGER NOT NULL,
     gas INTEGER NOT NULL,
     trace_root BLOB NOT NULL,
-    header BLOB NOT NULL,
     commitment BLOB NOT NULL,
     PRIMARY KEY (round_id, fixture)
 ) STRICT, WITHOUT ROWID;

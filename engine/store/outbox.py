@@ -1,0 +1,189 @@
+"""The outbox: transactions that must reach the chain, written in the same SQLite transaction as what they stand for.
+
+A row goes queued -> signed -> sent -> mined or failed. The signed bytes are kept before anything is sent, so that a
+program killed at any point sends the same transaction again, never a second one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+OUTBOX_SCHEMA = """
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    book TEXT NOT NULL,
+    account TEXT NOT NULL,
+    receiver TEXT NOT NULL,
+    data BLOB NOT NULL,
+    wei TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    state TEXT NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'signed', 'sent', 'mined', 'failed')),
+    nonce INTEGER,
+    raw BLOB,
+    hash TEXT,
+    block INTEGER,
+    block_hash TEXT,
+    gas_used INTEGER,
+    error TEXT NOT NULL DEFAULT '',
+    created REAL NOT NULL
+) STRICT;
+CREATE INDEX outbox_open ON outbox (book, id) WHERE state IN ('queued', 'signed', 'sent');
+CREATE UNIQUE INDEX outbox_nonce ON outbox (book, account, nonce) WHERE nonce IS NOT NULL;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxTx:
+    """A transaction to send from ``account`` in ``book``: call ``data`` on the contract ``to`` with ``value`` wei.
+
+    ``key`` makes it unique: enqueued twice it is sent once. ``purpose`` says to a person what it is for.
+    """
+
+    key: str
+    book: str
+    account: str
+    to: str
+    data: bytes
+    value: int
+    purpose: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A transaction with its fate. ``raw`` are the signed bytes, ``error`` the decoded reason of a failure."""
+
+    tx: OutboxTx
+    state: str
+    nonce: int | None
+    raw: bytes | None
+    hash: str | None
+    block: int | None
+    block_hash: str | None
+    gas_used: int | None
+    error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inclusion:
+    """Where a transaction was mined."""
+
+    block: int
+    block_hash: str
+    gas_used: int
+
+
+class Outbox:
+    """The table; the caller holds the transaction for writes."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    def enqueue(self, tx: OutboxTx) -> bool:
+        """Add a transaction. Returns False when its key is there already."""
+        cursor = self._db.execute(
+            "INSERT INTO outbox (key, book, account, receiver, data, wei, purpose, created) VALUES (?,?,?,?,?,?,?,?) "
+            "ON CONFLICT (key) DO NOTHING",
+            (tx.key, tx.book, tx.account, tx.to, tx.data, str(tx.value), tx.purpose, time.time()),
+        )
+        return cursor.rowcount > 0
+
+    def open(self, book: str, limit: int = 1000) -> list[OutboxRow]:
+        """Return what is not settled yet, in the order it was written."""
+        return self._select("book = ? AND state IN ('queued', 'signed', 'sent') ORDER BY id LIMIT ?", book, limit)
+
+    def recent(self, book: str, limit: int = 100) -> list[OutboxRow]:
+        """Return the newest rows of a book, newest first."""
+        return self._select("book = ? ORDER BY id DESC LIMIT ?", book, limit)
+
+    def mined(self, book: str, limit: int = 1000) -> list[OutboxRow]:
+        """Return the newest mined rows: what a chain that lost its last blocks may have forgotten."""
+        return self._select("book = ? AND state = 'mined' ORDER BY id DESC LIMIT ?", book, limit)
+
+    def get(self, key: str) -> OutboxRow | None:
+        """Return the row of that key."""
+        return next(iter(self._select("key = ?", key)), None)
+
+    def failed(self, prefix: str) -> list[OutboxRow]:
+        """Return the failed rows whose key begins with ``prefix``."""
+        return self._select("substr(key, 1, ?) = ? AND state = 'failed' ORDER BY id", len(prefix), prefix)
+
+    def counts(self, book: str) -> dict[str, int]:
+        """Return how many rows are in each state."""
+        rows = self._db.execute("SELECT state, COUNT(*) FROM outbox WHERE book = ? GROUP BY state", (book,))
+        return {row[0]: row[1] for row in rows}
+
+    def next_nonce(self, book: str, account: str) -> int:
+        """Return the nonce after the highest one that a live row of the account holds, 0 when there is none."""
+        row = self._db.execute(
+            "SELECT COALESCE(MAX(nonce) + 1, 0) FROM outbox WHERE book = ? AND account = ?", (book, account)
+        ).fetchone()
+        return int(row[0])
+
+    def mark_signed(self, key: str, nonce: int, raw: bytes, tx_hash: str) -> None:
+        """Keep the signed bytes."""
+        self._update(key, "state = 'signed', nonce = ?, raw = ?, hash = ?, error = ''", nonce, raw, tx_hash)
+
+    def mark_sent(self, keys: Sequence[str]) -> None:
+        """Note that the node has the transactions."""
+        self._db.executemany(
+            "UPDATE outbox SET state = 'sent' WHERE key = ? AND state = 'signed'", [(key,) for key in keys]
+        )
+
+    def mark_mined(self, key: str, where: Inclusion) -> None:
+        """Note that the transaction did what it should."""
+        self._update(
+            key, "state = 'mined', block = ?, block_hash = ?, gas_used = ?", where.block, where.block_hash, where.gas_used
+        )
+
+    def mark_failed(self, key: str, error: str, where: Inclusion | None = None) -> None:
+        """Note why the transaction has no effect; one that was never mined gives its nonce back."""
+        if where is None:
+            self._update(key, "state = 'failed', error = ?, nonce = NULL, raw = NULL", error)
+            return
+        self._update(
+            key,
+            "state = 'failed', error = ?, block = ?, block_hash = ?, gas_used = ?",
+            error,
+            where.block,
+            where.block_hash,
+            where.gas_used,
+        )
+
+    def requeue(self, key: str) -> None:
+        """Let the transaction be signed anew: its nonce was taken by another one, or the operator tries again."""
+        self._update(
+            key,
+            "state = 'queued', nonce = NULL, raw = NULL, hash = NULL, block = NULL, block_hash = NULL, "
+            "gas_used = NULL, error = ''",
+        )
+
+    def reopen(self, key: str) -> None:
+        """Send the same signed bytes again: the chain forgot the block that held them."""
+        self._update(key, "state = 'signed', block = NULL, block_hash = NULL, gas_used = NULL, error = ''")
+
+    def _update(self, key: str, assignments: str, *values: object) -> None:
+        self._db.execute(f"UPDATE outbox SET {assignments} WHERE key = ?", (*values, key))
+
+    def _select(self, where: str, *values: object) -> list[OutboxRow]:
+        return [_row(row) for row in self._db.execute(f"SELECT * FROM outbox WHERE {where}", values)]
+
+
+def _row(row: sqlite3.Row) -> OutboxRow:
+    tx = OutboxTx(
+        row["key"], row["book"], row["account"], row["receiver"], row["data"], int(row["wei"]), row["purpose"]
+    )
+    return OutboxRow(
+        tx,
+        row["state"],
+        row["nonce"],
+        row["raw"],
+        row["hash"],
+        row["block"],
+        row["block_hash"],
+        row["gas_used"],
+        row["error"],
+    )
