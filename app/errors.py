@@ -6,7 +6,9 @@ import errno
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.core.errors import DependencyError, EngineError, VerificationError
+from engine.core.errors import DependencyError, EngineError
+
+INTERRUPTED = 130  # the exit code of what the operator stopped himself
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +21,12 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to tell: ``level`` is info, good, warning or error. Notices of one ``key`` replace each other."""
+    """Something to tell: ``kind`` is info, ok, warn or error. Notices of one ``key`` replace each other."""
 
-    level: str
+    kind: str
     title: str
     text: str = ""
+    next_step: str = ""
     actions: tuple[Action, ...] = ()
     key: str = ""
 
@@ -46,13 +49,13 @@ _DISK = {
 def notice_of(error: BaseException, *actions: Action, key: str = "") -> Notice:
     """Return an expected error as a banner: what, then why and what next."""
     if isinstance(error, EngineError):
-        level = "warning" if isinstance(error, DependencyError) else "error"
-        if isinstance(error, VerificationError):
-            level = "error"
-        parts = [part.rstrip(".") + "." for part in (error.why, error.next_step) if part]
-        return Notice(level, error.what.rstrip("."), " ".join(parts), actions, key)
+        kind = "info" if error.exit_code == INTERRUPTED else "warn" if isinstance(error, DependencyError) else "error"
+        return Notice(kind, error.what.rstrip("."), _sentence(error.why), _sentence(error.next_step), actions, key)
     if isinstance(error, OSError) and error.errno in _DISK:
         title, advice = _DISK[error.errno]
-        where = f" ({error.filename})" if error.filename else ""
-        return Notice("error", f"{title}{where}", advice, actions, key)
-    return Notice("error", "Something went wrong", repr(error), actions, key)
+        return Notice("error", title, str(error.filename or ""), advice, actions, key)
+    return Notice("error", "Something went wrong", repr(error), "", actions, key)
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:].rstrip(".") + "." if text else ""

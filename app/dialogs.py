@@ -1,0 +1,138 @@
+"""Dialogs that never block the loop: they are opened, and call back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QDialog, QFileDialog, QPlainTextEdit, QVBoxLayout, QWidget
+
+from widgets.basics import IconLabel, button, column, label, row
+from widgets.fonts import mono_font
+
+
+class Dialog(QDialog):
+    """A dialog with an icon, a title, a text and buttons; it deletes itself when closed."""
+
+    def __init__(self, parent: QWidget | None, title: str, icon: str = "info", kind: str = "info") -> None:
+        super().__init__(parent)
+        self.setWindowTitle(title)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setModal(True)
+        self.setMinimumWidth(440)
+        self.body = column(spacing=8)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(24, 20, 20, 16)
+        outer.setSpacing(16)
+        words = column(spacing=8)
+        words.addWidget(label(title, "title", wrap=True))
+        words.addLayout(self.body)
+        top = row(spacing=16)
+        top.addWidget(IconLabel(icon, kind, 28), 0, Qt.AlignmentFlag.AlignTop)
+        top.addLayout(words, 1)
+        outer.addLayout(top, 1)
+        self.buttons = row(None, spacing=8)
+        outer.addLayout(self.buttons)
+
+    def text(self, text: str, role: str = "") -> None:
+        """Append a paragraph."""
+        if text:
+            self.body.addWidget(label(text, role, wrap=True, selectable=True))
+
+    def offer(
+        self, text: str, run: Callable[[], None] | None, variant: str = "secondary", *, closes: bool = True
+    ) -> None:
+        """Append a button; the first primary one is the default."""
+        made = button(text, variant=variant)
+        made.setAutoDefault(variant in ("primary", "danger"))
+        made.setDefault(variant == "primary")
+        if run is not None:
+            made.clicked.connect(lambda: run())
+        if closes:
+            made.clicked.connect(self.accept)
+        self.buttons.addWidget(made)
+
+
+def confirm(
+    parent: QWidget | None, title: str, consequence: str, yes: str, run: Callable[[], None], *, danger: bool = False
+) -> Dialog:
+    """Ask before something that cannot be undone, naming its consequence."""
+    dialog = Dialog(parent, title, "warn" if danger else "help", "warn" if danger else "accent")
+    dialog.text(consequence)
+    dialog.offer("Cancel", None)
+    dialog.offer(yes, run, "danger" if danger else "primary")
+    dialog.open()
+    return dialog
+
+
+def tell(parent: QWidget | None, title: str, text: str, *, kind: str = "error") -> Dialog:
+    """Say something that the operator must read."""
+    dialog = Dialog(parent, title, kind, kind)
+    dialog.text(text)
+    dialog.offer("Close", None, "primary")
+    dialog.open()
+    return dialog
+
+
+def crash_dialog(parent: QWidget | None, summary: str, report: str, log: Path, open_log: Callable[[], None]) -> Dialog:
+    """Say that the program has a fault, with the report to copy; the program goes on."""
+    dialog = Dialog(parent, "Nashboard hit a fault of its own", "bug", "error")
+    dialog.text(summary)
+    dialog.text(
+        "What you were doing was stopped; stored rounds and balances are not affected. The report is in "
+        f"{log.name}, and Copy takes it along for a bug report.",
+        "muted",
+    )
+    details = QPlainTextEdit(report)
+    details.setReadOnly(True)
+    details.setFont(mono_font())
+    details.setAccessibleName("Report")
+    details.setMinimumSize(560, 180)
+    details.hide()
+    dialog.body.addWidget(details)
+    dialog.offer("Details", lambda: details.setVisible(not details.isVisible()), "ghost", closes=False)
+    dialog.offer("Copy", lambda: QGuiApplication.clipboard().setText(report), closes=False)
+    dialog.offer("Open log", open_log, closes=False)
+    dialog.offer("Continue", None, "primary")
+    dialog.open()
+    return dialog
+
+
+def choose_files(
+    parent: QWidget, title: str, filters: str, on_files: Callable[[list[Path]], None], *, several: bool = True
+) -> QFileDialog:
+    """Ask for files to open."""
+    dialog = QFileDialog(parent, title)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setFileMode(QFileDialog.FileMode.ExistingFiles if several else QFileDialog.FileMode.ExistingFile)
+    dialog.setNameFilters(filters.split(";;"))
+    dialog.filesSelected.connect(lambda names: on_files([Path(name) for name in names]))
+    dialog.open()
+    return dialog
+
+
+def choose_target(parent: QWidget, title: str, name: str, filters: str, on_path: Callable[[Path], None]) -> QFileDialog:
+    """Ask where to save."""
+    dialog = QFileDialog(parent, title)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+    dialog.setNameFilters(filters.split(";;"))
+    dialog.selectFile(name)
+    dialog.setDefaultSuffix(Path(name).suffix.lstrip("."))
+    dialog.filesSelected.connect(lambda names: on_path(Path(names[0])))
+    dialog.open()
+    return dialog
+
+
+def shortcut_list(parent: QWidget, rows: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Dialog:
+    """Show the keys, by section."""
+    dialog = Dialog(parent, "Keyboard", "command", "accent")
+    for title, keys in rows:
+        dialog.body.addWidget(label(title, "heading"))
+        for text, key in keys:
+            dialog.body.addLayout(row(label(text), None, label(key, "mono-muted")))
+    dialog.offer("Close", None, "primary")
+    dialog.open()
+    return dialog

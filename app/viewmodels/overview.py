@@ -1,0 +1,201 @@
+"""The overview: is everything well, what happened last, what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from app.formats import count, plural
+from app.links import Place, round_link
+from app.viewmodels.base import ViewModel
+from engine.core.errors import EngineError
+
+if TYPE_CHECKING:
+    from app.bridge import Bridge
+    from app.viewmodels.devnet import DevnetState, DevnetViewModel
+    from app.viewmodels.roster import RosterState, RosterViewModel
+    from app.viewmodels.rounds import RoundsState, RoundsViewModel
+    from engine.runtime import Runtime
+
+DEMO_STEPS = (
+    ("start", "Start a local chain", "One Anvil node on this machine, with funded development accounts"),
+    ("deploy", "Deploy the contracts", "StakeVault holds the stakes, LeagueAnchor the results"),
+    ("league", "Play a league round", "The sample agents play Snake in the sandbox; every match is hashed"),
+    ("settle", "Anchor and settle", "One root on chain; rewards by rank, to the wei"),
+    ("verify", "Verify", "Matches are played again, and a step is proved against the chain"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """One fact of the strip: its kind is neutral, ok, warn, error or info."""
+
+    title: str
+    value: str
+    note: str = ""
+    kind: str = "neutral"
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoStep:
+    """One step of the guided demo. ``state`` is pending, running, done or failed."""
+
+    key: str
+    title: str
+    text: str
+    state: str = "pending"
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """A round that an earlier session left unfinished."""
+
+    round_id: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewState:
+    """What the page shows."""
+
+    devnet: Tile = Tile("Devnet", "Stopped")
+    contracts: Tile = Tile("Contracts", "None")
+    agents: Tile = Tile("Agents", "0")
+    last_round: Tile = Tile("Last round", "None")
+    demo: tuple[DemoStep, ...] = tuple(DemoStep(*step) for step in DEMO_STEPS)
+    demo_state: str = "idle"
+    rounds: tuple[Any, ...] = ()
+    recovery: Recovery | None = None
+
+
+class OverviewViewModel(ViewModel[OverviewState]):
+    """Sums up the other pages; runs the guided demo; offers to go on where a killed session stopped."""
+
+    def __init__(
+        self,
+        bridge: Bridge,
+        runtime: Runtime,
+        devnet: DevnetViewModel,
+        roster: RosterViewModel,
+        rounds: RoundsViewModel,
+    ) -> None:
+        super().__init__(bridge, OverviewState())
+        self._runtime = runtime
+        self._rounds = rounds
+        self._demo_job: Any = None
+        self.update(recovery=self._unfinished())
+        devnet.observe(self._on_devnet)
+        roster.observe(self._on_roster)
+        rounds.observe(self._on_rounds)
+
+    def resume(self, workers: int) -> None:
+        """Accept the offer: go on with the unfinished round."""
+        offer = self.state.recovery
+        if offer is not None:
+            self.update(recovery=None)
+            self._rounds.resume(offer.round_id, workers)
+
+    def decline(self) -> None:
+        """Decline the offer; the round stays on the Leagues page and can be resumed there."""
+        self.update(recovery=None)
+
+    def run_demo(self) -> None:
+        """Run the guided demo, unattended; a second press does nothing while it runs."""
+        if self.state.demo_state == "running":
+            return
+        self.update(demo=tuple(DemoStep(*step) for step in DEMO_STEPS), demo_state="running")
+        self.start(self._demo(), "The demo", key="demo")
+
+    def cancel_demo(self) -> None:
+        """Stop the demo; what it did stays."""
+        if self._demo_job is not None:
+            self._demo_job.cancel()
+
+    async def _demo(self) -> None:
+        outcome = "failed"
+        try:
+            self._demo_job = self._runtime.jobs.start("Guided demo", lambda job: self._runtime.demo(self._on_demo))
+            await self._demo_job.result()
+            outcome = "done"
+        finally:
+            self._demo_job = None
+            steps = self.state.demo
+            state = "done" if outcome == "done" else "failed"
+            self.update(
+                demo=tuple(_ended(step, state) for step in steps),
+                demo_state=outcome,
+            )
+
+    def _on_demo(self, key: str, detail: str) -> None:
+        """Take the demo's word that it reached the step ``key``."""
+        steps = []
+        reached = False
+        for step in self.state.demo:
+            if step.key == key:
+                steps.append(DemoStep(step.key, step.title, step.text, "running", detail))
+                reached = True
+            else:
+                steps.append(step if reached else DemoStep(step.key, step.title, step.text, "done", step.detail))
+        self.update(demo=tuple(steps))
+
+    def _unfinished(self) -> Recovery | None:
+        for summary in self._runtime.league.rounds():
+            if summary.state == "playing":
+                try:
+                    total = self._runtime.league.round(summary.round_id).total
+                except EngineError:
+                    continue
+                text = f"{count(summary.done)} of {plural(total, 'match', 'matches')} are stored; none is played twice."
+                return Recovery(summary.round_id, f"{summary.name} #{summary.number} was interrupted", text)
+        return None
+
+    def _on_devnet(self, state: DevnetState) -> None:
+        link = Place("devnet").link
+        words = {
+            "running": ("Running", "ok"),
+            "starting": ("Starting", "info"),
+            "stopping": ("Stopping", "info"),
+            "failed": ("Down", "error"),
+            "foreign": ("Foreign node", "warn"),
+        }
+        word, kind = words.get(state.status.state, ("Stopped", "neutral"))
+        block = state.status.block
+        note = state.status.cause or (f"Block {count(block)} on port {state.status.port}" if block is not None else "")
+        self.update(devnet=Tile("Devnet", word, note or "Start it on the Devnet page", kind, link))
+        if state.contracts:
+            live = state.status.state == "running"
+            note = "Deployed and answering" if live else "Deployed; the devnet is not running"
+            tile = Tile("Contracts", str(len(state.contracts)), note, "ok" if live else "neutral", link)
+        else:
+            tile = Tile("Contracts", "None", "Not deployed yet", "neutral", link)
+        self.update(contracts=tile)
+
+    def _on_roster(self, state: RosterState) -> None:
+        n = len(state.agents)
+        note = "In the roster" if n else "Drop .wasm files on the window"
+        self.update(agents=Tile("Agents", count(n), note, "ok" if n else "neutral", Place("leagues").link))
+
+    def _on_rounds(self, state: RoundsState) -> None:
+        if not state.rounds:
+            self.update(rounds=(), last_round=Tile("Last round", "None", "Run one on the Leagues page"))
+            return
+        last = state.rounds[0]
+        shown = last.state if not (last.state == "playing" and state.run.round_id != last.round_id) else "interrupted"
+        kinds = {"settled": "ok", "anchored": "info", "played": "info", "playing": "info", "interrupted": "warn"}
+        tile = Tile(
+            "Last round",
+            f"#{last.number}",
+            f"{last.name}: {shown}, {plural(last.done, 'match', 'matches')}",
+            kinds.get(shown, "neutral"),
+            round_link(last.round_id),
+        )
+        self.update(rounds=state.rounds[:8], last_round=tile)
+
+
+def _ended(step: DemoStep, state: str) -> DemoStep:
+    if step.state == "running" or (state == "done" and step.state == "pending"):
+        return DemoStep(step.key, step.title, step.text, state, step.detail)
+    return step

@@ -1,0 +1,223 @@
+"""Rounds: running one, what came of it, anchoring and settling it, claims from outside."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.errors import Notice
+from app.formats import ether, plural
+from app.viewmodels.base import ViewModel
+from engine.core.errors import EngineError
+from engine.core.jobs import JobContext
+from engine.league.config import RoundConfig
+from engine.league.events import AgentSlashed, MatchesPlayed, RoundChanged, RoundStarted
+from engine.league.results import RoundResult
+from engine.league.rounds import RoundControl
+
+if TYPE_CHECKING:
+    from app.bridge import Bridge
+    from engine.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """The round that is being played. ``state`` is idle, running or stopping."""
+
+    state: str = "idle"
+    round_id: str = ""
+    name: str = ""
+    done: int = 0
+    total: int = 0
+    failures: int = 0
+    rate: float = 0.0
+    agents: tuple[str, ...] = ()
+    scores: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RoundsState:
+    """All rounds (newest first), the one shown with its matches, payouts and slashes, and the one that runs."""
+
+    rounds: tuple[Any, ...] = ()
+    selected: str = ""
+    result: Any = None
+    matches: tuple[Any, ...] = ()
+    payouts: tuple[Any, ...] = ()
+    run: RunView = RunView()
+    busy: str = ""
+
+
+class RoundsViewModel(ViewModel[RoundsState]):
+    """Runs rounds as jobs and shows them."""
+
+    def __init__(self, bridge: Bridge, runtime: Runtime) -> None:
+        super().__init__(bridge, RoundsState())
+        self._runtime = runtime
+        self._control: RoundControl | None = None
+        self._clock = 0.0
+        self._from = 0
+        bridge.subscribe(self._on_started, RoundStarted)
+        bridge.subscribe(self._on_played, MatchesPlayed)
+        bridge.subscribe(self._on_slashed, AgentSlashed)
+        bridge.subscribe(self._on_changed, RoundChanged)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the rounds, and the one shown, again."""
+        rounds = tuple(self._runtime.league.rounds())
+        self.update(rounds=rounds)
+        selected = self.state.selected or (rounds[0].round_id if rounds else "")
+        if selected:
+            self.select(selected)
+
+    def select(self, round_id: str) -> None:
+        """Show a round."""
+        league = self._runtime.league
+        try:
+            result = league.round(round_id)
+            matches = tuple(league.history.matches(result.round_id))
+            payouts = tuple(league.settlement_preview(round_id)) if result.state != "playing" else ()
+        except EngineError as error:
+            self.bridge.report(error, "Opening a round", key="round")
+            return
+        self.update(selected=result.round_id, result=result, matches=matches, payouts=payouts)
+
+    def run(self, config: RoundConfig, entrants: Sequence[str], *, anchor: bool) -> None:
+        """Play a new round with the roster's agents ``entrants``; one round at a time."""
+        league = self._runtime.league
+
+        def play(context: JobContext) -> Awaitable[RoundResult]:
+            assert self._control is not None
+            return league.run_round(config, anchor=anchor, job=context, control=self._control, entrants=entrants)
+
+        self._play(f"League round {config.name}", play, config.name)
+
+    def resume(self, round_id: str, workers: int) -> None:
+        """Go on with a round: play what is left, then send what the chain has not got."""
+        league = self._runtime.league
+
+        def play(context: JobContext) -> Awaitable[RoundResult]:
+            return league.resume(round_id, workers=workers, job=context, control=self._control)
+
+        self._play("Resume the round", play, "")
+
+    def stop_after_current(self) -> None:
+        """Store what is being played, then stop."""
+        self._stop(lambda control: control.stop_after_current())
+
+    def stop_now(self) -> None:
+        """Stop at once; what is being played will be played again."""
+        self._stop(lambda control: control.stop_now())
+
+    def settle(self, round_id: str) -> None:
+        """Pay the pot out, on chain and in the ledger."""
+        self._work("Settling", lambda: self._runtime.league.settle(round_id), _told_settled)
+
+    def submit_claim(self, round_id: str, bundle: Path) -> None:
+        """Hand in a bundle as a claim from outside."""
+        self._work("Checking the claim", lambda: self._runtime.league.submit_claim(round_id, bundle), _told_claim)
+
+    def _stop(self, how: Any) -> None:
+        if self._control is not None and self.state.run.state == "running":
+            how(self._control)
+            self.update(run=replace(self.state.run, state="stopping"))
+
+    def _play(self, title: str, play: Callable[[JobContext], Awaitable[RoundResult]], name: str) -> None:
+        if self.state.run.state == "idle":
+            self._control = RoundControl()
+            self.update(run=RunView("running", name=name))
+            self.start(self._follow(title, play), title, key="round")
+
+    async def _follow(self, title: str, play: Callable[[JobContext], Awaitable[RoundResult]]) -> None:
+        try:
+            result = await self._runtime.jobs.start(title, play).result()
+            self.update(selected=result.round_id)
+            self.bridge.notify(_told_round(result))
+        finally:
+            self._control = None
+            self.update(run=RunView())
+            self.refresh()
+
+    def _work(self, title: str, call: Any, told: Any) -> None:
+        if self.state.busy:
+            return
+        self.update(busy=title)
+
+        async def work() -> None:
+            try:
+                outcome = await self._runtime.jobs.start(title, lambda context: call()).result()
+                self.bridge.notify(told(outcome))
+            finally:
+                self.update(busy="")
+                self.refresh()
+
+        self.start(work(), title, key="round")
+
+    def _on_started(self, event: RoundStarted) -> None:
+        self._clock, self._from = time.monotonic(), event.done
+        run = RunView(
+            "running",
+            event.round_id,
+            event.name,
+            event.done,
+            event.total,
+            agents=event.agents,
+            scores=(0,) * len(event.agents),
+        )
+        self.update(run=run, rounds=tuple(self._runtime.league.rounds()), selected=event.round_id)
+
+    def _on_played(self, event: MatchesPlayed) -> None:
+        if self.state.run.state == "idle":
+            return
+        seconds = max(time.monotonic() - self._clock, 1e-3)
+        rate = (event.done - self._from) / seconds
+        run = replace(
+            self.state.run,
+            done=event.done,
+            total=event.total,
+            failures=event.failures,
+            scores=event.scores,
+            rate=round(rate, 1),
+        )
+        self.update(run=run)
+
+    def _on_slashed(self, event: AgentSlashed) -> None:
+        name = next((line.name for line in self._runtime.league.agents() if event.agent in _names(line)), event.agent)
+        text = (
+            f"It claimed {event.claimed} in match {event.fixture}, the replay gives {event.replayed}. "
+            f"{ether(int(event.wei))} were taken and it is out of the round."
+        )
+        self.bridge.notify(Notice("warn", f"{name} was slashed", text, key=f"slash/{event.round_id}/{event.agent}"))
+
+    def _on_changed(self, event: RoundChanged) -> None:
+        self.update(rounds=tuple(self._runtime.league.rounds()))
+        if event.round_id == self.state.selected and self.state.run.state == "idle":
+            self.select(event.round_id)
+
+
+def _names(agent: Any) -> tuple[str, str, str]:
+    return (agent.sha256, agent.name, agent.address)
+
+
+def _told_round(result: RoundResult) -> Notice:
+    winners = ", ".join(line.agent for line in result.standings if line.rank == 1) or "nobody"
+    where = "Its root stands on chain" if result.anchored else "It is in the local book"
+    text = f"{plural(result.done, 'match', 'matches')} played; first is {winners}. {where}."
+    next_step = f"Not eligible for the tier: {', '.join(result.ineligible)}." if result.ineligible else ""
+    return Notice("ok", f"Round {result.name} #{result.number} is {result.state}", text, next_step, key="round")
+
+
+def _told_settled(result: Any) -> Notice:
+    paid = sum(line.reward_wei for line in result.standings)
+    text = f"{ether(paid)} were credited to {plural(sum(line.reward_wei > 0 for line in result.standings), 'agent')}."
+    return Notice("ok", f"Round {result.name} #{result.number} is settled", text, key="round")
+
+
+def _told_claim(outcome: Any) -> Notice:
+    if getattr(outcome, "slashed", False):
+        return Notice("warn", "The claim is false", "The agent was slashed and disqualified.", key="round")
+    return Notice("ok", "The claim holds", "Replaying the match gives the claimed score.", key="round")

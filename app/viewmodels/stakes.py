@@ -1,0 +1,68 @@
+"""Stakes: what each account holds in the ledger, beside what the contract says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from app.viewmodels.base import ViewModel
+from engine.league.events import AgentAdmitted, AgentRemoved, AgentSlashed, RoundChanged
+
+if TYPE_CHECKING:
+    from app.bridge import Bridge
+    from engine.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class StakesState:
+    """Rows as the engine gives them; ``source`` says what they were compared with."""
+
+    rows: tuple[Any, ...] = ()
+    on_chain: bool = False
+    block: int | None = None
+    differences: int = 0
+
+
+class StakesViewModel(ViewModel[StakesState]):
+    """Reads the balances again after everything that moves them."""
+
+    def __init__(self, bridge: Bridge, runtime: Runtime) -> None:
+        super().__init__(bridge, StakesState())
+        self._runtime = runtime
+        self._reading = False
+        self._again = False
+        bridge.subscribe(lambda event: self.refresh(), AgentAdmitted, AgentRemoved, AgentSlashed, RoundChanged)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read ledger and, where a devnet runs, contract."""
+        if self._reading:
+            self._again = True
+            return
+        self._reading = True
+        self.start(self._read(), "Reading the stakes", key="stakes")
+
+    def deposit(self, sha256: str, wei: int) -> None:
+        """Stake more for an agent."""
+
+        async def work() -> None:
+            chain = await self._runtime.chain() if self._runtime.devnet.status.state == "running" else None
+            await self._runtime.league.deposit(sha256, wei, chain)
+            self.refresh()
+
+        self.start(work(), "Depositing a stake", key="stakes")
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                self._again = False
+                running = self._runtime.devnet.status.state == "running"
+                chain = await self._runtime.chain() if running else None
+                rows = tuple(await self._runtime.league.stakes(chain))
+                block = next((row.block for row in rows if row.block is not None), None)
+                differences = sum(bool(row.differs) for row in rows)
+                self.update(rows=rows, on_chain=chain is not None, block=block, differences=differences)
+                if not self._again:
+                    return
+        finally:
+            self._reading = False
