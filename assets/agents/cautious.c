@@ -25,10 +25,11 @@ typedef struct {
 
 static const i32 OFFSET[4] = {-STRIDE, 1, STRIDE, -1};
 static Snake now, later;
-static u8 distance[CELLS], queue[CELLS];
+/* Steps to the goal of the last search; the second is for searches in the mind. */
+static u8 distance[CELLS], distance_later[CELLS];
 
 static void read_mail(i32 *apple) {
-    for (i32 i = 0; i < CELLS; i++) now.taken[i] = 1;
+    __builtin_memset(now.taken, 1, CELLS);
     for (i32 y = 0; y < SNAKE_HEIGHT; y++)
         for (i32 x = 0; x < SNAKE_WIDTH; x++) {
             u8 cell = mail[SNAKE_HEADER + y * SNAKE_WIDTH + x];
@@ -41,18 +42,19 @@ static void read_mail(i32 *apple) {
     now.tail = AT(mail[8], mail[9]);
 }
 
-/* Fills `distance` with the steps from every free cell to GOAL (FAR: no way); returns how many cells were reached.
- * GOAL itself may be taken. */
-static i32 measure(const Snake *snake, i32 goal) {
-    for (i32 i = 0; i < CELLS; i++) distance[i] = FAR;
+/* Fills DISTANCE with the steps from every free cell to GOAL (FAR: no way); returns how many cells were reached. GOAL
+ * itself may be taken. The border is taken, so no step leaves the board. */
+static i32 measure(const Snake *snake, i32 goal, u8 *distance) {
+    static u8 queue[CELLS];
     i32 first = 0, last = 0;
+    __builtin_memset(distance, FAR, CELLS);
     distance[goal] = 0;
     queue[last++] = (u8)goal;
     while (first < last) {
         i32 at = queue[first++];
         for (i32 d = 0; d < 4; d++) {
             i32 to = at + OFFSET[d];
-            if (to < 0 || to >= CELLS || snake->taken[to] || distance[to] != FAR) continue;
+            if (snake->taken[to] || distance[to] != FAR) continue;
             distance[to] = distance[at] + 1;
             queue[last++] = (u8)to;
         }
@@ -61,7 +63,7 @@ static i32 measure(const Snake *snake, i32 goal) {
 }
 
 /* The move from the head to the neighbour with the smallest (or, FARTHEST set, greatest) distance; -1 when none. */
-static i32 best_move(const Snake *snake, i32 farthest) {
+static i32 best_move(const Snake *snake, const u8 *distance, i32 farthest) {
     i32 best = -1, best_distance = 0;
     for (i32 d = 0; d < 4; d++) {
         i32 to = snake->head + OFFSET[d];
@@ -87,21 +89,18 @@ static void walk(Snake *snake, i32 towards, i32 grows) {
 
 /* Whether SNAKE can get next to its tail: the tail will have moved on by then. */
 static i32 can_follow_tail(const Snake *snake) {
-    measure(snake, snake->tail);
-    return best_move(snake, 0) >= 0;
+    measure(snake, snake->tail, distance_later);
+    return best_move(snake, distance_later, 0) >= 0;
 }
 
 /* Steps 1 and 2: the first step of a safe way to the apple, or -1. */
 static i32 hunt(i32 apple) {
-    static u8 to_apple[CELLS];
-    measure(&now, apple);
-    i32 first = best_move(&now, 0);
+    measure(&now, apple, distance);
+    i32 first = best_move(&now, distance, 0);
     if (first < 0) return -1;
-    for (i32 i = 0; i < CELLS; i++) to_apple[i] = distance[i];
     later = now;
     while (later.head != apple) {
-        for (i32 i = 0; i < CELLS; i++) distance[i] = to_apple[i];
-        i32 towards = best_move(&later, 0);
+        i32 towards = best_move(&later, distance, 0);
         if (towards < 0) return -1;
         walk(&later, towards, later.head + OFFSET[towards] == apple);
     }
@@ -110,17 +109,17 @@ static i32 hunt(i32 apple) {
 
 /* Step 3: the move that keeps the tail in reach, the long way round, or -1. */
 static i32 stall(void) {
-    measure(&now, now.tail);
-    return best_move(&now, 1);
+    measure(&now, now.tail, distance);
+    return best_move(&now, distance, 1);
 }
 
-/* Step 4: the move with the most room behind it; straight on when all are deadly. */
+/* Step 4: the move with the most room behind it; -1, straight on, when all are deadly. */
 static i32 widest(void) {
     i32 best = -1, most = 0;
     for (i32 d = 0; d < 4; d++) {
         i32 to = now.head + OFFSET[d];
         if (now.taken[to]) continue;
-        i32 room = measure(&now, to);
+        i32 room = measure(&now, to, distance);
         if (room > most) {
             most = room;
             best = d;
