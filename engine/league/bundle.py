@@ -19,10 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from engine.core.hashing import canonical_json
 from engine.league.archive import pack, unpack
 from engine.league.cache import write_atomically
+from engine.league.engines import MAX_TRACE_BYTES
 from engine.league.errors import BundleError, LeagueError
 from engine.league.gate.limits import MAX_FILE_BYTES
 from engine.league.match import MAX_BUDGET, MatchRequest, MatchResult, Outcome, match_commitment
-from engine.league.referee import MAX_TRACE_BYTES
 from engine.league.system import MAX_SEATS
 from engine.league.trace import Trace
 
@@ -129,11 +129,12 @@ class Bundle:
         return pack(entries)
 
     @classmethod
-    def decode(cls, data: bytes) -> Bundle:
+    def decode(cls, data: bytes, *, bound: bool = True) -> Bundle:
         """Return the bundle in a file's bytes. Raises BundleError or TraceError naming what is wrong.
 
-        What is checked here: the container, the manifest's form, module hashes, the trace's structure, and that the
-        commitment binds the manifest. Whether the match went so is for :mod:`engine.league.verify`.
+        What is checked here: the container, the manifest's form, module hashes, the trace's structure, and, unless
+        ``bound`` is False, that the commitment binds the manifest. Whether the match went so is for
+        :mod:`engine.league.verify`.
         """
         entries = unpack(data, _limit)
         manifest = _read_manifest(entries.get("manifest.json", b""))
@@ -155,7 +156,8 @@ class Bundle:
             _read_commitment(entries["commitment"]),
             manifest.claim,
         )
-        bundle._check_commitment()
+        if bound:
+            bundle._check_commitment()
         return bundle
 
     def _check_commitment(self) -> None:
@@ -177,8 +179,8 @@ def write_bundle(path: Path, bundle: Bundle) -> None:
         raise LeagueError(f"The bundle {path.name} cannot be written", error.strerror or str(error)) from error
 
 
-def read_bundle(path: Path) -> Bundle:
-    """Read a file. Raises BundleError naming the file and what is wrong with it."""
+def read_bundle(path: Path, *, bound: bool = True) -> Bundle:
+    """Read a file, see :meth:`Bundle.decode`. Raises BundleError naming the file and what is wrong with it."""
     try:
         if not path.is_file():
             raise _named(path, "there is no such file" if not path.exists() else "it is not a regular file")
@@ -190,7 +192,7 @@ def read_bundle(path: Path) -> Bundle:
     except OSError as error:
         raise _named(path, error.strerror or str(error)) from error
     try:
-        return Bundle.decode(data)
+        return Bundle.decode(data, bound=bound)
     except BundleError as error:
         raise _named(path, error.why) from error
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from wasmtime import Config, Engine
+from wasmtime import _ffi as ffi
 
 MAX_WASM_STACK = 1024 * 1024
+# What the pool must hold; the gate's limits lie within. The referee's memory is the largest there is: its trace, its header and a page of growth.
+MAX_TRACE_BYTES = 256 * 1024 * 1024
+MAX_MEMORY_BYTES = MAX_TRACE_BYTES + 16 * 65_536
+MAX_TABLE_ENTRIES = 65_536
+_POOL_SLOTS = 16
+_KEEP_RESIDENT = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +25,7 @@ class EngineOptions:
 
     def describe(self) -> str:
         """Return the part of a cache key that stands for this configuration."""
-        return f"opt={self.optimise},pulley={int(self.pulley)},stack={MAX_WASM_STACK},nan=1,epoch=1,mm=1"
+        return f"opt={self.optimise},pulley={int(self.pulley)},stack={MAX_WASM_STACK},nan,epoch,multi-memory,pool"
 
 
 def _restricted() -> Config:
@@ -62,4 +69,24 @@ def run_engine(options: EngineOptions | None = None) -> Engine:
     config.max_wasm_stack = MAX_WASM_STACK
     if options.pulley:
         config.target = "pulley64"
+    _use_pool(config)
     return Engine(config)
+
+
+def _use_pool(config: Config) -> None:
+    """Keep the memory of finished matches for the next: mapping it anew costs as much as a match.
+
+    wasmtime gives every instance a zeroed memory either way. A match needs an instance a seat and two more.
+    """
+    pool = ffi.wasmtime_pooling_allocation_config_new()
+    ffi.wasmtime_pooling_allocation_config_total_core_instances_set(pool, _POOL_SLOTS)
+    ffi.wasmtime_pooling_allocation_config_total_memories_set(pool, _POOL_SLOTS)
+    ffi.wasmtime_pooling_allocation_config_total_tables_set(pool, _POOL_SLOTS)
+    # Neither asynchronous calls nor collected objects are used; their default pools are a thousand slots large.
+    ffi.wasmtime_pooling_allocation_config_total_stacks_set(pool, 0)
+    ffi.wasmtime_pooling_allocation_config_total_gc_heaps_set(pool, 0)
+    ffi.wasmtime_pooling_allocation_config_max_memory_size_set(pool, MAX_MEMORY_BYTES)
+    ffi.wasmtime_pooling_allocation_config_table_elements_set(pool, MAX_TABLE_ENTRIES)
+    ffi.wasmtime_pooling_allocation_config_linear_memory_keep_resident_set(pool, _KEEP_RESIDENT)
+    ffi.wasmtime_pooling_allocation_strategy_set(config.ptr(), pool)
+    ffi.wasmtime_pooling_allocation_config_delete(pool)

@@ -13,6 +13,7 @@ import struct
 from dataclasses import dataclass
 from typing import Final
 
+from engine.league.engines import MAX_TRACE_BYTES
 from engine.league.gate.instrument import GAS_EXPORT, STACK_EXPORT
 from engine.league.gate.limits import PAGE, STACK_UNITS
 from engine.league.gate.verdict import AgentImage, SystemImage
@@ -29,7 +30,6 @@ FLAG_MAILBOX: Final = 2
 
 SYSTEM_GAS: Final = 50_000_000
 MAX_OBSERVATION: Final = 16 * 1024
-MAX_TRACE_BYTES: Final = 256 * 1024 * 1024
 HEADER_BYTES: Final = 192
 RECORD_HEADER: Final = 32
 _LAYOUT: Final = struct.Struct("<7I4x8Q8q")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
@@ -21,7 +22,7 @@ from engine.league.cache import CodeCache
 from engine.league.engines import EngineOptions, run_engine
 from engine.league.errors import LeagueError, SandboxError
 from engine.league.gate.instrument import CAUSE_EXPORT, GAS_EXPORT
-from engine.league.native import NativeStore
+from engine.league.native import Links, NativeStore, pointer_of
 from engine.league.referee import HEADER_BYTES, SYSTEM, Header, Shape, imports_of, referee_wat
 
 TICK_SECONDS: Final = 0.25
@@ -40,6 +41,22 @@ class RawRun:
     gas_left: int
 
 
+@dataclass(slots=True)
+class _World:
+    """A linked match: the store, and addresses of the instances."""
+
+    store: NativeStore
+    system: int
+    seats: list[int]
+    referee: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    module: Module
+    address: int
+
+
 @lru_cache(maxsize=64)
 def referee_module(shape: Shape) -> bytes:
     """Return the assembled referee of a shape."""
@@ -47,7 +64,7 @@ def referee_module(shape: Shape) -> bytes:
 
 
 class Sandbox:
-    """Runs matches; a context manager, because the watchdog is a thread. One a process, used by one thread at a time.
+    """Runs matches; a context manager, because the watchdog is a thread. One a process; threads take turns.
 
     ``cache_dir`` keeps compiled modules between starts; ``deadline`` is the net's length in seconds.
     """
@@ -57,8 +74,11 @@ class Sandbox:
     ) -> None:
         options = options or EngineOptions()
         self.engine = run_engine(options)
+        self._engine_address = pointer_of(self.engine)
         self._disk = CodeCache(cache_dir, options.describe()) if cache_dir is not None else None
-        self._compiled: OrderedDict[str, Module] = OrderedDict()
+        self._compiled: OrderedDict[bytes, _Compiled] = OrderedDict()
+        self._links: dict[Shape, Links] = {}
+        self._turn = threading.Lock()
         self._epochs = max(2, int(deadline / TICK_SECONDS) + 1)
         self._stop = threading.Event()
         self._watchdog = threading.Thread(target=self._tick, name="sandbox watchdog", daemon=True)
@@ -74,38 +94,27 @@ class Sandbox:
         """Stop the watchdog and free the compiled code; more than once is harmless."""
         self._stop.set()
         self._watchdog.join()
-        for module in self._compiled.values():
-            module.close()
-        self._compiled.clear()
-
-    def compile(self, module: bytes) -> Module:
-        """Return the compiled module, from memory, from disk, or new. Raises SandboxError."""
-        key = sha256(module).hexdigest()
-        found = self._compiled.get(key)
-        if found is not None:
-            self._compiled.move_to_end(key)
-            return found
-        compiled = self._load(key) or self._build(key, module)
-        self._compiled[key] = compiled
-        if len(self._compiled) > _MAX_COMPILED:
-            self._compiled.popitem(last=False)
-        return compiled
+        with self._turn:
+            for compiled in self._compiled.values():
+                compiled.module.close()
+            self._compiled.clear()
 
     def play(
         self, system: bytes, agents: Sequence[bytes], shape: Shape, *, seed: int, budget: int, max_steps: int
     ) -> RawRun:
         """Play one match in a fresh world. ``seed`` is unsigned 64 bits. Raises SandboxError when it cannot begin."""
-        modules = [self.compile(agent) for agent in agents]
-        system_module, referee = self.compile(system), self.compile(referee_module(shape))
-        with NativeStore(self.engine, self._epochs) as store:
-            try:
-                world = store.instantiate(system_module)
-                seats = [store.instantiate(module) for module in modules]
-                links = [store.export(world if at == SYSTEM else seats[at], name) for at, name in _imports(shape)]
-                judge = store.instantiate(referee, links)
-            except (WasmtimeError, KeyError) as error:
-                raise SandboxError("A match could not be set up", str(error).splitlines()[0]) from error
-            return self._run(store, judge, seats, world, (seed, budget, max_steps), shape.traced)
+        with self._turn, self._world(system, agents, shape) as world:
+            store = world.store
+            memory = store.export(world.referee, "memory")
+            trap, _ = store.call(store.export(world.referee, "run"), _signed64(seed), budget, max_steps)
+            header = Header.read(store.read(memory, 0, HEADER_BYTES), len(agents))
+            # An untraced run counts the same bytes but writes none.
+            trace = store.read(memory, HEADER_BYTES, header.end - HEADER_BYTES) if shape.traced else b""
+            if trap is None:
+                return RawRun(header, trace, None, 0, 0)
+            blamed = world.seats[header.party] if header.party < len(agents) else world.system
+            cause = store.global_value(store.export(blamed, CAUSE_EXPORT))
+            return RawRun(header, trace, trap, cause, store.global_value(store.export(blamed, GAS_EXPORT)))
 
     def state_after(
         self, system: bytes, playback: bytes, actions: Sequence[bytes], *, seed: int, steps: int, max_bytes: int
@@ -115,46 +124,48 @@ class Sandbox:
         Raises LeagueError when the System stops before, or shows more than ``max_bytes``.
         """
         shape = Shape((False,) * len(actions), has_is_legal=False, traced=False)
-        modules = self.compile(system), self.compile(playback), self.compile(referee_module(shape))
-        with NativeStore(self.engine, self._epochs) as store:
-            world = store.instantiate(modules[0])
-            seats = [store.instantiate(modules[1]) for _ in actions]
-            for seat, recorded in zip(seats, actions, strict=True):
+        with self._turn, self._world(system, [playback] * len(actions), shape) as world:
+            store = world.store
+            for seat, recorded in zip(world.seats, actions, strict=True):
                 store.write(store.export(seat, "memory"), recorded)
-            links = [store.export(world if at == SYSTEM else seats[at], name) for at, name in _imports(shape)]
-            judge = store.instantiate(modules[2], links)
-            trap, _ = store.call(store.export(judge, "run"), _signed64(seed), 1, steps)
-            reached = Header.read(store.read(store.export(judge, "memory"), 0, HEADER_BYTES), len(seats)).records
+            trap, _ = store.call(store.export(world.referee, "run"), _signed64(seed), 1, steps)
+            head = store.read(store.export(world.referee, "memory"), 0, HEADER_BYTES)
+            reached = Header.read(head, len(actions)).records
             if trap is not None or reached != steps:
                 raise LeagueError("The System does not follow the trace", f"it stopped at step {reached} of {steps}")
-            store.call(store.export(judge, "refill"))
-            trap, where = store.call(store.export(world, "state"))
-            start, size = where >> 32 & 0xFFFFFFFF, where & 0xFFFFFFFF
-            memory = store.export(world, "memory")
-            if trap is not None or size > max_bytes or start + size > store.memory_size(memory):
-                raise LeagueError("The System does not show its state", f"it gave {size} bytes at {start}, trap {trap}")
-            return store.read(memory, start, size)
+            return _state(world, max_bytes)
 
-    def _run(
-        self,
-        store: NativeStore,
-        judge: Any,
-        seats: list[Any],
-        world: Any,
-        arguments: tuple[int, int, int],
-        traced: bool,
-    ) -> RawRun:
-        seed, budget, max_steps = arguments
-        memory = store.export(judge, "memory")
-        trap, _ = store.call(store.export(judge, "run"), _signed64(seed), budget, max_steps)
-        header = Header.read(store.read(memory, 0, HEADER_BYTES), len(seats))
-        # An untraced run counts the same bytes but writes none.
-        trace = store.read(memory, HEADER_BYTES, header.end - HEADER_BYTES) if traced else b""
-        if trap is None:
-            return RawRun(header, trace, None, 0, 0)
-        blamed = seats[header.party] if header.party < len(seats) else world
-        cause = store.global_value(store.export(blamed, CAUSE_EXPORT))
-        return RawRun(header, trace, trap, cause, store.global_value(store.export(blamed, GAS_EXPORT)))
+    def compile(self, module: bytes) -> Module:
+        """Return the compiled module, from memory, from disk, or new. Raises SandboxError."""
+        return self._ready(module).module
+
+    @contextmanager
+    def _world(self, system: bytes, agents: Sequence[bytes], shape: Shape) -> Iterator[_World]:
+        links = self._links.get(shape)
+        if links is None:
+            links = self._links[shape] = _plan(shape)
+        modules = [self._ready(module).address for module in (system, *agents, referee_module(shape))]
+        instances = [links.instance(number) for number in range(len(modules))]
+        with NativeStore(self._engine_address, self._epochs) as store:
+            try:
+                for module, instance in zip(modules[:-1], instances[:-1], strict=True):
+                    store.instantiate(module, instance)
+                links.resolve(store.context)
+                store.instantiate(modules[-1], instances[-1], links.externs, links.count)
+            except (WasmtimeError, KeyError) as error:
+                raise SandboxError("A match could not be set up", str(error).splitlines()[0]) from error
+            yield _World(store, instances[0], instances[1:-1], instances[-1])
+
+    def _ready(self, module: bytes) -> _Compiled:
+        found = self._compiled.get(module)
+        if found is not None:
+            return found
+        key = sha256(module).hexdigest()
+        built = self._load(key) or self._build(key, module)
+        compiled = self._compiled[module] = _Compiled(built, pointer_of(built))
+        if len(self._compiled) > _MAX_COMPILED:
+            self._compiled.popitem(last=False)
+        return compiled
 
     def _load(self, key: str) -> Module | None:
         payload = self._disk.load(key) if self._disk is not None else None
@@ -169,9 +180,7 @@ class Sandbox:
         try:
             compiled = Module(self.engine, module)
         except WasmtimeError as error:
-            raise SandboxError(
-                "A module that the gate admitted does not compile", str(error).splitlines()[0]
-            ) from error
+            raise SandboxError("An admitted module does not compile", str(error).splitlines()[0]) from error
         if self._disk is not None:
             self._disk.save(key, bytes(compiled.serialize()))
         return compiled
@@ -181,9 +190,21 @@ class Sandbox:
             self.engine.increment_epoch()
 
 
-@lru_cache(maxsize=64)
-def _imports(shape: Shape) -> list[tuple[int, str]]:
-    return imports_of(shape)
+def _plan(shape: Shape) -> Links:
+    """Instance 0 is the System, then the seats, last the referee."""
+    sources = [(0 if at == SYSTEM else at + 1, name) for at, name in imports_of(shape)]
+    return Links(len(shape.mailboxes) + 2, sources)
+
+
+def _state(world: _World, max_bytes: int) -> bytes:
+    store = world.store
+    store.call(store.export(world.referee, "refill"))
+    trap, where = store.call(store.export(world.system, "state"))
+    start, size = where >> 32 & 0xFFFFFFFF, where & 0xFFFFFFFF
+    memory: Any = store.export(world.system, "memory")
+    if trap is not None or size > max_bytes or start + size > store.memory_size(memory):
+        raise LeagueError("The System does not show its state", f"it gave {size} bytes at {start}, trap {trap}")
+    return store.read(memory, start, size)
 
 
 def _signed64(value: int) -> int:

@@ -13,8 +13,9 @@ from typing import Final
 
 from engine.core.hashing import ACTION, FAULT, OBSERVATION, sha
 from engine.core.merkle import EMPTY_TRACE_ROOT, TraceTree
+from engine.league.engines import MAX_TRACE_BYTES
 from engine.league.errors import TraceError
-from engine.league.referee import FLAG_FAULT, FLAG_MAILBOX, MAX_OBSERVATION, MAX_TRACE_BYTES, RECORD_HEADER
+from engine.league.referee import FLAG_FAULT, FLAG_MAILBOX, MAX_OBSERVATION, RECORD_HEADER
 
 RECORD: Final = struct.Struct("<IHHIIQQ")
 _LEAF: Final = b"\x00"
