@@ -47,6 +47,11 @@ _CAUSES = (
         "a downloaded package is not the one that was pinned",
         "Do not use it. Run it again on another network; report it when it happens there too.",
     ),
+    (
+        r"from versions: none|ResolutionImpossible|No matching distribution|ETARGET|E404",
+        "the package index does not have a version that is pinned",
+        "Check which index pip and npm are set to use, and that this Python and machine are supported.",
+    ),
     (r"EACCES|Permission denied|Errno 13", "a folder cannot be written", f"Make {ROOT} writable for you."),
 )
 

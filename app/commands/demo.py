@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def demo(context: typer.Context, json: JsonOption = False) -> None:
     """Run the main job from chain to settlement.
 
-    Starts a chain, deploys, plays a league round, anchors it, slashes a false claim, settles, and verifies all of it."""
+    Starts a chain, deploys, plays a league round, anchors it, slashes a false claim, settles, verifies all of it.
+    """
     from app.commands.progress import round_progress
     from app.commands.session import run_engine
 

@@ -17,7 +17,8 @@ MISSING = 4
 def doctor(context: typer.Context, json: JsonOption = False) -> None:
     """Say what is missing on this machine.
 
-    Lists what was found, what is missing, and how to get it. Exit status 4 when something needed is missing."""
+    Lists what was found, what is missing, and how to get it. Exit status 4 when something needed is missing.
+    """
     from app.doctor import examine
 
     output: Output = context.obj

@@ -39,10 +39,11 @@ def run(
 
     output: Output = context.obj
     refuse_missing(agent)
+    gas = DEFAULT_BUDGET if budget is None else budget
     with arena(output) as (gate, sandbox):
         image, source = load_system(gate, system)
         players = tuple(gate.check_file(path, "agent").agent() for path in agent)
-        request = MatchRequest(image, players, parse_int(seed, "seed"), budget or DEFAULT_BUDGET)
+        request = MatchRequest(image, players, parse_int(seed, "seed"), gas)
         result = run_match(request, sandbox)
         if result.outcome is Outcome.INFRA:
             raise _spoiled(result)

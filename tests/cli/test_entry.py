@@ -1,0 +1,158 @@
+"""The entry: help, version, files, mistakes; and what is not imported for them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.cli import COMMANDS, cli, complete
+from engine.core.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
+# pydantic is not among them: the parser of options itself needs it.
+HEAVY = {"PySide6", "numpy", "torch", "web3", "wasmtime", "rich", "asyncio", "psutil", "eth_account", "sqlite3"}
+
+# Runs the program with Qt blocked, and prints on stderr what it imported.
+WITHOUT_QT = """
+import sys
+
+class NoQt:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("PySide6", "shiboken6", "qasync", "pyqtgraph", "qtawesome"):
+            raise ImportError(f"{name} is blocked", name=name)
+
+sys.meta_path.insert(0, NoQt())
+from app.cli import run
+status = run(sys.argv[1:])
+print("imported", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+sys.exit(status)
+"""
+
+
+def without_qt(*arguments: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", WITHOUT_QT, *arguments]
+    return subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **extra}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_commands_are_those_that_are_registered() -> None:
+    named = {command.name for command in cli.registered_commands} | {group.name for group in cli.registered_groups}
+    assert named == set(COMMANDS)
+
+
+@pytest.mark.parametrize("arguments", [[], *([name] for name in COMMANDS), ["league", "run"], ["match", "run"]])
+def test_help_works_without_qt_and_imports_nothing_heavy(arguments: list[str]) -> None:
+    done = without_qt(*arguments, "--help")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("Usage: nashboard")
+    imported = set(done.stderr.split("imported")[-1].split())
+    assert imported & HEAVY == set()
+
+
+def test_version_is_that_of_the_project() -> None:
+    import tomllib
+
+    wanted = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
+    assert without_qt("--version").stdout == f"nashboard {wanted}\n"
+
+
+def test_console_without_qt_names_doctor_and_demo() -> None:
+    done = without_qt()
+    assert done.returncode == 4
+    assert "nashboard doctor" in done.stderr
+    assert "nashboard demo" in done.stderr
+
+
+def test_commands_work_without_qt(tmp_path: Path) -> None:
+    out = tmp_path / "m.nets"
+    agent = ROOT / "assets/agents/greedy.wasm"
+    place = ("--data-dir", str(tmp_path / "data"))
+    done = without_qt(
+        *place, "match", "run", "--system", "snake", "--agent", str(agent), "--seed", "1", "--out", str(out)
+    )
+    assert done.returncode == 0, done.stderr
+    assert out.is_file()
+
+
+def test_console_without_a_display_names_the_demo(nashboard) -> None:
+    ran = nashboard(status=4, env={"DISPLAY": "", "WAYLAND_DISPLAY": "", "QT_QPA_PLATFORM": ""})
+    assert "display" in ran.err
+    assert "nashboard demo" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ([], ["gui"]),
+        (["--data-dir", "x"], ["--data-dir", "x", "gui"]),
+        (["-v", "a.nets", "b.wasm"], ["-v", "gui", "a.nets", "b.wasm"]),
+        (["--data-dir=x", "a.nets"], ["--data-dir=x", "gui", "a.nets"]),
+        (["league", "run"], ["league", "run"]),
+        (["--help"], ["--help"]),
+        (["--version"], ["--version"]),
+    ],
+)
+def test_files_and_nothing_mean_the_console(given: list[str], wanted: list[str]) -> None:
+    assert complete(given) == wanted
+
+
+def test_a_misspelt_command_is_told_apart_from_a_file() -> None:
+    with pytest.raises(UsageError, match="nashboard league"):
+        complete(["leauge"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["devnt"], "nashboard devnet"),
+        (["league", "rnu"], "rnu"),
+        (["match", "run"], "--system"),
+        (["match", "show", "m.nets", "--step", "x"], "--step"),
+        (["nowhere.nets"], "no file"),
+        (["README.md"], ".nets and .wasm"),
+    ],
+)
+def test_usage_errors_exit_with_2_and_say_what_to_do(nashboard, arguments: list[str], text: str) -> None:
+    ran = nashboard(*arguments, status=2)
+    assert text in ran.err
+    assert ran.out == ""
+
+
+def test_usage_errors_are_objects_with_json(nashboard) -> None:
+    error = nashboard("match", "run", "--json", status=2).json
+    assert error["error"] == "UsageError"
+    assert "--system" in error["what"]
+    assert "--help" in error["next"]
+
+
+def test_a_data_directory_that_cannot_be_used_is_told(program: list[str], tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.touch()
+    done = subprocess.run(
+        [*program, "--data-dir", str(blocked / "data"), "league", "standings"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "--data-dir" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_failure_to_shout_about(program: list[str]) -> None:
+    reader = subprocess.run(
+        f"{' '.join(program)} agent check {'assets/agents/greedy.wasm ' * 3} --json | true",
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in reader.stderr
+    assert "BrokenPipe" not in reader.stderr
