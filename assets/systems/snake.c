@@ -14,6 +14,8 @@
 #error "the build script passes NETS_MAX_STEPS from snake.json"
 #endif
 
+_Static_assert(NETS_MAX_STEPS > 0 && NETS_MAX_STEPS < 65536, "the view has two bytes for it");
+
 #define START_X 5
 #define START_Y 5
 #define START_LENGTH 3
