@@ -154,7 +154,9 @@ class LinePlot(_PlotBase):
         self._title.setText(state.title)
         self._title.setVisible(bool(state.title))
         names = ", ".join(s.name for s in state.series)
-        self.setAccessibleName(f"Line plot {state.title}: {names}" if names else f"Line plot {state.title}: {state.empty}")
+        self.setAccessibleName(
+            f"Line plot {state.title}: {names}" if names else f"Line plot {state.title}: {state.empty}"
+        )
         self._redraw()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -352,5 +354,3 @@ def _span(arrays: list[Any]) -> tuple[float, float]:
 
 def _escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-

@@ -248,7 +248,9 @@ class DataTable(QWidget):
         selection, rows = QItemSelection(), self._model.rows_of(self._selected)
         for row in rows:
             selection.select(self._model.index(row, 0), self._model.index(row, 0))
-        model.select(selection, QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows)
+        model.select(
+            selection, QItemSelectionModel.SelectionFlag.ClearAndSelect | QItemSelectionModel.SelectionFlag.Rows
+        )
         if self._current is not None and (at := self._model.rows_of([self._current])):
             model.setCurrentIndex(self._model.index(at[0], 0), QItemSelectionModel.SelectionFlag.NoUpdate)
         self._view.verticalScrollBar().setValue(self._scroll)
