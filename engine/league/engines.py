@@ -8,7 +8,7 @@ from wasmtime import Config, Engine
 from wasmtime import _ffi as ffi
 
 MAX_WASM_STACK = 1024 * 1024
-# What the pool must hold; the gate's limits lie within. The referee's memory is the largest there is: its trace, its header and a page of growth.
+# What the pool must hold; the gate's limits lie within. The largest memory is the referee's: its trace and some growth.
 MAX_TRACE_BYTES = 256 * 1024 * 1024
 MAX_MEMORY_BYTES = MAX_TRACE_BYTES + 16 * 65_536
 MAX_TABLE_ENTRIES = 65_536

@@ -17,7 +17,7 @@ from typing import Final
 from engine.league.gate import scan as sc
 from engine.league.gate.limits import Caps
 from engine.league.wasm import opcodes as op
-from engine.league.wasm.leb import signed, unsigned
+from engine.league.wasm.leb import MalformedModuleError, signed, unsigned
 from engine.league.wasm.reader import (
     CODE,
     CORE_VERSION,
@@ -70,8 +70,7 @@ def instrument(module: ParsedModule, caps: Caps, abi_exports: frozenset[str]) ->
     names = _Names(index[0], index[1], index[2], index[3], index[4], (index[5], index[6], index[7]))
     types = list(module.types)
     nullary, charge = _type_index(types, b"", b""), _type_index(types, b"\x7f", b"\x7f")
-    bodies = [_body(module, i, body, caps, names, types) for i, body in enumerate(module.bodies)]
-    bodies += _helpers(names)
+    bodies = _bodies(module, caps, names, types) + _helpers(names)
     functions = [*module.functions, nullary, nullary, charge, charge, charge]
     sections = (
         (TYPE, _vector([b"\x60" + _values(kind.params) + _values(kind.results) for kind in types])),
@@ -132,17 +131,28 @@ def _exports(module: ParsedModule, n_globals: int, abi_exports: frozenset[str]) 
     return _vector(encoded)
 
 
-def _body(module: ParsedModule, index: int, body: Body, caps: Caps, names: _Names, types: list[FuncType]) -> bytes:
+def _bodies(module: ParsedModule, caps: Caps, names: _Names, types: list[FuncType]) -> list[bytes]:
+    bodies, weight = [], 0
+    for index, body in enumerate(module.bodies):
+        result = sc.scan_body(module, index, body, caps)
+        kind = module.types[module.functions[index]]
+        n_locals = len(kind.params) + sum(count for count, _ in body.locals)
+        weight += n_locals * (len(result.costs) - 1)
+        if weight > caps.loop_locals:
+            reason = f"the loops of functions 0 to {index} carry more than {caps.loop_locals} locals"
+            raise MalformedModuleError(reason, body.start)
+        units = 8 + n_locals + result.max_height
+        bodies.append(_body(module, body, result, units, names, _block_type(kind.results, types)))
+    return bodies
+
+
+def _body(module: ParsedModule, body: Body, result: sc.Scan, units: int, names: _Names, block_type: bytes) -> bytes:
     """Wrap the code in a block, so that every way out passes the epilogue that gives the stack units back."""
-    result = sc.scan_body(module, index, body, caps)
-    kind = module.types[module.functions[index]]
-    n_locals = len(kind.params) + sum(count for count, _ in body.locals)
-    units = 8 + n_locals + result.max_height
     out = [
         module.data[body.start : body.code],
         _charge_gas(names, result.costs[0] + 2),
         _take_stack(names, units),
-        b"\x02" + _block_type(kind.results, types),
+        b"\x02" + block_type,
     ]
     pos = body.code
     for edit in result.edits:

@@ -25,6 +25,8 @@ class Caps:
     operands: int = 512
     nesting: int = 512
     loops: int = 512
+    # Compiling a loop costs as much as there are locals: the sum over functions of loops times locals.
+    loop_locals: int = 262_144
     branch_targets: int = 4096
     table_entries: int = 65_536
     types: int = 2048

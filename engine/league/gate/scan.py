@@ -53,7 +53,6 @@ class _Scanner:
     index: int
     pos: int
     end: int
-    n_locals: int
     height: int = 0
     max_height: int = 0
     targets: int = 0
@@ -227,4 +226,4 @@ def scan_body(module: ParsedModule, index: int, body: Body, caps: Caps) -> Scan:
         raise MalformedModuleError(
             f"function {index} has {total} locals, at most {caps.locals} are allowed", body.start
         )
-    return _Scanner(module, caps, index, body.code, body.end, total).run()
+    return _Scanner(module, caps, index, body.code, body.end).run()

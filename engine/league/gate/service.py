@@ -39,8 +39,8 @@ class GateLimits:
     """
 
     memory_bytes: int = 1024 * 1024 * 1024
-    cpu_seconds: int = 20
-    wall_seconds: float = 120.0
+    cpu_seconds: int = 60
+    wall_seconds: float = 240.0
 
 
 class SyncGate:
