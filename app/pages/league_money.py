@@ -1,0 +1,225 @@
+"""The settlement and stakes tabs of the Leagues page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import Signal
+
+from app.formats import ether
+from app.links import address_link, match_link, tx_link
+from app.viewmodels.rounds import RoundsState, RoundsViewModel
+from app.viewmodels.stakes import StakesState, StakesViewModel
+from widgets.basics import Card, button, label
+from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
+from widgets.drop_zone import DropZone, DropZoneState
+from widgets.labels import SectionHeader
+from widgets.panels import EmptyPanelState
+from widgets.table import Column, DataTable, TableState
+
+NOT_PLAYED = EmptyPanelState("coin", "Nothing to settle", "A round can be settled once all its matches are played.")
+
+
+def money(title: str) -> Column:
+    """Return a column of wei, shown in ETH, sorted by the exact amount."""
+    return Column(title, align="right", kind="number", format=lambda wei: ether(wei, places=6), width=128)
+
+
+class SettlementCard(Card):
+    """The anchor, the preview of who gets what, and the button that pays it."""
+
+    settleRequested = Signal()
+    linkActivated = Signal(str)
+
+    def __init__(self, model: RoundsViewModel) -> None:
+        super().__init__()
+        self._settle = button("Settle…", "coin", "primary")
+        self._facts = KeyValuePanel()
+        self.table = DataTable(
+            (
+                Column("Agent"),
+                Column("Account", kind="hash", link=address_link, width=150),
+                money("Credit before"),
+                money("Reward"),
+                money("Credit after"),
+            ),
+            name="Settlement preview",
+        )
+        self._total = label("", "muted")
+        header = SectionHeader("Settlement", "What each agent is credited, on chain and in the ledger")
+        header.add_action(self._settle)
+        self.add(header)
+        self.add(self._facts)
+        self.table.setMinimumHeight(180)
+        self.add(self.table, 1)
+        self.add(self._total)
+        self._settle.clicked.connect(self.settleRequested)
+        self._facts.linkActivated.connect(self.linkActivated)
+        self.table.linkActivated.connect(self.linkActivated)
+        self.unobserve: Callable[[], None] = model.observe(self._show)
+
+    def _show(self, state: RoundsState) -> None:
+        result = state.result
+        self._facts.setVisible(result is not None)
+        payable = result is not None and result.state in ("played", "anchored") and not state.busy
+        self._settle.setEnabled(payable and state.run.state == "idle")
+        self._settle.setText("Settled" if result is not None and result.state == "settled" else "Settle…")
+        settled = result is not None and result.state == "settled"
+        # After the settlement the engine's preview would add the reward a second time: what is stored is the after.
+        rows = tuple(
+            (
+                p.agent,
+                p.address,
+                p.before - p.reward if settled else p.before,
+                p.reward,
+                p.before if settled else p.after,
+            )
+            for p in state.payouts
+        )
+        self.table.set_state(TableState(rows, tuple(p.address for p in state.payouts), NOT_PLAYED))
+        if result is None:
+            self._total.setText("")
+            return
+        paid = sum(p.reward for p in state.payouts)
+        dust = f"; {result.pot_wei - paid} wei of rounding go back to the poster" if result.pot_wei != paid else ""
+        self._total.setText(
+            f"{ether(paid, places=6)} of a pot of {ether(result.pot_wei, places=6)}{dust}" if rows else ""
+        )
+        self._facts.set_state(KeyValueState(tuple(_anchor_rows(result))))
+
+
+def _anchor_rows(result: object) -> list[KeyValueRow]:
+    anchored = getattr(result, "anchored", None)
+    name = f"{getattr(result, 'name', '')} #{getattr(result, 'number', '')}"
+    rows = [KeyValueRow("Round", name)]
+    if anchored is None:
+        rows.append(KeyValueRow("Root", "Local, not anchored", "pill", status="neutral"))
+        return rows
+    rows += [
+        KeyValueRow("Root", "On chain", "pill", status="ok"),
+        KeyValueRow("Root hash", anchored.root, "hash"),
+        KeyValueRow("Transaction", anchored.tx or "", "hash", link=tx_link(anchored.tx or "")),
+        KeyValueRow("Contract", anchored.contract, "hash", link=address_link(anchored.contract)),
+    ]
+    return rows
+
+
+class ClaimsCard(Card):
+    """Claims from outside: bundles that say what an agent scored, and who was caught."""
+
+    browseRequested = Signal()
+    claimsDropped = Signal(list)
+    rejected = Signal(str)
+    linkActivated = Signal(str)
+
+    def __init__(self, model: RoundsViewModel) -> None:
+        super().__init__()
+        self._zone = DropZone(
+            DropZoneState(
+                "Drop a claim here", "A match bundle (.nets) of this round; a false score is slashed", (".nets",)
+            )
+        )
+        self.table = DataTable(
+            (
+                Column("Agent"),
+                Column("Match", kind="link", format=lambda v: f"#{v[1]}", link=lambda v: match_link(*v), width=92),
+                Column("Claimed", align="right", kind="number", width=92),
+                Column("Replayed", align="right", kind="number", width=92),
+                Column("Verdict", kind="pill", pill=lambda v: "error", width=124),
+            ),
+            name="Disqualified agents",
+        )
+        self.add(SectionHeader("Claims", "Judged by playing the match again"))
+        self.add(self._zone)
+        self.table.setMinimumHeight(150)
+        self.add(self.table, 1)
+        self._zone.filesDropped.connect(self.claimsDropped)
+        self._zone.rejected.connect(self.rejected)
+        self._zone.browseRequested.connect(self.browseRequested)
+        self.table.linkActivated.connect(self.linkActivated)
+        self.unobserve: Callable[[], None] = model.observe(self._show)
+
+    def _show(self, state: RoundsState) -> None:
+        result = state.result
+        rows: tuple[tuple[object, ...], ...] = ()
+        if result is not None:
+            names = {s.seat: s.agent for s in result.standings}
+            rows = tuple(
+                (names.get(d.seat, d.seat), (state.selected, d.fixture), d.claimed, d.replayed, "Slashed")
+                for d in result.disqualified
+            )
+        honest = EmptyPanelState("shield", "Nobody was disqualified", "Every claim of this round holds.")
+        self.table.set_state(TableState(rows, (), honest))
+        self._zone.setEnabled(result is not None and result.state in ("played", "anchored"))
+
+
+class StakesCard(Card):
+    """The ledger's balances beside the contract's."""
+
+    depositRequested = Signal()
+    linkActivated = Signal(str)
+
+    def __init__(self, model: StakesViewModel) -> None:
+        super().__init__()
+        self._model = model
+        refresh = button("Refresh", "refresh")
+        self._note = label("", "muted", wrap=True)
+        self.table = DataTable(
+            (
+                Column("Account"),
+                Column("Address", kind="hash", link=address_link, width=140),
+                money("Stake"),
+                money("Credit"),
+                money("Slashed"),
+                money("Chain: free"),
+                money("Chain: locked"),
+                money("Chain: credit"),
+                Column("Agree", kind="pill", pill=_agree_kind, width=112),
+            ),
+            name="Stakes",
+        )
+        header = SectionHeader("Stakes", "The local ledger beside StakeVault, to the wei")
+        header.add_action(refresh)
+        self.add(header)
+        self.add(self._note)
+        self.table.setMinimumHeight(320)
+        self.add(self.table, 1)
+        refresh.clicked.connect(model.refresh)
+        self.table.linkActivated.connect(self.linkActivated)
+        self.unobserve: Callable[[], None] = model.observe(self._show)
+
+    def _show(self, state: StakesState) -> None:
+        rows = tuple(
+            (
+                row.name,
+                row.address,
+                row.stake,
+                row.credit,
+                row.slashed,
+                row.chain_free,
+                row.chain_locked,
+                row.chain_credit,
+                "Differs" if row.differs else "Agrees" if state.on_chain else "Not compared",
+            )
+            for row in state.rows
+        )
+        self.table.set_state(TableState(rows, tuple(row.address for row in state.rows), NO_STAKES))
+        if not state.on_chain:
+            self._note.setText(
+                "The contracts are not deployed or the devnet does not run: these are the ledger's balances alone."
+            )
+        elif state.differences:
+            self._note.setText(
+                f"{state.differences} account(s) differ between ledger and contract at block {state.block}."
+            )
+        else:
+            self._note.setText(f"Ledger and contract agree at block {state.block}.")
+        self._note.setProperty("role", "error" if state.differences else "muted")
+        self._note.style().polish(self._note)
+
+
+NO_STAKES = EmptyPanelState("coin", "No stakes yet", "Agents stake when they enter their first round.")
+
+
+def _agree_kind(text: str) -> str:
+    return {"Agrees": "ok", "Differs": "error"}.get(text, "neutral")

@@ -1,0 +1,133 @@
+"""The Overview page."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QWidget
+
+from app.formats import moment
+from app.links import round_link
+from app.pages.base import ConsolePage, side_by_side
+from app.viewmodels.overview import OverviewState, OverviewViewModel, Tile
+from widgets.basics import Card, button, row
+from widgets.cards import StatCard, StatCardState
+from widgets.labels import SectionHeader
+from widgets.panels import Action, Banner, BannerState, EmptyPanelState
+from widgets.steps import StepList, StepRow, StepsState
+from widgets.table import Column, DataTable, TableState
+
+ICONS = {"Devnet": "devnet", "Contracts": "anchor", "Agents": "agent", "Last round": "leagues"}
+STATE_KINDS = {"settled": "ok", "anchored": "info", "played": "info", "playing": "warn"}
+
+
+class OverviewPage(ConsolePage):
+    """Tiles, the guided demo, the rounds of late."""
+
+    resumeRequested = Signal()
+    agentsRequested = Signal()
+
+    def __init__(self, model: OverviewViewModel) -> None:
+        super().__init__("Overview", "The state of this machine's chain, contracts, agents and rounds")
+        self._model = model
+        self._recovery = Banner(None)
+        self._recovery.actionTriggered.connect(self._on_recovery)
+        self._recovery.closed.connect(model.decline)
+        self._tiles = {name: StatCard() for name in ICONS}
+        self._steps = StepList()
+        self._demo = button("Run the demo", "play", "primary")
+        self._cancel = button("Stop", "stop")
+        self._rounds = DataTable(
+            (
+                Column("Round", width=72, align="right", kind="link", format=lambda r: f"#{r[1]}", link=lambda r: round_link(r[0]), key=lambda r: r[1]),
+                Column("League"),
+                Column("Agents", align="right", kind="number", width=80),
+                Column("Matches", align="right", kind="number", width=92),
+                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s, "neutral"), width=116),
+                Column("Started", width=160),
+            ),
+            name="Recent rounds",
+        )  # fmt: skip
+        self._build()
+        self.keep(model.observe(self._show))
+
+    def _build(self) -> None:
+        self.add(self._recovery)
+        tiles = row(spacing=16)
+        for tile in self._tiles.values():
+            tile.linkActivated.connect(self.linkActivated)
+            tiles.addWidget(tile, 1)
+        self.add(tiles)
+        self.add(side_by_side(self._demo_card(), self._rounds_card()), 1)
+
+    def _demo_card(self) -> Card:
+        card = Card()
+        head = SectionHeader("Guided demo", "The whole path in one go, offline")
+        head.add_action(self._cancel)
+        head.add_action(self._demo)
+        card.add(head)
+        card.add(self._steps)
+        card.body.addStretch(1)
+        self._steps.linkActivated.connect(self.linkActivated)
+        self._demo.clicked.connect(self._model.run_demo)
+        self._cancel.clicked.connect(self._model.cancel_demo)
+        return card
+
+    def _rounds_card(self) -> Card:
+        card = Card()
+        card.add(SectionHeader("Recent rounds", "Newest first"))
+        self._rounds.setMinimumHeight(240)
+        self._rounds.linkActivated.connect(self.linkActivated)
+        self._rounds.activated.connect(lambda key: self.linkActivated.emit(round_link(key)))
+        self._rounds.emptyAction.connect(lambda key: self.agentsRequested.emit())
+        card.add(self._rounds, 1)
+        return card
+
+    def _show(self, state: OverviewState) -> None:
+        for tile in (state.devnet, state.contracts, state.agents, state.last_round):
+            self._tiles[tile.title].set_state(_card(tile))
+        self._steps.set_state(
+            StepsState(tuple(StepRow(s.key, s.title, s.state, s.text, s.detail, "") for s in state.demo))
+        )
+        running = state.demo_state == "running"
+        self._demo.setEnabled(not running)
+        self._demo.setText({"idle": "Run the demo", "running": "Running…"}.get(state.demo_state, "Run again"))
+        self._cancel.setVisible(running)
+        rows = tuple(
+            ((r.round_id, r.number), r.name, r.agents, r.done, r.state, moment(r.created)) for r in state.rounds
+        )
+        self._rounds.set_state(TableState(rows, tuple(r.round_id for r in state.rounds), EMPTY_ROUNDS))
+        offer = state.recovery
+        self._recovery.set_state(
+            None
+            if offer is None
+            else BannerState(
+                "warn",
+                offer.title,
+                offer.text,
+                "Resume plays what is left; a declined round stays on the Leagues page.",
+                (Action("resume", "Resume", "play", primary=True), Action("decline", "Not now")),
+                closable=False,
+            )
+        )
+
+    def _on_recovery(self, key: str) -> None:
+        if key == "resume":
+            self.resumeRequested.emit()
+        else:
+            self._model.decline()
+
+    def tables(self) -> dict[str, QWidget]:
+        """The rounds."""
+        return {"overview.rounds": self._rounds}
+
+
+EMPTY_ROUNDS = EmptyPanelState(
+    "leagues",
+    "No round yet",
+    "Run the demo, or drop .wasm agents on the window and start a round.",
+    (Action("agents", "Add agents", "plus"),),
+)
+
+
+def _card(tile: Tile) -> StatCardState:
+    return StatCardState(tile.title, tile.value, "", tile.note, ICONS[tile.title], tile.kind, tile.link)

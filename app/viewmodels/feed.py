@@ -1,0 +1,168 @@
+"""Blocks and transactions of the devnet, read in pieces that never hold the loop up."""
+
+from __future__ import annotations
+
+import contextlib
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from engine.chain.abi import decode_call, explain_revert
+from engine.chain.errors import RpcError
+from engine.chain.rpc import Rpc
+
+KEPT = 100_000
+FEW, MANY = 150, 400  # transactions an answer: grow the next piece below, shrink it above
+
+
+@dataclass(frozen=True, slots=True)
+class BlockRow:
+    """A block; ``time`` in Unix seconds."""
+
+    number: int
+    hash: str
+    time: int
+    transactions: int
+    gas_used: int
+    gas_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class TxRow:
+    """A transaction with its decoded call; ``error`` names the reverting call and why, '' when it went through."""
+
+    hash: str
+    block: int
+    sender: str
+    to: str
+    call: str
+    detail: str
+    value: int
+    gas: int
+    ok: bool
+    error: str
+
+
+class ChainFeed:
+    """Follows one node. ``blocks`` and ``transactions`` are newest first; ``revision`` counts changes."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.blocks: deque[BlockRow] = deque(maxlen=KEPT)
+        self.transactions: deque[TxRow] = deque(maxlen=KEPT)
+        self.revision = 0
+        self.rpc = Rpc(url)
+        self._next = 0
+        self._piece = 8
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self.rpc.close()
+
+    async def sync(self) -> bool:
+        """Read what is new; True when anything was. A head that went back (another chain) starts over."""
+        head = await self.rpc.block_number()
+        if head + 1 < self._next:
+            self.blocks.clear()
+            self.transactions.clear()
+            self._next = 0
+        changed = False
+        while self._next <= head:
+            last = min(head, self._next + self._piece - 1)
+            await self._read(range(self._next, last + 1))
+            self._next = last + 1
+            self.revision += 1
+            changed = True
+        return changed
+
+    async def balances(self, addresses: list[str]) -> list[int | None]:
+        """Return the balances in wei."""
+        answers = await self.rpc.batch([("eth_getBalance", (address, "latest")) for address in addresses])
+        return [int(answer["result"], 16) if "result" in answer else None for answer in answers]
+
+    async def has_code(self, address: str) -> bool:
+        """Return whether a contract stands at the address."""
+        return len(str(await self.rpc.request("eth_getCode", address, "latest"))) > 2
+
+    async def _read(self, numbers: range) -> None:
+        blocks = await self.rpc.batch([("eth_getBlockByNumber", (hex(n), True)) for n in numbers])
+        receipts = await self.rpc.batch([("eth_getBlockReceipts", (hex(n),)) for n in numbers])
+        count = 0
+        for block, receipt in zip(blocks, receipts, strict=True):
+            if block.get("result") is None:
+                continue
+            self._add_block(block["result"])
+            by_hash = {item["transactionHash"]: item for item in receipt.get("result") or ()}
+            for transaction in block["result"]["transactions"]:
+                row = _transaction(transaction, by_hash.get(transaction["hash"], {}))
+                self.transactions.appendleft(row if row.ok else await self._explained(row))
+                count += 1
+        if count < FEW:
+            self._piece = min(self._piece * 2, 200)
+        elif count > MANY:
+            self._piece = max(self._piece // 2, 1)
+
+    def _add_block(self, block: Mapping[str, Any]) -> None:
+        self.blocks.appendleft(
+            BlockRow(
+                int(block["number"], 16),
+                block["hash"],
+                int(block["timestamp"], 16),
+                len(block["transactions"]),
+                int(block["gasUsed"], 16),
+                int(block["gasLimit"], 16),
+            )
+        )
+
+    async def _explained(self, row: TxRow) -> TxRow:
+        """Return the row with the name of the innermost call that reverted and its decoded reason."""
+        why = "reverted"
+        with contextlib.suppress(RpcError, KeyError, ValueError):
+            trace = await self.rpc.request("debug_traceTransaction", row.hash, {"tracer": "callTracer"})
+            failed = list(_reverting(trace))[-1:]
+            for call in failed:
+                inner = decode_call(_bytes(call.get("input")))
+                reason, _ = explain_revert(_bytes(call.get("output")))
+                why = f"{inner.contract}.{inner.name}: {reason}" if inner is not None else reason
+        return TxRow(
+            row.hash, row.block, row.sender, row.to, row.call, row.detail, row.value, row.gas, row.ok, why
+        )  # fmt: skip
+
+
+def _reverting(call: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield the chain of reverted calls, outermost first."""
+    if call.get("error"):
+        yield call
+        for inner in call.get("calls", ()):
+            if inner.get("error"):
+                yield from _reverting(inner)
+
+
+def _transaction(raw: Mapping[str, Any], receipt: Mapping[str, Any]) -> TxRow:
+    to = raw.get("to") or ""
+    data = _bytes(raw.get("input"))
+    decoded = decode_call(data) if to else None
+    if decoded is not None:
+        call, detail = f"{decoded.contract}.{decoded.name}", str(decoded)
+    elif not to:
+        call, detail = "Contract creation", f"created {receipt.get('contractAddress', '')}"
+    else:
+        call = "Transfer" if not data else f"0x{data[:4].hex()}"
+        detail = call
+    return TxRow(
+        hash=raw["hash"],
+        block=int(raw["blockNumber"], 16),
+        sender=raw["from"],
+        to=to or str(receipt.get("contractAddress") or ""),
+        call=call,
+        detail=detail,
+        value=int(raw["value"], 16),
+        gas=int(receipt.get("gasUsed", "0x0"), 16),
+        ok=receipt.get("status", "0x1") == "0x1",
+        error="",
+    )
+
+
+def _bytes(text: str | None) -> bytes:
+    return bytes.fromhex((text or "0x")[2:])
