@@ -22,7 +22,7 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets" / "icons"
 NAMES = {
     "overview": "squares-four", "devnet": "cube", "leagues": "trophy", "replay": "film-strip", "merkle": "tree-structure",
     "stakes": "coin", "consensus": "share-network", "learning": "brain", "logs": "terminal-window", "settings": "gear-six",
-    "ok": "check-circle", "warn": "warning", "error": "x-circle", "info": "info", "neutral": "circle", "accent": "circle",
+    "ok": "check-circle", "warn": "warning", "error": "x-circle", "info": "info", "neutral": "circle", "dice": "dice-five", "accent": "circle",
     "play": "play", "pause": "pause", "stop": "stop", "forward": "caret-right", "back": "caret-left",
     "forward_ten": "caret-double-right", "back_ten": "caret-double-left", "first": "skip-back", "last": "skip-forward",
     "close": "x", "copy": "copy", "check": "check", "search": "magnifying-glass", "filter": "funnel",
