@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {AccessControlDefaultAdminRules} from
-    "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
+import {
+    AccessControlDefaultAdminRules
+} from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
@@ -12,6 +13,7 @@ import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {Rewards} from "./libraries/Rewards.sol";
+import {Roster} from "./libraries/Roster.sol";
 import {RoundLeaf, RoundTree} from "./libraries/RoundTree.sol";
 import {TraceTree} from "./libraries/TraceTree.sol";
 
@@ -107,8 +109,6 @@ contract LeagueAnchor is AccessControlDefaultAdminRules, Pausable, ReentrancyGua
     error NotOpen(bytes32 id);
     error NotSettled(bytes32 id);
     error WindowOpen(uint256 settleableAt);
-    /// @notice Agents are not strictly ascending, none or too many, or do not match their scores or the posted hash.
-    error BadRoster();
     error BadDepth(uint256 depth, uint256 expected);
     /// @notice Not a permutation of the roster, or not by descending score.
     error BadOrder(uint256 position);
@@ -129,7 +129,9 @@ contract LeagueAnchor is AccessControlDefaultAdminRules, Pausable, ReentrancyGua
         uint256 claimPenalty_,
         uint256 reporterBps_
     ) AccessControlDefaultAdminRules(1 days, admin) EIP712("Nashboard LeagueAnchor", "1") {
-        if (window_ == 0 || exposure_ == 0 || reporterBps_ > MAX_REPORTER_BPS) revert InvalidParameters();
+        if (window_ == 0 || exposure_ == 0 || reporterBps_ > MAX_REPORTER_BPS) {
+            revert InvalidParameters();
+        }
         uint256 unbonding = vault_.unbondingPeriod();
         if (unbonding / UNBONDING_WINDOWS < window_) revert UnbondingTooShort(unbonding, window_ * UNBONDING_WINDOWS);
         vault = vault_;
@@ -155,22 +157,13 @@ contract LeagueAnchor is AccessControlDefaultAdminRules, Pausable, ReentrancyGua
         int64[] calldata scores
     ) external payable whenNotPaused nonReentrant returns (bytes32 id) {
         id = idOf(msg.sender, leagueId);
-        Commitment storage c = _commitments[id];
-        if (c.status != Status.None) revert AlreadyPosted(id);
+        if (_commitments[id].status != Status.None) revert AlreadyPosted(id);
         if (depth != RoundTree.depthOf(nSteps)) revert BadDepth(depth, RoundTree.depthOf(nSteps));
-        _requireAscending(agents, scores.length);
-        c.poster = msg.sender;
-        c.settleableAt = uint48(block.timestamp + window);
-        c.nSteps = nSteps;
-        c.depth = depth;
-        c.status = Status.Open;
-        c.root = root;
-        c.rosterHash = _hashRoster(agents, scores);
-        c.pot = msg.value.toUint96();
-        c.bound = bound;
-        c.nAgents = uint16(agents.length);
+        _open(id, root, Roster.check(agents, scores), nSteps, depth, bound, agents.length);
         vault.addExposure(msg.sender, exposure);
-        emit CommitmentPosted(id, msg.sender, leagueId, systemId, root, nSteps, bound, msg.value, c.settleableAt);
+        emit CommitmentPosted(
+            id, msg.sender, leagueId, systemId, root, nSteps, bound, msg.value, block.timestamp + window
+        );
     }
 
     /// @notice Slashes and disqualifies an agent who signed another score than the posted leaf gives it.
@@ -284,7 +277,7 @@ contract LeagueAnchor is AccessControlDefaultAdminRules, Pausable, ReentrancyGua
     {
         Commitment storage c = _commitments[id];
         _requireRoster(c, agents, scores);
-        if (index >= scores.length) revert BadRoster();
+        if (index >= scores.length) revert Roster.BadRoster();
         BitMaps.BitMap storage out = _disqualified[id];
         if (out.get(index)) return 0;
         bool anyOut = c.nDisqualified != 0;
@@ -308,11 +301,34 @@ contract LeagueAnchor is AccessControlDefaultAdminRules, Pausable, ReentrancyGua
     function hashClaim(ScoreClaim calldata claim) public view returns (bytes32) {
         return _hashTypedDataV4(
             keccak256(
-                abi.encode(
-                    SCORE_CLAIM_TYPEHASH, claim.leagueId, claim.index, claim.agent, claim.score, claim.evidence
-                )
+                abi.encode(SCORE_CLAIM_TYPEHASH, claim.leagueId, claim.index, claim.agent, claim.score, claim.evidence)
             )
         );
+    }
+
+    function _open(
+        bytes32 id,
+        bytes32 root,
+        bytes32 rosterHash,
+        uint32 nSteps,
+        uint8 depth,
+        uint64 bound,
+        uint256 nAgents
+    ) private {
+        Commitment storage c = _commitments[id];
+        uint96 pot = msg.value.toUint96();
+        uint48 settleableAt = uint48(block.timestamp + window);
+        // Nothing branches between these, so that the compiler joins the fields of a slot into one write.
+        c.poster = msg.sender;
+        c.settleableAt = settleableAt;
+        c.nSteps = nSteps;
+        c.depth = depth;
+        c.status = Status.Open;
+        c.root = root;
+        c.rosterHash = rosterHash;
+        c.pot = pot;
+        c.bound = bound;
+        c.nAgents = uint16(nAgents);
     }
 
     function _includes(Commitment storage c, RoundLeaf calldata leaf, bytes32[] calldata proof)
@@ -357,6 +373,7 @@ contract LeagueAnchor is AccessControlDefaultAdminRules, Pausable, ReentrancyGua
         if (order.length != scores.length) revert BadOrder(order.length);
         BitMaps.BitMap storage out = _disqualified[id];
         uint256[] memory seen = new uint256[](scores.length / 256 + 1);
+        bool anyOut = c.nDisqualified != 0;
         uint256 active = scores.length - c.nDisqualified;
         uint256 pot = c.pot;
         uint256 ahead;
@@ -371,7 +388,7 @@ contract LeagueAnchor is AccessControlDefaultAdminRules, Pausable, ReentrancyGua
                 ties = 0;
                 last = scores[seat];
             }
-            if (!out.get(seat)) ++ties;
+            if (!anyOut || !out.get(seat)) ++ties;
         }
         if (ties != 0) sum += ties * Rewards.share(pot, active, ahead, ties);
     }
@@ -386,23 +403,7 @@ contract LeagueAnchor is AccessControlDefaultAdminRules, Pausable, ReentrancyGua
         if (c.status != Status.Open) revert NotOpen(id);
     }
 
-    function _requireAscending(address[] calldata agents, uint256 nScores) private pure {
-        if (agents.length == 0 || agents.length > type(uint16).max || agents.length != nScores) revert BadRoster();
-        address last = address(0);
-        for (uint256 i = 0; i < agents.length; ++i) {
-            if (agents[i] <= last) revert BadRoster();
-            last = agents[i];
-        }
-    }
-
     function _requireRoster(Commitment storage c, address[] calldata agents, int64[] calldata scores) private view {
-        if (_hashRoster(agents, scores) != c.rosterHash) revert BadRoster();
-    }
-
-    /// @dev Both lists have the length checked at posting; hashing them apart keeps the border between them fixed.
-    function _hashRoster(address[] calldata agents, int64[] calldata scores) private pure returns (bytes32) {
-        return keccak256(
-            abi.encode(keccak256(abi.encodePacked(agents)), keccak256(abi.encodePacked(scores)))
-        );
+        if (Roster.hash(agents, scores) != c.rosterHash) revert Roster.BadRoster();
     }
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {AccessControlDefaultAdminRules} from
-    "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
+import {
+    AccessControlDefaultAdminRules
+} from "@openzeppelin/contracts/access/extensions/AccessControlDefaultAdminRules.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
@@ -35,9 +36,9 @@ contract StakeVault is IStakeVault, AccessControlDefaultAdminRules, Pausable, Re
 
     struct Totals {
         uint128 active;
+        uint128 exposure;
         uint128 pending;
         uint128 credit;
-        uint128 exposure;
         uint128 slashed;
     }
 
@@ -162,14 +163,7 @@ contract StakeVault is IStakeVault, AccessControlDefaultAdminRules, Pausable, Re
     function accountOf(address account)
         external
         view
-        returns (
-            uint256 active,
-            uint256 pending,
-            uint256 unlockAt,
-            uint256 credit,
-            uint256 exposure,
-            uint256 slashed
-        )
+        returns (uint256 active, uint256 pending, uint256 unlockAt, uint256 credit, uint256 exposure, uint256 slashed)
     {
         Account storage entry = _accounts[account];
         return (entry.active, entry.pending, entry.unlockAt, entry.credit, entry.exposure, entry.slashed);

@@ -22,6 +22,7 @@ from engine.core.errors import DependencyError, EngineError
 from engine.core.paths import source_root
 
 _IMPORT = re.compile(r"""^\s*import\b[^;]*?["']([^"']+)["']\s*;""", re.MULTILINE)
+_TRANSIENT = "2394"  # said of any use of transient storage; OpenZeppelin's reentrancy guard clears it as it must
 _OUTPUTS = ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "metadata"]
 
 
@@ -104,6 +105,9 @@ def _run_solc(solc: Path, request: dict[str, Any]) -> dict[str, Any]:
         raise DependencyError(
             "The Solidity compiler does not start", f"{solc}: {error.strerror}", "Run `make setup` to install it."
         ) from error
+    warnings = [found["formattedMessage"] for found in output.get("errors", []) if found.get("errorCode") != _TRANSIENT]
+    if warnings:
+        raise EngineError("The contracts compile with warnings", "\n".join(warnings))
     return output
 
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {CommonBase} from "forge-std/Base.sol";
+import {StdUtils} from "forge-std/StdUtils.sol";
+
+import {LeagueAnchor} from "../../src/LeagueAnchor.sol";
+import {StakeVault} from "../../src/StakeVault.sol";
+import {RoundLeaf} from "../../src/libraries/RoundTree.sol";
+import {Trees} from "./Trees.sol";
+
+/// @notice A vault, an anchor, agents with keys, and rounds to post.
+abstract contract LeagueFixture is CommonBase, StdUtils {
+    struct Round {
+        bytes32 leagueId;
+        RoundLeaf[] leaves;
+        int64[] scores;
+    }
+
+    uint256 internal constant WINDOW = 1 days;
+    uint256 internal constant UNBONDING = 7 days;
+    uint256 internal constant EXPOSURE = 0.1 ether;
+    uint256 internal constant PENALTY = 0.05 ether;
+    uint256 internal constant REPORTER_BPS = 5000;
+    uint32 internal constant NOBODY = type(uint32).max;
+
+    address internal immutable admin = vm.addr(uint256(keccak256("admin")));
+    address internal immutable pauser = vm.addr(uint256(keccak256("pauser")));
+    address internal immutable treasury = vm.addr(uint256(keccak256("treasury")));
+    address internal immutable poster = vm.addr(uint256(keccak256("poster")));
+    address internal immutable reporter = vm.addr(uint256(keccak256("reporter")));
+
+    StakeVault internal vault;
+    LeagueAnchor internal anchor;
+    /// @dev The roster, ascending; keys[i] signs for agents[i].
+    address[] internal agents;
+    uint256[] internal keys;
+
+    function deployLeague(uint256 nAgents) internal {
+        vm.warp(1_800_000_000);
+        vault = new StakeVault(admin, treasury, UNBONDING);
+        anchor = new LeagueAnchor(admin, vault, WINDOW, EXPOSURE, PENALTY, REPORTER_BPS);
+        vm.startPrank(admin);
+        vault.grantRole(vault.SLASHER_ROLE(), address(anchor));
+        vault.grantRole(vault.PAUSER_ROLE(), pauser);
+        anchor.grantRole(anchor.PAUSER_ROLE(), pauser);
+        vm.stopPrank();
+        for (uint256 i = 0; i < nAgents; ++i) {
+            _insert(uint256(keccak256(abi.encode("agent", i))));
+        }
+    }
+
+    function _insert(uint256 key) private {
+        address account = vm.addr(key);
+        agents.push(account);
+        keys.push(key);
+        for (uint256 i = agents.length - 1; i > 0 && agents[i - 1] > account; --i) {
+            (agents[i], agents[i - 1]) = (agents[i - 1], agents[i]);
+            (keys[i], keys[i - 1]) = (keys[i - 1], keys[i]);
+        }
+    }
+
+    function stakeAs(address account, uint256 amount) internal {
+        vm.deal(account, account.balance + amount);
+        vm.prank(account);
+        vault.stake{value: amount}();
+    }
+
+    /// @notice A round of solo matches: match i is played by agent i % n and adds deltas[i] to its score.
+    function soloRound(bytes32 leagueId, int64[] memory deltas) internal view returns (Round memory round) {
+        round.leagueId = leagueId;
+        round.leaves = new RoundLeaf[](deltas.length);
+        round.scores = new int64[](agents.length);
+        for (uint32 i = 0; i < deltas.length; ++i) {
+            uint32 seat = i % uint32(agents.length);
+            bytes32 pre = keccak256(abi.encodePacked(round.scores));
+            round.scores[seat] += deltas[i];
+            bytes32 post = keccak256(abi.encodePacked(round.scores));
+            round.leaves[i] =
+                RoundLeaf(i, seat, NOBODY, deltas[i], 0, pre, post, keccak256(abi.encode(leagueId, "match", i)));
+        }
+    }
+
+    /// @notice A round in which agent i scores scores[i] in one match.
+    function scoredRound(bytes32 leagueId, int64[] memory scores) internal view returns (Round memory) {
+        return soloRound(leagueId, scores);
+    }
+
+    function postAs(address from, Round memory round, uint256 pot) internal returns (bytes32) {
+        vm.deal(from, from.balance + pot);
+        bytes32 root = Trees.root(round.leaves);
+        uint8 depth = Trees.depth(round.leaves.length);
+        uint32 n = uint32(round.leaves.length);
+        vm.prank(from);
+        return anchor.post{value: pot}(keccak256("system"), round.leagueId, root, n, depth, 1000, agents, round.scores);
+    }
+
+    function claimOf(Round memory round, uint256 index, int64 score)
+        internal
+        view
+        returns (LeagueAnchor.ScoreClaim memory)
+    {
+        RoundLeaf memory leaf = round.leaves[index];
+        return LeagueAnchor.ScoreClaim(round.leagueId, leaf.index, agents[leaf.a], score, leaf.evidence);
+    }
+
+    function keyOf(address agent) internal view returns (uint256) {
+        for (uint256 i = 0; i < agents.length; ++i) {
+            if (agents[i] == agent) return keys[i];
+        }
+        revert("no key");
+    }
+
+    function sign(LeagueAnchor.ScoreClaim memory claim) internal view returns (bytes memory) {
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(keyOf(claim.agent), anchor.hashClaim(claim));
+        return abi.encodePacked(r, s, v);
+    }
+
+    /// @notice Proves that the agent of leaf `index` claimed `score`.
+    function proveAs(address from, bytes32 id, Round memory round, uint256 index, int64 score) internal {
+        LeagueAnchor.ScoreClaim memory claim = claimOf(round, index, score);
+        bytes memory signature = sign(claim);
+        bytes32[] memory proof = Trees.proof(round.leaves, index);
+        vm.prank(from);
+        anchor.proveScoreMismatch(id, agents, round.scores, round.leaves[index], proof, claim, signature);
+    }
+
+    /// @notice Seats by descending score (insertion sort).
+    function orderOf(int64[] memory scores) internal pure returns (uint16[] memory order) {
+        order = new uint16[](scores.length);
+        for (uint16 i = 0; i < scores.length; ++i) {
+            uint16 to = i;
+            for (; to > 0 && scores[order[to - 1]] < scores[i]; --to) {
+                order[to] = order[to - 1];
+            }
+            order[to] = i;
+        }
+    }
+
+    /// @notice Settles after the window; moves the clock when it has to.
+    function settle(bytes32 id, Round memory round) internal {
+        uint256 due = anchor.commitmentOf(id).settleableAt;
+        if (vm.getBlockTimestamp() < due) vm.warp(due);
+        anchor.settle(id, agents, round.scores, orderOf(round.scores));
+    }
+
+    function stakeOf(address account) internal view returns (uint256 active, uint256 pending) {
+        (active, pending,,,,) = vault.accountOf(account);
+    }
+
+    function creditOf(address account) internal view returns (uint256 credit) {
+        (,,, credit,,) = vault.accountOf(account);
+    }
+
+    function exposureOf(address account) internal view returns (uint256 exposed) {
+        (,,,, exposed,) = vault.accountOf(account);
+    }
+}
+
+/// @notice Sends ether where no function accepts it.
+contract ForcedEther {
+    constructor(address payable target) payable {
+        selfdestruct(target);
+    }
+}
