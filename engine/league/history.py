@@ -56,7 +56,6 @@ class MatchRow:
     steps: int
     gas: int
     trace_root: bytes
-    header: bytes
     commitment: bytes
 
 
@@ -137,7 +136,7 @@ class History:
     def add_matches(self, round_id: str, matches: Sequence[MatchRow]) -> None:
         """Write played matches; the caller holds the transaction. A fixture is never written twice."""
         self._db.executemany(
-            "INSERT INTO matches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO matches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 (
                     round_id,
@@ -153,7 +152,6 @@ class History:
                     m.steps,
                     m.gas,
                     m.trace_root,
-                    m.header,
                     m.commitment,
                 )
                 for m in matches
@@ -173,6 +171,13 @@ class History:
         """Write a claim; the first one for a match and seat stands. The caller holds the transaction."""
         self._db.execute(
             "INSERT INTO claims VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+            (round_id, claim.fixture, claim.seat, claim.score, claim.evidence, claim.source),
+        )
+
+    def replace_claim(self, round_id: str, claim: ClaimRow) -> None:
+        """Write a claim over an earlier one, which held; the caller holds the transaction."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO claims VALUES (?,?,?,?,?,?)",
             (round_id, claim.fixture, claim.seat, claim.score, claim.evidence, claim.source),
         )
 

@@ -78,6 +78,32 @@ class RoundResult:
         return data
 
 
+@dataclass(frozen=True, slots=True)
+class RoundSummary:
+    """A round as a list shows it."""
+
+    round_id: str
+    number: int
+    name: str
+    state: str
+    book: str
+    agents: int
+    done: int
+    results_hash: str | None
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class Payout:
+    """A line of the settlement's preview, in wei: the credit now, the reward, the credit after."""
+
+    agent: str
+    address: str
+    before: int
+    reward: int
+    after: int
+
+
 def results_hash(row: RoundRow, entries: Sequence[EntryRow], matches: Sequence[MatchRow], out: Sequence[int]) -> str:
     """Return the hash that the same file and modules give on any machine: it knows no addresses, names or workers.
 

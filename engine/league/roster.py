@@ -58,6 +58,13 @@ class Roster:
         row = self._store.db.execute("SELECT * FROM modules WHERE sha256 = ?", (sha256,)).fetchone()
         return StoredModule(**dict(row)) if row else None
 
+    def original(self, sha256: str) -> bytes:
+        """Return the file of that hash as it was handed in. Raises UsageError."""
+        module = self.module(sha256)
+        if module is None:
+            raise UsageError("There is no such module", f"none has the hash {sha256}")
+        return module.original
+
     def admit(self, sha256: str, name: str, owner: str) -> AgentRecord:
         """Give the module a place in the roster, an account and a unique name. Raises UsageError when it is there."""
         known = self.get(sha256)

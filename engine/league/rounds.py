@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import Executor
 from concurrent.futures.process import BrokenProcessPool
 
@@ -92,7 +92,7 @@ class RoundPlayer:
 
     async def _results(
         self, todo: Sequence[Fixture], template: PlayBatch, control: RoundControl, progress: _Progress
-    ) -> AsyncIterator[list[MatchRow]]:
+    ) -> AsyncGenerator[list[MatchRow], None]:
         """Yield the results of the batches in order, a few of them in flight."""
         loop = asyncio.get_running_loop()
         waiting: deque[asyncio.Future[list[MatchRow]]] = deque()

@@ -64,9 +64,7 @@ class Store:
         except BaseException as error:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError):
-                if isinstance(error, sqlite3.IntegrityError):
-                    raise
+            if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError):
                 raise _store_error(self.path, error) from error
             raise
 

@@ -1,0 +1,337 @@
+"""The devnet: one Anvil a data directory, its state saved on stop and loaded on start."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from engine.chain.errors import DevnetError, PortBusyError
+from engine.chain.events import DevnetChanged, DevnetLine
+from engine.chain.locate import find_anvil
+from engine.chain.record import NodeRecord, read_record, write_record
+from engine.chain.rpc import Rpc
+from engine.chain.state import check_state
+from engine.core.bus import EventBus
+from engine.core.errors import EngineError
+from engine.core.process import ChildProcess, child_environment
+
+DEADLINE = 15.0
+STOP_DEADLINE = 10.0
+_LISTENING = re.compile(r"Listening on \S+:(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class DevnetStatus:
+    """What the node is doing. ``state``: stopped, starting, running, stopping or failed (then with a ``cause``)."""
+
+    state: str = "stopped"
+    url: str | None = None
+    port: int | None = None
+    chain_id: int | None = None
+    pid: int | None = None
+    version: str | None = None
+    block: int | None = None
+    detached: bool = False
+    cause: str = ""
+
+
+class Devnet:
+    """Starts, finds and stops the node of a data directory. Calls are answered one after another."""
+
+    def __init__(self, folder: Path, bus: EventBus, *, binary: Path | None = None) -> None:
+        self.folder = folder
+        self.binary = binary
+        self._bus = bus
+        self._record = folder / "node.json"
+        self._state = folder / "state.json"
+        self._status = DevnetStatus()
+        self._child: ChildProcess | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self._turn = asyncio.Lock()
+
+    @property
+    def status(self) -> DevnetStatus:
+        """What was last seen."""
+        return self._status
+
+    async def up(self, *, port: int | None = None, chain_id: int = 31337, detached: bool = False) -> DevnetStatus:
+        """Start the node, or adopt the one that runs. ``port`` None takes a free one; a fixed one never changes.
+
+        A ``detached`` node outlives this program. Raises AnvilMissingError, PortBusyError or DevnetError.
+        """
+        async with self._turn:
+            if (await self._look()).state == "running":
+                return self._require_same(port, chain_id)
+            binary = find_anvil(self.binary)
+            self._set(DevnetStatus("starting", chain_id=chain_id))
+            try:
+                await self._require_free(port)
+                check_state(self._state)
+                await self._start(binary, port or 0, chain_id, detached)
+            except BaseException as error:
+                self._set(DevnetStatus("failed", cause=str(error) or repr(error)))
+                raise
+            return self._status
+
+    async def down(self) -> DevnetStatus:
+        """Stop the node after it saved its state, whoever started it here."""
+        async with self._turn:
+            record = read_record(self._record)
+            if record is not None:
+                self._set(replace(self._status, state="stopping"))
+                await self._stop(record)
+            self._record.unlink(missing_ok=True)
+            self._set(DevnetStatus())
+            return self._status
+
+    async def refresh(self) -> DevnetStatus:
+        """Look at the node, also one that another program started on this data directory."""
+        async with self._turn:
+            return await self._look()
+
+    async def close(self) -> None:
+        """Stop the node unless it is detached."""
+        if self._child is not None:
+            await self.down()
+        await self._end_watch()
+
+    async def _look(self) -> DevnetStatus:
+        record = read_record(self._record)
+        if record is None:
+            if self._status.state in ("running", "stopping"):
+                self._set(DevnetStatus("failed", cause="the node's process is gone"))
+            return self._status
+        rpc = Rpc(record.url, deadline=5.0)
+        try:
+            block = await rpc.block_number()
+        except EngineError as error:
+            self._set(DevnetStatus("failed", pid=record.pid, cause=f"it runs but does not answer ({error.why})"))
+            return self._status
+        finally:
+            await rpc.close()
+        self._set(self._running(record, block))
+        self._ensure_watch(record)
+        return self._status
+
+    def _running(self, record: NodeRecord, block: int) -> DevnetStatus:
+        return DevnetStatus(
+            "running",
+            url=record.url,
+            port=record.port,
+            chain_id=record.chain_id,
+            pid=record.pid,
+            version=record.version,
+            block=block,
+            detached=record.detached,
+        )
+
+    def _require_same(self, port: int | None, chain_id: int) -> DevnetStatus:
+        status = self._status
+        if (port not in (None, status.port)) or chain_id != status.chain_id:
+            raise DevnetError(
+                "A devnet runs already on this data directory",
+                f"it is at {status.url} with chain id {status.chain_id}",
+                "Stop it first, or use it as it is.",
+            )
+        return status
+
+    async def _require_free(self, port: int | None) -> None:
+        if port is None or not _taken(port):
+            return
+        occupant = await _occupant(port)
+        alternatives = [free for free in range(port + 1, port + 50) if not _taken(free)][:3]
+        raise PortBusyError(
+            f"The port {port} is taken",
+            f"{occupant} listens there and is left alone",
+            f"Use {alternatives[0] if alternatives else 'another one'}, or let a free one be chosen.",
+            port=port,
+            occupant=occupant,
+            alternatives=alternatives,
+        )
+
+    async def _start(self, binary: Path, port: int, chain_id: int, detached: bool) -> None:
+        arguments = [
+            str(binary),
+            *("--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id)),
+            *("--state", str(self._state), "--state-interval", "1", "--no-request-size-limit", "--order", "fifo"),
+        ]
+        output = _Output(self._bus)
+        if detached:
+            pid = self._spawn(arguments, output)
+        else:
+            self._child = await ChildProcess.start(arguments, name="Anvil", on_line=output.take)
+            pid = self._child.pid
+        try:
+            async with asyncio.timeout(DEADLINE):
+                found = await output.port(lambda: self._gone(pid), self.folder / "anvil.log" if detached else None)
+                await self._greet(pid, found, chain_id, detached)
+        except BaseException as error:
+            await self._kill(pid)
+            if isinstance(error, TimeoutError):
+                raise DevnetError("Anvil did not start", f"no answer within {DEADLINE:g} s", output.tail()) from error
+            raise
+
+    def _spawn(self, arguments: list[str], output: _Output) -> int:
+        """Start a node that outlives this program; its output goes to a file."""
+        path = self.folder / "anvil.log"
+        with path.open("wb") as log:
+            process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=child_environment(),
+            )
+        process.returncode = 0  # it is not ours to wait for: no warning when this handle goes
+        return process.pid
+
+    async def _greet(self, pid: int, port: int, chain_id: int, detached: bool) -> None:
+        rpc = Rpc(f"http://127.0.0.1:{port}", deadline=5.0)
+        try:
+            version = str(await rpc.request("web3_clientVersion"))
+            await _keep_time(rpc)
+            block = await rpc.block_number()
+        finally:
+            await rpc.close()
+        record = NodeRecord(pid, psutil.Process(pid).create_time(), port, chain_id, version, detached)
+        write_record(self._record, record)
+        self._set(self._running(record, block))
+        self._ensure_watch(record)
+
+    def _gone(self, pid: int) -> bool:
+        if self._child is not None:
+            return self._child.returncode is not None
+        return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+    def _ensure_watch(self, record: NodeRecord) -> None:
+        if self._watch is None or self._watch.done():
+            self._watch = asyncio.get_running_loop().create_task(self._watch_process(record), name="devnet watch")
+
+    async def _watch_process(self, record: NodeRecord) -> None:
+        """Tell within half a second when the node ends by itself."""
+        if self._child is not None:
+            code = await self._child.wait()
+            cause = f"Anvil ended unexpectedly with status {code}"
+        else:
+            while record.alive:  # noqa: ASYNC110  (a foreign process sends no event)
+                await asyncio.sleep(0.5)
+            cause = "Anvil ended; another program or the system stopped it"
+        if self._status.state == "running":
+            self._child = None
+            self._record.unlink(missing_ok=True)
+            self._set(DevnetStatus("failed", cause=cause))
+
+    async def _stop(self, record: NodeRecord) -> None:
+        await self._end_watch()
+        if self._child is not None:
+            await self._child.stop(STOP_DEADLINE)
+            self._child = None
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(record.pid, signal.SIGTERM)
+        end = time.monotonic() + STOP_DEADLINE
+        while record.alive and time.monotonic() < end:  # noqa: ASYNC110  (likewise)
+            await asyncio.sleep(0.05)
+        if record.alive:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(record.pid, signal.SIGKILL)
+
+    async def _kill(self, pid: int) -> None:
+        if self._child is not None:
+            await self._child.stop(1.0)
+            self._child = None
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    async def _end_watch(self) -> None:
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await watch
+
+    def _set(self, status: DevnetStatus) -> None:
+        changed = replace(status, block=None) != replace(self._status, block=None)
+        self._status = status
+        if changed:
+            s = status
+            self._bus.publish(DevnetChanged(s.state, s.url, s.chain_id, s.pid, s.version, s.cause))
+
+
+class _Output:
+    """What the node prints: passed on to the log, searched for the port, its end kept for error messages."""
+
+    def __init__(self, bus: EventBus) -> None:
+        self._bus = bus
+        self._lines: list[str] = []
+        self._port: int | None = None
+
+    def take(self, line: str) -> None:
+        self._lines = [*self._lines[-19:], line]
+        found = _LISTENING.search(line)
+        if found:
+            self._port = int(found.group(1))
+        if line.strip():
+            self._bus.publish(DevnetLine(line))
+
+    async def port(self, gone: Callable[[], bool], log: Path | None) -> int:
+        """Wait for the port, in the lines taken or in the file that a detached node writes. Raises DevnetError."""
+        while self._port is None:
+            ended = gone()
+            if log is not None:
+                for line in _lines(log):
+                    self.take(line)
+            if self._port is None and ended:
+                await asyncio.sleep(0.05)  # its last lines may still be on their way
+                raise DevnetError("Anvil did not start", self.tail() or "it ended at once", "See the node's log.")
+            await asyncio.sleep(0.01)
+        return self._port
+
+    def tail(self) -> str:
+        """Return the last lines that say something."""
+        return " ".join(line.strip() for line in self._lines[-6:] if line.strip())
+
+
+async def _keep_time(rpc: Rpc) -> None:
+    """Let the chain's time go on where it was: after a warp and a restart Anvil would fall back to the wall clock."""
+    head = await rpc.request("eth_getBlockByNumber", "latest", False)
+    ahead = int(head["timestamp"], 16) - int(time.time())
+    if ahead > 0:
+        await rpc.request("evm_increaseTime", ahead + 1)
+
+
+def _lines(log: Path) -> list[str]:
+    return log.read_text("utf-8", "replace").splitlines()
+
+
+def _taken(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+async def _occupant(port: int) -> str:
+    rpc = Rpc(f"http://127.0.0.1:{port}", deadline=1.0)
+    try:
+        return f"another Ethereum node ({await rpc.request('web3_clientVersion')})"
+    except EngineError:
+        return "another program"
+    finally:
+        await rpc.close()

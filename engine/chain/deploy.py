@@ -1,0 +1,159 @@
+"""Putting the contracts on a chain, once: addresses are kept in the store and checked against the chain's code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from eth_utils.address import to_checksum_address
+
+from engine.chain.abi import contract_abi, explain_revert
+from engine.chain.bindings import StakeVault
+from engine.chain.errors import ContractRevertError, RpcError
+from engine.chain.rpc import Rpc, hex_data, revert_data
+from engine.chain.wallet import OPERATOR, Wallet
+from engine.store.database import Store
+
+TREASURY_ACCOUNT = 1_000_000
+_DEADLINE = 30.0
+_GAS = 12_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the contracts are built with: seconds and wei. Unbonding lasts at least seven windows."""
+
+    window: int = 60
+    unbonding: int = 7 * 60
+    exposure: int = 10**17
+    claim_penalty: int = 5 * 10**16
+    reporter_bps: int = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """Where a contract stands, and the transaction that put it there."""
+
+    name: str
+    address: str
+    tx: str
+    block: int
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """The contracts of one chain. ``genesis`` tells this chain from another one of the same id and addresses."""
+
+    book: str
+    genesis: str
+    vault: Contract
+    anchor: Contract
+    treasury: str
+    rules: Rules
+
+    @property
+    def contracts(self) -> tuple[Contract, Contract]:
+        """Both contracts."""
+        return (self.vault, self.anchor)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> Deployment:
+        """Read what ``to_json`` gave."""
+        contracts = {name: Contract(**value[name]) for name in ("vault", "anchor")}
+        return cls(
+            value["book"], value["genesis"], **contracts, treasury=value["treasury"], rules=Rules(**value["rules"])
+        )
+
+
+class Deployer:
+    """Finds or makes the deployment of one chain."""
+
+    def __init__(self, rpc: Rpc, store: Store, wallet: Wallet) -> None:
+        self._rpc = rpc
+        self._store = store
+        self._wallet = wallet
+
+    async def find(self) -> Deployment | None:
+        """Return the deployment kept for this chain, if its code still stands there."""
+        genesis = await self._genesis()
+        rows = self._store.db.execute("SELECT record FROM deployments ORDER BY created DESC").fetchall()
+        for row in rows:
+            deployment = Deployment.from_json(json.loads(row["record"]))
+            if deployment.genesis == genesis and await self._stands(deployment):
+                return deployment
+        return None
+
+    async def deploy(self, rules: Rules) -> Deployment:
+        """Create both contracts, let the anchor slash, and keep the addresses."""
+        operator, treasury = self._wallet.address(OPERATOR), self._wallet.address(TREASURY_ACCOUNT)
+        vault = await self._create("StakeVault", operator, treasury, rules.unbonding)
+        arguments = (operator, vault.address, rules.window, rules.exposure, rules.claim_penalty, rules.reporter_bps)
+        anchor = await self._create("LeagueAnchor", *arguments)
+        grant = StakeVault(vault.address, self._rpc).grant_slasher(anchor.address)
+        await self._send(grant.to, grant.data)
+        genesis = await self._genesis()
+        book = f"{await self._rpc.chain_id()}:{genesis[2:10]}:{vault.address}"
+        deployment = Deployment(book, genesis, vault, anchor, treasury, rules)
+        with self._store.transaction() as db:
+            record = json.dumps(deployment.to_json())
+            db.execute("INSERT OR REPLACE INTO deployments VALUES (?, ?, ?)", (book, record, time.time()))
+        return deployment
+
+    async def _genesis(self) -> str:
+        block = await self._rpc.request("eth_getBlockByNumber", "0x0", False)
+        return str(block["hash"])
+
+    async def _stands(self, deployment: Deployment) -> bool:
+        requests = [("eth_getCode", [contract.address, "latest"]) for contract in deployment.contracts]
+        sizes = [len(answer.get("result", "0x")) // 2 - 1 for answer in await self._rpc.batch(requests)]
+        # Immutable values differ from the artifact's bytes; the length does not.
+        names = (contract.name for contract in deployment.contracts)
+        return sizes == [len(contract_abi(name).artifact.deployed_bytecode) for name in names]
+
+    async def _create(self, name: str, *arguments: Any) -> Contract:
+        receipt = await self._send(None, contract_abi(name).encode_constructor(*arguments))
+        address = to_checksum_address(receipt["contractAddress"])
+        block, gas = int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16)
+        return Contract(name, address, receipt["transactionHash"], block, gas)
+
+    async def _send(self, to: str | None, data: bytes) -> dict[str, Any]:
+        """Send one transaction of the operator and wait for its receipt. Raises ContractRevertError or RpcError."""
+        operator = self._wallet.address(OPERATOR)
+        fields: dict[str, Any] = {
+            "chainId": await self._rpc.chain_id(),
+            "nonce": await self._rpc.number("eth_getTransactionCount", operator, "pending"),
+            "data": data,
+            "value": 0,
+            "gas": _GAS,
+            "maxFeePerGas": 2 * await self._rpc.number("eth_gasPrice"),
+            "maxPriorityFeePerGas": 0,
+            "type": 2,
+        }
+        raw, digest = self._wallet.sign_transaction(OPERATOR, fields if to is None else {**fields, "to": to})
+        await self._rpc.request("eth_sendRawTransaction", hex_data(raw))
+        receipt = await self._receipt(digest)
+        if int(receipt["status"], 16) != 1:
+            call = {"from": operator, "data": hex_data(data), **({"to": to} if to else {})}
+            (answer,) = await self._rpc.batch([("eth_call", [call, "latest"])])
+            reason = explain_revert(revert_data(answer.get("error")) or b"")[0]
+            raise ContractRevertError("The contracts could not be deployed", reason)
+        return receipt
+
+    async def _receipt(self, digest: str) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(_DEADLINE):
+                while True:
+                    receipt = await self._rpc.request("eth_getTransactionReceipt", digest)
+                    if receipt is not None:
+                        return dict(receipt)
+                    await asyncio.sleep(0.02)
+        except TimeoutError as error:
+            raise RpcError("The chain does not mine", f"{digest} waits for {_DEADLINE:g} s") from error

@@ -1,0 +1,125 @@
+"""JSON-RPC to a node through web3's asynchronous provider: deadlines, batches, and errors that say what happened."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from engine.chain.abi import revert_error
+from engine.chain.errors import RpcError
+
+if TYPE_CHECKING:
+    from web3 import AsyncWeb3
+
+DEADLINE = 30.0
+_REVERTED = 3  # the error code that nodes give a call that reverted
+Request = tuple[str, Sequence[Any]]
+
+
+class Rpc:
+    """A connection to one node; ``close`` ends its HTTP session."""
+
+    def __init__(self, url: str, *, deadline: float = DEADLINE) -> None:
+        # Imported here: web3 takes a second to import, and the command line's help must not.
+        from web3 import AsyncHTTPProvider, AsyncWeb3
+
+        self.url = url
+        self._deadline = deadline
+        self._provider = AsyncHTTPProvider(
+            url, request_kwargs={"timeout": deadline}, exception_retry_configuration=None
+        )
+        self.web3: AsyncWeb3[AsyncHTTPProvider] = AsyncWeb3(self._provider)
+
+    async def close(self) -> None:
+        """End the session."""
+        await self._provider.disconnect()
+
+    async def request(self, method: str, *params: Any) -> Any:
+        """Return the result of one request. Raises RpcError or ContractRevertError."""
+        answer = await self._send(self._provider.make_request(method, list(params)), method)
+        return _result(answer, method)
+
+    async def batch(self, requests: Sequence[Request]) -> list[Any]:
+        """Return the raw answers (dicts with ``result`` or ``error``) of requests sent as one, in their order."""
+        if not requests:
+            return []
+        calls = [(method, list(params)) for method, params in requests]
+        answers = await self._send(self._provider.make_batch_request(calls), requests[0][0])  # type: ignore[arg-type]
+        if not isinstance(answers, list) or len(answers) != len(requests):
+            raise RpcError("The node did not answer a batch", f"{len(requests)} requests, answer {answers!r:.200}")
+        return answers
+
+    async def call(self, to: str, data: bytes, *, block: int | None = None) -> bytes:
+        """Return what a contract returned. Raises ContractRevertError with the decoded reason."""
+        tag = "latest" if block is None else hex(block)
+        return bytes.fromhex(str(await self.request("eth_call", {"to": to, "data": hex_data(data)}, tag))[2:])
+
+    async def number(self, method: str, *params: Any) -> int:
+        """Return a quantity."""
+        return int(await self.request(method, *params), 16)
+
+    async def block_number(self) -> int:
+        """Return the head's number."""
+        return await self.number("eth_blockNumber")
+
+    async def chain_id(self) -> int:
+        """Return the chain id."""
+        return await self.number("eth_chainId")
+
+    async def alive(self, deadline: float = 1.0) -> bool:
+        """Return whether the node answers within ``deadline`` seconds."""
+        try:
+            async with asyncio.timeout(deadline):
+                await self.chain_id()
+        except (RpcError, TimeoutError):
+            return False
+        return True
+
+    async def _send(self, request: Any, method: str) -> Any:
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(self._deadline):
+                return await request
+        except TimeoutError as error:
+            raise RpcError(f"The node at {self.url} did not answer {method}", f"{self._deadline:g} s passed") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            why = str(error) or type(error).__name__
+            raise RpcError(
+                f"The node at {self.url} cannot be reached", why, "Start the devnet, or check that it still runs."
+            ) from error
+
+
+def hex_data(data: bytes) -> str:
+    """Return bytes as 0x text."""
+    return "0x" + data.hex()
+
+
+def revert_data(error: Any) -> bytes | None:
+    """Return the revert data in a JSON-RPC error, None when it is not about a revert."""
+    if not isinstance(error, dict):
+        return None
+    data = error.get("data")
+    if isinstance(data, dict):
+        data = data.get("data")
+    if isinstance(data, str) and data.startswith("0x"):
+        return bytes.fromhex(data[2:])
+    if error.get("code") == _REVERTED or "revert" in str(error.get("message", "")):
+        return b""
+    return None
+
+
+def error_text(error: Any) -> str:
+    """Return what a JSON-RPC error says."""
+    return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+
+
+def _result(answer: Any, method: str) -> Any:
+    error = answer.get("error")
+    if error is None:
+        return answer.get("result")
+    data = revert_data(error)
+    if data is not None:
+        raise revert_error(f"The contract refused {method}", data)
+    raise RpcError(f"The node refused {method}", error_text(error))

@@ -1,0 +1,244 @@
+"""The sender: brings the outbox to the chain, exactly once each, whatever is killed meanwhile.
+
+1. What was mined is looked up again when the chain may have lost blocks. 2. Queued rows get their nonces here and
+nowhere else, and the signed bytes are stored. 3. They are broadcast in batches; the same bytes sent twice are one
+transaction. 4. Receipts settle the rows; a row whose nonce another transaction took is signed anew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from engine.chain.abi import explain_revert
+from engine.chain.errors import RpcError, WrongChainError
+from engine.chain.events import TransactionMoved
+from engine.chain.rpc import Request, Rpc, error_text, hex_data, revert_data
+from engine.chain.wallet import Wallet
+from engine.core.bus import EventBus
+from engine.store.database import Store
+from engine.store.outbox import Inclusion, OutboxRow
+
+BATCH = 100
+POLL = 0.05
+PATIENCE = 60.0  # seconds without any progress before the operator is told
+_GAS_MARGIN = (5, 4)
+_log = logging.getLogger(__name__)
+
+
+class Sender:
+    """Sends the rows of one book. ``number_of`` gives the wallet's account number of an address."""
+
+    def __init__(
+        self, rpc: Rpc, store: Store, bus: EventBus, wallet: Wallet, book: str, number_of: Callable[[str], int]
+    ) -> None:
+        self._rpc = rpc
+        self._store = store
+        self._bus = bus
+        self._wallet = wallet
+        self._book = book
+        self._chain_id = int(book.split(":", 1)[0])
+        self._number_of = number_of
+        self._turn = asyncio.Lock()
+        self._nonces: dict[str, int] = {}
+
+    async def drain(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Bring all open rows to their end. Raises RpcError or WrongChainError; then nothing is lost: drain again."""
+        async with self._turn:
+            await self._check_chain()
+            await self._recover_forgotten()
+            self._nonces.clear()
+            total, waited, last = len(self._store.outbox.open(self._book, -1)), 0.0, -1
+            while rows := self._store.outbox.open(self._book, BATCH):
+                await self._advance(rows)
+                left = len(self._store.outbox.open(self._book, -1))
+                if progress is not None:
+                    progress(total - left, total)
+                waited = 0.0 if left != last else waited + POLL
+                last = left
+                if waited > PATIENCE:
+                    raise RpcError(
+                        "The chain does not mine the transactions sent", f"{left} wait", "Check the node's mining mode."
+                    )
+                if left and waited:
+                    await asyncio.sleep(POLL)
+
+    async def _check_chain(self) -> None:
+        found = await self._rpc.chain_id()
+        if found != self._chain_id:
+            raise WrongChainError("The node is another chain", f"its id is {found}, expected {self._chain_id}")
+
+    async def _advance(self, rows: Sequence[OutboxRow]) -> None:
+        await self._sign([row for row in rows if row.state == "queued"])
+        rows = [row for row in self._store.outbox.open(self._book, BATCH) if row.state in ("signed", "sent")]
+        await self._broadcast(rows)
+        await self._collect(rows)
+
+    async def _recover_forgotten(self) -> None:
+        """Send again what the store knows as mined and the chain does not: it came back from an older state.
+
+        Newest first, until a whole batch is still there.
+        """
+        mined, lost = self._store.outbox.mined(self._book), []
+        for start in range(0, len(mined), BATCH):
+            rows = mined[start : start + BATCH]
+            receipts = await self._receipts(rows)
+            gone = [row for row, receipt in zip(rows, receipts, strict=True) if receipt is None]
+            lost += gone
+            if not gone:
+                break
+        if not lost:
+            return
+        _log.info("the chain forgot %d transactions; sending them again", len(lost))
+        with self._store.transaction():
+            for row in lost:
+                self._store.outbox.reopen(row.tx.key)
+
+    async def _sign(self, rows: Sequence[OutboxRow]) -> None:
+        if not rows:
+            return
+        await self._load_nonces({row.tx.account for row in rows})
+        fee = await self._rpc.number("eth_gasPrice")
+        estimates = await self._rpc.batch([("eth_estimateGas", [_request(row)]) for row in rows])
+        # Later rows may build on earlier ones that are not mined yet: sign up to the first that cannot be estimated.
+        for position, (row, answer) in enumerate(zip(rows, estimates, strict=True)):
+            error = answer.get("error")
+            if error is None:
+                self._sign_one(row, int(answer["result"], 16), fee)
+                continue
+            if position == 0 and not await self._others_pending():
+                self._refuse(row, error)
+            return
+
+    async def _others_pending(self) -> bool:
+        return any(row.state in ("signed", "sent") for row in self._store.outbox.open(self._book, BATCH))
+
+    def _refuse(self, row: OutboxRow, error: Any) -> None:
+        """Fail a row that its contract refuses; whatever else the node says may pass, so the row stays."""
+        data = revert_data(error)
+        if data is None:
+            raise RpcError(
+                f"The node refuses to {row.tx.purpose}",
+                error_text(error),
+                "Nothing is lost: mend the cause, then resume.",
+            )
+        with self._store.transaction():
+            self._store.outbox.mark_failed(row.tx.key, explain_revert(data)[0])
+        self._publish(row.tx.key)
+
+    def _sign_one(self, row: OutboxRow, gas: int, fee: int) -> None:
+        nonce = self._nonces[row.tx.account]
+        fields = {
+            "chainId": self._chain_id,
+            "nonce": nonce,
+            "to": row.tx.to,
+            "data": row.tx.data,
+            "value": row.tx.value,
+            "gas": gas * _GAS_MARGIN[0] // _GAS_MARGIN[1],
+            "maxFeePerGas": 2 * fee,
+            "maxPriorityFeePerGas": min(fee, 10**9),
+            "type": 2,
+        }
+        raw, digest = self._wallet.sign_transaction(self._number_of(row.tx.account), fields)
+        with self._store.transaction():
+            self._store.outbox.mark_signed(row.tx.key, nonce, raw, digest)
+        self._nonces[row.tx.account] = nonce + 1
+
+    async def _load_nonces(self, accounts: set[str]) -> None:
+        fresh = sorted(accounts - self._nonces.keys())
+        answers = await self._rpc.batch([("eth_getTransactionCount", [account, "pending"]) for account in fresh])
+        for account, answer in zip(fresh, answers, strict=True):
+            chain = int(answer["result"], 16)
+            self._nonces[account] = max(chain, self._held(account))
+
+    def _held(self, account: str) -> int:
+        """Return the nonce after those that signed, unmined rows of the account hold."""
+        rows = self._store.outbox.open(self._book, -1)
+        held = [row.nonce for row in rows if row.tx.account == account and row.nonce is not None]
+        return max(held, default=-1) + 1
+
+    async def _broadcast(self, rows: Sequence[OutboxRow]) -> None:
+        ready = [row for row in rows if row.state == "signed" and row.raw is not None]
+        answers = await self._rpc.batch([("eth_sendRawTransaction", [hex_data(row.raw or b"")]) for row in ready])
+        sent = []
+        for row, answer in zip(ready, answers, strict=True):
+            error = answer.get("error")
+            text = error_text(error).lower() if error else ""
+            if error is None or "already" in text or "known" in text or "imported" in text:
+                sent.append(row)
+            elif "nonce" in text:
+                await self._resolve_nonce(row)
+            else:
+                raise RpcError(
+                    f"The node refuses to {row.tx.purpose}", text, "Nothing is lost: mend the cause, then resume."
+                )
+        with self._store.transaction():
+            self._store.outbox.mark_sent([row.tx.key for row in sent])
+        for row in sent:
+            self._publish(row.tx.key)
+
+    async def _resolve_nonce(self, row: OutboxRow) -> None:
+        """The nonce is used up: by this very transaction, which is well, or by another one: sign anew."""
+        (receipt,) = await self._receipts([row])
+        if receipt is None:
+            self._nonces.clear()
+            with self._store.transaction():
+                self._store.outbox.requeue(row.tx.key)
+        else:
+            await self._settle(row, receipt)
+
+    async def _collect(self, rows: Sequence[OutboxRow]) -> None:
+        waiting = [
+            row for row in rows if (now := self._store.outbox.get(row.tx.key)) is not None and now.state == "sent"
+        ]
+        missing = []
+        for row, receipt in zip(waiting, await self._receipts(waiting), strict=True):
+            if receipt is not None:
+                await self._settle(row, receipt)
+            else:
+                missing.append(row)
+        await self._send_dropped_again(missing)
+
+    async def _send_dropped_again(self, rows: Sequence[OutboxRow]) -> None:
+        """A node that restarted has an empty pool: what it does not know is broadcast again."""
+        answers = await self._rpc.batch([("eth_getTransactionByHash", [row.hash]) for row in rows])
+        dropped = [row for row, answer in zip(rows, answers, strict=True) if answer.get("result") is None]
+        if dropped:
+            with self._store.transaction():
+                for row in dropped:
+                    self._store.outbox.reopen(row.tx.key)
+
+    async def _receipts(self, rows: Sequence[OutboxRow]) -> list[dict[str, Any] | None]:
+        requests: list[Request] = [("eth_getTransactionReceipt", [row.hash]) for row in rows]
+        return [answer.get("result") for answer in await self._rpc.batch(requests)]
+
+    async def _settle(self, row: OutboxRow, receipt: dict[str, Any]) -> None:
+        where = Inclusion(int(receipt["blockNumber"], 16), receipt["blockHash"], int(receipt["gasUsed"], 16))
+        if int(receipt["status"], 16) == 1:
+            with self._store.transaction():
+                self._store.outbox.mark_mined(row.tx.key, where)
+        else:
+            reason = await self._why(row, where.block)
+            with self._store.transaction():
+                self._store.outbox.mark_failed(row.tx.key, reason, where)
+        self._publish(row.tx.key)
+
+    async def _why(self, row: OutboxRow, block: int) -> str:
+        """Return why a mined transaction reverted, by calling it again on the block before."""
+        (answer,) = await self._rpc.batch([("eth_call", [_request(row), hex(block - 1)])])
+        data = revert_data(answer.get("error"))
+        return explain_revert(data)[0] if data is not None else "reverted; the call alone does not revert"
+
+    def _publish(self, key: str) -> None:
+        row = self._store.outbox.get(key)
+        assert row is not None
+        self._bus.publish(
+            TransactionMoved(key, row.tx.purpose, row.state, row.hash or "", row.block, row.gas_used, row.error)
+        )
+
+
+def _request(row: OutboxRow) -> dict[str, Any]:
+    request = {"from": row.tx.account, "data": hex_data(row.tx.data), "value": hex(row.tx.value)}
+    return {**request, "to": row.tx.to} if row.tx.to else request

@@ -1,0 +1,130 @@
+"""A connected chain: contracts, wallet, outbox and time of one node."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from engine.chain.bindings import LeagueAnchor, ScoreClaim, StakeVault
+from engine.chain.deploy import Deployer, Deployment, Rules
+from engine.chain.errors import DevnetError, WrongChainError
+from engine.chain.events import ContractsDeployed
+from engine.chain.rpc import Rpc
+from engine.chain.sender import Sender
+from engine.chain.wallet import OPERATOR, Wallet
+from engine.core.bus import EventBus
+from engine.store.database import Store
+
+_ETHER = 10**18
+_ALLOWANCE = 10 * _ETHER  # left on a development account for gas, beside what its transactions carry
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a chain session is built of. ``number_of`` gives the wallet's account number of an address."""
+
+    store: Store
+    bus: EventBus
+    wallet: Wallet
+    number_of: Callable[[str], int]
+
+
+class Chain:
+    """The contracts of one node, ready to use; ``close`` ends the connection."""
+
+    def __init__(self, rpc: Rpc, parts: Parts, deployment: Deployment, *, development: bool) -> None:
+        self.rpc = rpc
+        self.deployment = deployment
+        self.development = development
+        self.wallet = parts.wallet
+        self.operator = parts.wallet.address(OPERATOR)
+        self.vault = StakeVault(deployment.vault.address, rpc)
+        self.anchor = LeagueAnchor(deployment.anchor.address, rpc)
+        self._store = parts.store
+        self._number_of = parts.number_of
+        self._sender = Sender(rpc, parts.store, parts.bus, parts.wallet, deployment.book, parts.number_of)
+
+    @classmethod
+    async def connect(cls, url: str, parts: Parts, rules: Rules | None = None) -> Chain:
+        """Connect to a node and find the contracts on it, or put them there. Raises RpcError, ContractRevertError.
+
+        Contracts are only put on a development node: this wallet's keys are public.
+        """
+        rpc = Rpc(url)
+        try:
+            development = str(await rpc.request("web3_clientVersion")).lower().startswith(("anvil", "hardhat"))
+            deployer = Deployer(rpc, parts.store, parts.wallet)
+            found = await deployer.find()
+            if found is None and not development:
+                raise WrongChainError("The node is no development node", "its accounts' keys would be public")
+            deployment = found or await deployer.deploy(rules or Rules())
+        except BaseException:
+            await rpc.close()
+            raise
+        vault, anchor = deployment.vault.address, deployment.anchor.address
+        parts.bus.publish(ContractsDeployed(deployment.book, vault, anchor, found is None))
+        return cls(rpc, parts, deployment, development=development)
+
+    @property
+    def url(self) -> str:
+        """The node's address."""
+        return self.rpc.url
+
+    @property
+    def book(self) -> str:
+        """The name of the ledger's book that stands for this deployment."""
+        return self.deployment.book
+
+    async def close(self) -> None:
+        """End the connection."""
+        await self.rpc.close()
+
+    async def alive(self) -> bool:
+        """Return whether the node answers."""
+        return await self.rpc.alive()
+
+    async def block_number(self) -> int:
+        """Return the head's number."""
+        return await self.rpc.block_number()
+
+    def sign_claim(self, address: str, claim: ScoreClaim) -> bytes:
+        """Return the claim's EIP-712 signature by an account of the wallet."""
+        domain: dict[str, Any] = {
+            "name": "Nashboard LeagueAnchor",
+            "version": "1",
+            "chainId": int(self.book.split(":", 1)[0]),
+            "verifyingContract": self.anchor.address,
+        }
+        return self.wallet.sign_typed(self._number_of(address), domain, ScoreClaim.TYPES, claim.message())
+
+    async def drain(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Bring the outbox to the chain; see :meth:`engine.chain.sender.Sender.drain`."""
+        if self.development:
+            await self._fund()
+        await self._sender.drain(progress)
+
+    async def pass_window(self, identity: bytes) -> None:
+        """Let a posted round's challenge window pass: on a development node by moving its clock.
+
+        Raises DevnetError elsewhere while the window is open.
+        """
+        posted = await self.anchor.commitment_of(identity)
+        head = await self.rpc.request("eth_getBlockByNumber", "latest", False)
+        left = posted.settleable_at - int(head["timestamp"], 16)
+        if left <= 0:
+            return
+        if not self.development:
+            raise DevnetError("The challenge window is open", f"{left} seconds are left", "Settle after that.")
+        await self.rpc.request("evm_increaseTime", left)
+        await self.rpc.request("evm_mine")
+
+    async def _fund(self) -> None:
+        """Give the accounts that are about to send what they need; development accounts cost nothing."""
+        needs: dict[str, int] = {}
+        for row in self._store.outbox.open(self.book, -1):
+            needs[row.tx.account] = needs.get(row.tx.account, _ALLOWANCE) + row.tx.value
+        accounts = sorted(needs)
+        answers = await self.rpc.batch([("eth_getBalance", [account, "latest"]) for account in accounts])
+        short = [a for a, answer in zip(accounts, answers, strict=True) if int(answer["result"], 16) < needs[a]]
+        await self.rpc.batch([("anvil_setBalance", [a, hex(needs[a] + 100 * _ETHER)]) for a in short])

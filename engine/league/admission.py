@@ -1,0 +1,153 @@
+"""From files to agents in the roster, and from names to Systems: everything goes through the gate."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.core.bus import EventBus
+from engine.core.errors import UsageError
+from engine.league.config import AgentEntry
+from engine.league.errors import RejectedModuleError
+from engine.league.events import AgentAdmitted
+from engine.league.gate import Gate
+from engine.league.gate.limits import GATE_VERSION
+from engine.league.gate.verdict import AgentImage, SystemImage, Verdict
+from engine.league.roster import AgentRecord, Roster, StoredModule
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """What became of one file: the gate's verdict, the agent if it is one now, and a note when it was known."""
+
+    file: str
+    verdict: Verdict
+    agent: AgentRecord | None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SystemInfo:
+    """A System that can be played."""
+
+    id: str
+    title: str
+    summary: str
+    version: int
+    sha256: str
+    seats: int
+    max_steps: int
+    path: Path
+
+
+class Admissions:
+    """Lets modules in. ``systems`` is the folder of the shipped Systems."""
+
+    def __init__(self, gate: Gate, roster: Roster, bus: EventBus, systems: Path) -> None:
+        self._gate = gate
+        self._roster = roster
+        self._bus = bus
+        self._folder = systems
+        self._systems: dict[str, tuple[SystemInfo, SystemImage]] = {}
+
+    async def check(self, paths: Sequence[Path], kind: str = "agent") -> list[Verdict]:
+        """Return the gate's verdict on each file, in order."""
+        return [await self._gate.check_file(path, kind) for path in paths]
+
+    async def admit(self, entries: Sequence[AgentEntry]) -> list[Admission]:
+        """Put every accepted agent into the roster; rejected, repeated and known ones are told apart."""
+        admissions: list[Admission] = []
+        for entry in entries:
+            verdict = await self._gate.check_file(entry.path, "agent")
+            admissions.append(self._admit(entry, verdict, admissions))
+        return admissions
+
+    async def resolve(self, entries: Sequence[AgentEntry]) -> list[AgentRecord]:
+        """Return the roster's agents for the entries of a round. Raises RejectedModuleError or UsageError."""
+        if not entries:
+            raise UsageError("A round needs agents", "none were given", "Name at least one .wasm file.")
+        records = []
+        for admission in await self.admit(entries):
+            if admission.agent is None:
+                raise RejectedModuleError(
+                    f"{admission.file} is not admitted", admission.verdict.reason, "Mend the module or leave it out."
+                )
+            if admission.agent in records:
+                raise UsageError(
+                    f"{admission.file} is in the round twice", f"its module is that of {admission.agent.name}"
+                )
+            records.append(admission.agent)
+        return records
+
+    async def systems(self) -> list[SystemInfo]:
+        """Return the shipped Systems, by id."""
+        for path in sorted(self._folder.glob("*.wasm")):
+            await self._load(path)
+        return sorted((info for info, _ in self._systems.values()), key=lambda info: info.id)
+
+    async def system(self, name: str) -> SystemImage:
+        """Return the System of that id, sha256 or path. Raises UsageError."""
+        known = await self.systems()
+        if name.endswith(".wasm"):
+            return (await self._load(Path(name)))[1]
+        for info in known:
+            if name in (info.id, info.sha256):
+                return self._systems[info.sha256][1]
+        stored = self._roster.module(name)
+        if stored is not None and stored.kind == "system":
+            return (await self._gate.check(stored.original, "system", name)).system()
+        ids = ", ".join(info.id for info in known) or "none"
+        raise UsageError(f"There is no System {name!r}", f"known are: {ids}", "See `nashboard system list`.")
+
+    async def agent_image(self, sha256: str) -> AgentImage:
+        """Return a stored agent as the present gate instruments it."""
+        stored = self._roster.module(sha256)
+        if stored is None:
+            raise UsageError("There is no such agent", f"no module has the hash {sha256}")
+        if stored.gate_version == GATE_VERSION:
+            return AgentImage(sha256, stored.abi, stored.instrumented)
+        verdict = await self._gate.check(stored.original, "agent", sha256)
+        image = verdict.agent()
+        self._roster.keep_module(StoredModule(sha256, "agent", image.abi, GATE_VERSION, stored.original, image.module))
+        return image
+
+    def _admit(self, entry: AgentEntry, verdict: Verdict, before: Sequence[Admission]) -> Admission:
+        name = entry.path.name
+        if not verdict.accepted:
+            return Admission(name, verdict, None)
+        twin = next((other for other in before if other.agent and other.agent.sha256 == verdict.sha256), None)
+        known = self._roster.get(verdict.sha256)
+        if twin is not None:
+            return Admission(name, verdict, twin.agent, f"the same module as {twin.file}")
+        if known is not None and not known.removed:
+            return Admission(name, verdict, known, f"in the roster already, as {known.name}")
+        return Admission(name, verdict, self._enter(entry, verdict))
+
+    def _enter(self, entry: AgentEntry, verdict: Verdict) -> AgentRecord:
+        image = verdict.agent()
+        original = entry.path.read_bytes()
+        self._roster.keep_module(
+            StoredModule(image.sha256, "agent", image.abi, verdict.gate_version, original, image.module)
+        )
+        record = self._roster.admit(image.sha256, entry.name or entry.path.stem, entry.owner)
+        self._bus.publish(AgentAdmitted(record.sha256, record.name, record.address))
+        return record
+
+    async def _load(self, path: Path) -> tuple[SystemInfo, SystemImage]:
+        known = next((item for item in self._systems.values() if item[0].path == path), None)
+        if known is not None:
+            return known
+        verdict = await self._gate.check_file(path, "system")
+        image = verdict.system()
+        spec = image.spec
+        info = SystemInfo(
+            spec.id, spec.title, spec.summary, spec.version, image.sha256, spec.seats, spec.max_steps, path
+        )
+        original = await asyncio.to_thread(path.read_bytes)
+        self._roster.keep_module(
+            StoredModule(image.sha256, "system", verdict.abi, verdict.gate_version, original, image.module)
+        )
+        self._systems[image.sha256] = (info, image)
+        return info, image

@@ -1,0 +1,393 @@
+"""The league: what an operator can do with agents and rounds. Ties the parts together and keeps the order of events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from engine.chain.session import Chain
+from engine.core.bus import EventBus
+from engine.core.errors import UsageError
+from engine.core.jobs import JobContext
+from engine.core.paths import DataDir
+from engine.league.accounts import Accounts, Book
+from engine.league.admission import Admission, Admissions, SystemInfo
+from engine.league.bundle import SUFFIX, write_bundle
+from engine.league.claims import ClaimOutcome, Claims
+from engine.league.config import AgentEntry, RoundConfig, Tier
+from engine.league.errors import LeagueError
+from engine.league.events import AgentRemoved, RoundChanged
+from engine.league.gate.verdict import Verdict
+from engine.league.history import EntryRow, History, RoundRow
+from engine.league.play import PlayBatch, play_bundle
+from engine.league.results import Anchor, Payout, RoundResult, RoundSummary, results_hash, standings
+from engine.league.roster import AgentRecord, Roster
+from engine.league.rounds import RoundControl, RoundPlayer
+from engine.league.schedule import Fixture, league_round_id, solo_schedule
+from engine.league.settlement import Settlement, StoredRound, book_of, commitment_id
+from engine.league.stakes import StakeRow, stake_rows
+from engine.league.workers import Workers
+from engine.store.database import Store
+
+LOCK = "league"
+
+
+class League:
+    """Leagues on one store. ``connect`` gives the deployed chain; it is asked only where a round needs it."""
+
+    def __init__(
+        self,
+        data: DataDir,
+        store: Store,
+        bus: EventBus,
+        admissions: Admissions,
+        roster: Roster,
+        connect: Callable[[], Awaitable[Chain]],
+    ) -> None:
+        self._data = data
+        self._store = store
+        self._bus = bus
+        self._roster = roster
+        self._connect = connect
+        self._workers = Workers()
+        self.admissions = admissions
+        self.history = History(store)
+        self.claims = Claims(self.history)
+
+    async def close(self) -> None:
+        """End the worker processes."""
+        await self._workers.close()
+
+    # Agents and Systems
+
+    async def systems(self) -> list[SystemInfo]:
+        """Return the Systems that can be played."""
+        return await self.admissions.systems()
+
+    async def check(self, paths: Sequence[Path], kind: str = "agent") -> list[Verdict]:
+        """Return the gate's verdict on each file."""
+        return await self.admissions.check(paths, kind)
+
+    async def admit(self, paths: Sequence[Path]) -> list[Admission]:
+        """Put the files' agents into the roster, as far as the gate lets them in."""
+        return await self.admissions.admit([AgentEntry(path) for path in paths])
+
+    def agents(self, *, removed: bool = False) -> list[AgentRecord]:
+        """Return the roster."""
+        return self._roster.all(removed=removed)
+
+    def remove_agent(self, sha256: str) -> None:
+        """Take an agent out of the roster; ``restore_agent`` undoes it."""
+        self._roster.set_removed(sha256, removed=True)
+        self._bus.publish(AgentRemoved(sha256, True))
+
+    def restore_agent(self, sha256: str) -> None:
+        """Put a removed agent back."""
+        self._roster.set_removed(sha256, removed=False)
+        self._bus.publish(AgentRemoved(sha256, False))
+
+    # Rounds
+
+    async def run_round(
+        self,
+        config: RoundConfig,
+        *,
+        anchor: bool = False,
+        job: JobContext | None = None,
+        control: RoundControl | None = None,
+        entrants: Sequence[str] = (),
+    ) -> RoundResult:
+        """Play a round to its end; with ``anchor`` its stakes, root and slashes go to the chain.
+
+        The agents are those of ``config`` and the roster's of the hashes in ``entrants``.
+        """
+        with self._store.exclusive(LOCK):
+            chain = await self._connect() if anchor else None
+            system = await self.admissions.system(config.system)
+            if system.spec.seats != 1:
+                raise UsageError(f"{system.spec.title} cannot be played as a solo league", "it has more than one seat")
+            records = await self._entrants(config, entrants)
+            row, ineligible = self._open_round(config, system.sha256, records, chain)
+            return await self._play(row, config.workers, chain, job, control, ineligible)
+
+    async def resume(
+        self,
+        round_id: str,
+        *,
+        workers: int = 1,
+        job: JobContext | None = None,
+        control: RoundControl | None = None,
+    ) -> RoundResult:
+        """Go on with a round from where it is: play what is left, then send what the chain has not got."""
+        with self._store.exclusive(LOCK):
+            row = self.history.round(round_id)
+            chain = await self._chain_of(row)
+            if row.state == "playing":
+                return await self._play(row, workers, chain, job, control, ())
+            if chain is not None:
+                await chain.drain()
+            return self.round(row.round_id)
+
+    def rounds(self) -> list[RoundSummary]:
+        """Return all rounds, newest first."""
+        return [
+            RoundSummary(
+                row.round_id,
+                row.number,
+                row.name,
+                self._state(row),
+                row.book,
+                len(self.history.entries(row.round_id)),
+                len(self.history.played_fixtures(row.round_id)),
+                row.results_hash,
+                row.created,
+            )
+            for row in self.history.rounds()
+        ]
+
+    def round(self, round_id: str, ineligible: Sequence[str] = ()) -> RoundResult:
+        """Return a round with its table. Raises UsageError for an unknown id."""
+        row = self.history.round(round_id)
+        entries = self.history.entries(row.round_id)
+        matches = self.history.matches(row.round_id)
+        out = self.history.disqualifications(row.round_id)
+        config = row.config
+        return RoundResult(
+            round_id=row.round_id,
+            number=row.number,
+            name=row.name,
+            state=self._state(row),
+            book=row.book,
+            system=row.system,
+            tier=config["tier"],
+            seed=config["seed"],
+            matches=config["matches"],
+            done=len(matches),
+            total=config["matches"] * len(entries),
+            pot_wei=int(config["pot_wei"]),
+            results_hash=row.results_hash,
+            standings=standings(entries, matches, out, int(config["pot_wei"])),
+            disqualified=tuple(out),
+            anchored=self._anchor(row),
+            ineligible=tuple(ineligible),
+        )
+
+    # Settlement and claims
+
+    def settlement_preview(self, round_id: str) -> list[Payout]:
+        """Return what the settlement will credit to whom, by seat."""
+        stored = StoredRound.load(self.history, round_id)
+        accounts = Accounts(self._store, Book(stored.row.book))
+        lines = []
+        for entry, wei in zip(stored.entries, stored.payouts().wei, strict=True):
+            before = accounts.balance(entry.address).credit
+            lines.append(Payout(entry.name, entry.address, before, wei, before + wei))
+        return lines
+
+    async def settle(self, round_id: str) -> RoundResult:
+        """Pay a played round out, once, in the ledger and on chain. Raises LeagueError when it is settled already."""
+        with self._store.exclusive(LOCK):
+            stored = StoredRound.load(self.history, round_id)
+            row = stored.row
+            if row.state == "playing":
+                raise LeagueError("The round is not played to its end", "", "Resume it first.")
+            chain = await self._chain_of(row)
+            if chain is not None:
+                await chain.drain()
+                self._require_mined(row)
+            if self._state(row) == "settled":
+                raise LeagueError(
+                    "The round is settled already", "every reward was credited then; nobody is paid twice"
+                )
+            if chain is not None:
+                await chain.pass_window(stored.commitment_id(chain.operator))
+            settlement = self._settlement(chain, Book(row.book))
+            settlement.settle(stored)
+            if chain is not None:
+                await self._finish_on_chain(chain, row)
+            return self._moved(row.round_id)
+
+    async def submit_claim(self, round_id: str, bundle: Path) -> ClaimOutcome:
+        """Judge a match bundle that claims a score in this round; a false claim is slashed and disqualified."""
+        with self._store.exclusive(LOCK):
+            stored = StoredRound.load(self.history, round_id)
+            chain = await self._chain_of(stored.row)
+            settlement = self._settlement(chain, Book(stored.row.book))
+            outcome = self.claims.submit(stored, self.claims.read([bundle])[0], settlement)
+            if outcome.slashed is not None:
+                self._bus.publish(outcome.slashed)
+                self._bus.publish(self._changed(stored.row.round_id))
+            if chain is not None:
+                await chain.drain()
+            return outcome
+
+    async def stakes(self, chain: Chain | None = None) -> list[StakeRow]:
+        """Return what every account holds in the ledger, beside the contract when a chain is given."""
+        book = book_of(chain) if chain is not None else Book()
+        return await stake_rows(self._store, Accounts(self._store, book), self._roster, chain)
+
+    async def deposit(self, sha256: str, wei: int, chain: Chain | None = None) -> None:
+        """Stake more for an agent, so that it may enter a higher tier."""
+        record = self._roster.get(sha256)
+        if record is None:
+            raise UsageError("There is no such agent", f"no module has the hash {sha256}")
+        if wei < Tier.BRONZE.min_stake:
+            raise UsageError("The deposit is too small", f"{wei} wei is below the vault's minimum of 0.1 ETH")
+        settlement = self._settlement(chain, book_of(chain) if chain is not None else Book())
+        settlement.stake(record.address, wei, f"deposit:{uuid4().hex}")
+        if chain is not None:
+            await chain.drain()
+
+    async def bundle(self, round_id: str, fixture: int, path: Path | None = None) -> Path:
+        """Play a match of a round again and write its bundle; by default into the data directory."""
+        row = self.history.round(round_id)
+        match = next((m for m in self.history.matches(row.round_id) if m.fixture == fixture), None)
+        if match is None:
+            raise UsageError(f"The round has no match {fixture}", "it is not played, or was skipped")
+        seats = [match.a] if match.b is None else [match.a, match.b]
+        entries = self.history.entries(row.round_id)
+        images = {seat: await self.admissions.agent_image(entries[seat].sha256) for seat in seats}
+        system = await self.admissions.system(row.system)
+        only = (Fixture(fixture, match.a, match.b, match.seed),)
+        batch = PlayBatch(system, images, row.config["budget"], self._data.cache, only)
+        files = [self._roster.original(sha256) for sha256 in (row.system, *(entries[seat].sha256 for seat in seats))]
+        loop, pool = asyncio.get_running_loop(), self._workers.pool(self._workers.size)
+        bundle = await loop.run_in_executor(pool, play_bundle, batch, files[0], tuple(files[1:]))
+        if bundle.commitment != match.commitment:
+            raise LeagueError(f"Match {fixture} does not replay", "its commitment differs from the stored one")
+        path = path or self._data.bundles / f"{row.round_id[:12]}-{fixture}{SUFFIX}"
+        write_bundle(path, bundle)
+        return path
+
+    # Inside
+
+    async def _entrants(self, config: RoundConfig, entrants: Sequence[str]) -> list[AgentRecord]:
+        records = [record for sha256 in entrants if (record := self._roster.get(sha256)) is not None]
+        if config.agents or not records:
+            resolved = await self.admissions.resolve(config.agents)
+            records += [record for record in resolved if record not in records]
+        return sorted(records, key=lambda record: bytes.fromhex(record.address[2:]))
+
+    def _open_round(
+        self, config: RoundConfig, system: str, records: list[AgentRecord], chain: Chain | None
+    ) -> tuple[RoundRow, list[str]]:
+        """Write the round, its roster, the newcomers' stakes and the claims handed in, in one transaction."""
+        book = book_of(chain) if chain is not None else Book()
+        settlement, accounts = self._settlement(chain, book), Accounts(self._store, book)
+        claims = self.claims.read(config.claims)
+        with self._store.transaction():
+            for record in records:
+                if not accounts.known(record.address) and config.stake_wei:
+                    settlement.stake(record.address, config.stake_wei, f"entry:{record.address}")
+            minimum = config.tier.min_stake
+            able = [record for record in records if accounts.balance(record.address).capital >= minimum]
+            if not able:
+                raise UsageError(
+                    f"No agent may enter the {config.tier.label} league",
+                    f"it takes a capital of {minimum} wei",
+                    "Raise the stake or choose a lower tier.",
+                )
+            row = self._new_round(config, system, book)
+            entries = [EntryRow(seat, r.sha256, r.name, r.owner, r.address) for seat, r in enumerate(able)]
+            self.history.open_round(row, entries)
+            self.claims.enter(row, claims, entries, self._fixtures(row, len(entries)))
+        return row, [record.name for record in records if record not in able]
+
+    def _new_round(self, config: RoundConfig, system: str, book: Book) -> RoundRow:
+        settings: dict[str, Any] = {
+            "tier": config.tier.label,
+            "matches": config.matches,
+            "seed": config.seed,
+            "budget": config.budget,
+            "pot_wei": str(config.pot_wei),
+        }
+        number = self.history.next_number(config.name)
+        return RoundRow(uuid4().hex, number, config.name, book.name, settings, system, "playing", None, None, 0.0)
+
+    def _fixtures(self, row: RoundRow, entries: int) -> list[Fixture]:
+        return solo_schedule(entries, row.config["matches"], row.config["seed"])
+
+    async def _play(
+        self,
+        row: RoundRow,
+        workers: int,
+        chain: Chain | None,
+        job: JobContext | None,
+        control: RoundControl | None,
+        ineligible: Sequence[str],
+    ) -> RoundResult:
+        entries = self.history.entries(row.round_id)
+        system = await self.admissions.system(row.system)
+        agents = {entry.seat: await self.admissions.agent_image(entry.sha256) for entry in entries}
+        accounts = Accounts(self._store, book_of(chain) if chain is not None else Book())
+        player = RoundPlayer(self._store, self.history, accounts, self._bus, self._workers.pool(workers), workers)
+        template = PlayBatch(system, agents, row.config["budget"], self._data.cache)
+        try:
+            await player.play(row, self._fixtures(row, len(entries)), template, control or RoundControl(), job)
+        except LeagueError:
+            self._workers.drop()
+            self._bus.publish(RoundChanged(row.round_id, "stopped", ""))
+            raise
+        bound = max(abs(system.spec.score_min), abs(system.spec.score_max))
+        self._finish(row, chain, bound)
+        if chain is not None:
+            await chain.drain()
+            self._require_mined(row)
+        self._bus.publish(self._changed(row.round_id))
+        return self.round(row.round_id, ineligible)
+
+    def _finish(self, row: RoundRow, chain: Chain | None, bound: int) -> None:
+        stored = StoredRound.load(self.history, row.round_id)
+        out = [item.seat for item in stored.disqualified]
+        digest = results_hash(row, stored.entries, stored.matches, out)
+        self._settlement(chain, Book(row.book)).finish(stored, digest, bound=bound)
+
+    async def _finish_on_chain(self, chain: Chain, row: RoundRow) -> None:
+        await chain.drain()
+        failed = self._store.outbox.failed(f"{row.book}:{row.round_id}:")
+        if failed:
+            raise LeagueError("The settlement did not go through on chain", failed[0].error, "See the Devnet page.")
+
+    def _settlement(self, chain: Chain | None, book: Book) -> Settlement:
+        book = book_of(chain) if chain is not None else book
+        return Settlement(self._store, self.history, Accounts(self._store, book), chain)
+
+    async def _chain_of(self, row: RoundRow) -> Chain | None:
+        """Return the chain that the round's book stands on, None for the local book."""
+        if not Book(row.book).on_chain:
+            return None
+        chain = await self._connect()
+        if chain.book != row.book:
+            raise LeagueError(
+                "The round belongs to another deployment",
+                f"its book is {row.book}, the running chain's is {chain.book}",
+                "Start the devnet whose state holds that deployment.",
+            )
+        return chain
+
+    def _require_mined(self, row: RoundRow) -> None:
+        failed = self._store.outbox.failed(f"{row.book}:{row.round_id}:")
+        if failed:
+            raise LeagueError(f"The chain refused to {failed[0].tx.purpose}", failed[0].error, "See the Devnet page.")
+
+    def _anchor(self, row: RoundRow) -> Anchor | None:
+        sent = self._store.outbox.get(f"{row.book}:{row.round_id}:post")
+        if sent is None or row.root is None or sent.state != "mined":
+            return None
+        identity = commitment_id(sent.tx.account, league_round_id(row.name, row.number, row.config["seed"]))
+        return Anchor(row.root, sent.hash, sent.block, identity.hex(), sent.tx.to)
+
+    def _state(self, row: RoundRow) -> str:
+        """Return the row's state, with ``anchored`` as the chain's word on a played round."""
+        return "anchored" if row.state == "played" and self._anchor(row) is not None else row.state
+
+    def _moved(self, round_id: str) -> RoundResult:
+        self._bus.publish(self._changed(round_id))
+        return self.round(round_id)
+
+    def _changed(self, round_id: str) -> RoundChanged:
+        row = self.history.round(round_id)
+        return RoundChanged(round_id, self._state(row), row.results_hash or "")

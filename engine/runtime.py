@@ -1,0 +1,103 @@
+"""The runtime: starts and stops the fields, and is the only place where they meet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from pathlib import Path
+from types import TracebackType
+
+from engine.chain.anvil import Devnet
+from engine.chain.session import Chain, Parts
+from engine.chain.wallet import OPERATOR, Wallet
+from engine.core.bus import EventBus
+from engine.core.errors import EngineError
+from engine.core.jobs import Jobs
+from engine.core.logs import BusHandler, log_to_file
+from engine.core.paths import DataDir, assets_dir
+from engine.league.admission import Admissions
+from engine.league.gate import Gate
+from engine.league.league import League
+from engine.league.roster import Roster
+from engine.store.database import Store
+
+
+class Runtime:
+    """All of the engine on one data directory; an async context manager.
+
+    Opening starts no process and connects to nothing: what costs is started when it is first asked for.
+    """
+
+    def __init__(self, data: DataDir, store: Store, *, workers: int | None, anvil: Path | None) -> None:
+        self.data = data
+        self.store = store
+        self.bus = EventBus()
+        self.jobs = Jobs(self.bus)
+        self.gate = Gate()
+        self.wallet = Wallet.development()
+        self.devnet = Devnet(data.devnet, self.bus, binary=anvil)
+        self.workers = workers or os.cpu_count() or 1
+        roster = Roster(store, self.wallet.address)
+        admissions = Admissions(self.gate, roster, self.bus, assets_dir() / "systems")
+        self.league = League(data, store, self.bus, admissions, roster, self.chain)
+        self._parts = Parts(store, self.bus, self.wallet, self._number_of)
+        self._roster = roster
+        self._chain: Chain | None = None
+        self._connecting = asyncio.Lock()
+        self._handlers: list[logging.Handler] = [log_to_file(data.logs), BusHandler(self.bus)]
+        for handler in self._handlers:
+            logging.getLogger("engine").addHandler(handler)
+
+    @classmethod
+    async def open(cls, data: DataDir, *, workers: int | None = None, anvil: Path | None = None) -> Runtime:
+        """Open the store and wire the fields. Raises EngineError when the data directory cannot be used."""
+        return cls(data, Store.open(data.database), workers=workers, anvil=anvil)
+
+    async def __aenter__(self) -> Runtime:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """End jobs, workers, connections and the devnet that this runtime started, in this order."""
+        await self.jobs.close()
+        await self.league.close()
+        await self.gate.close()
+        await self._disconnect()
+        await self.devnet.close()
+        self.store.close()
+        for handler in self._handlers:
+            logging.getLogger("engine").removeHandler(handler)
+            handler.close()
+
+    async def chain(self) -> Chain:
+        """Return the running devnet's chain with the contracts on it. Raises EngineError when no devnet runs."""
+        async with self._connecting:
+            status = await self.devnet.refresh()
+            if status.state != "running" or status.url is None:
+                raise EngineError(
+                    "No devnet runs", status.cause, "Start it on the Devnet page or by `nashboard devnet up`."
+                )
+            if self._chain is not None and self._chain.url == status.url and await self._chain.alive():
+                return self._chain
+            await self._disconnect()
+            self._chain = await Chain.connect(status.url, self._parts)
+            return self._chain
+
+    def _number_of(self, address: str) -> int:
+        """Return the wallet's account number of the operator or an agent."""
+        if address == self.wallet.address(OPERATOR):
+            return OPERATOR
+        record = self._roster.by_address(address)
+        if record is None:
+            raise EngineError("The wallet has no key for an account", address)
+        return record.account
+
+    async def _disconnect(self) -> None:
+        chain, self._chain = self._chain, None
+        if chain is not None:
+            await chain.close()
