@@ -80,7 +80,8 @@ def examine(data_root: Path | None) -> list[Check]:
 def _python() -> Iterator[Check]:
     fit = (3, 11) <= sys.version_info[:2] <= (3, 12)
     yield Check("Python", fit, True, platform.python_version(), "" if fit else "Install Python 3.11 or 3.12.")
-    yield Check("SQLite", sqlite3.sqlite_version_info >= (3, 37), True, sqlite3.sqlite_version, "3.37 or newer.")
+    fit = sqlite3.sqlite_version_info >= (3, 37)
+    yield Check("SQLite", fit, True, sqlite3.sqlite_version, "" if fit else "A Python with SQLite 3.37 is needed.")
     for name in PACKAGES:
         found = _version_of(name)
         yield Check(name, bool(found), True, found or "missing", "" if found else "Run 'make setup' again.")

@@ -66,11 +66,13 @@ def _with_devnet(output: Output, work: Any) -> DevnetStatus:
 
     async def main() -> DevnetStatus:
         from engine.chain.anvil import Devnet
-
         from engine.core.bus import EventBus
 
-        async with Devnet(data.devnet, EventBus()) as devnet:
+        devnet = Devnet(data.devnet, EventBus())
+        try:
             return await work(devnet)
+        finally:
+            await devnet.close()
 
     with logged(output, data.logs):
         return run_async(main)

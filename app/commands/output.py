@@ -87,13 +87,27 @@ def _report_failure(error: BaseException, output: Output) -> int:
         if output.json:
             output.result(expected.to_json())
         return expected.exit_code
+    return _report_bug(error, output)
+
+
+def _report_bug(error: BaseException, output: Output) -> int:
+    """Keep the traceback in a file beside the logs, or show it where that cannot be written."""
+    import time
     import traceback
 
-    output.note("".join(traceback.format_exception(error)))
-    log = f" The log is in {output.data_root / 'logs'}." if output.data_root else ""
-    output.note(f"This is a bug in Nashboard: {error!r}. Please report it with the lines above.{log}")
+    from engine.core.errors import EngineError
+
+    text = "".join(traceback.format_exception(error))
+    try:
+        path = output.data().logs / f"crash-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+        path.write_text(f"{' '.join(sys.argv)}\n\n{text}", encoding="utf-8")
+        advice = f"Please report it with the file {path}"
+    except (OSError, EngineError):
+        output.note(text)
+        advice = "Please report it with the lines above"
+    output.note(f"Error: this is a bug in Nashboard: {error!r}\n  next: {advice}.")
     if output.json:
-        output.result({"error": "Bug", "what": repr(error), "why": "", "next": "Report it with the lines on stderr."})
+        output.result({"error": "Bug", "what": repr(error), "why": "a bug in Nashboard", "next": f"{advice}."})
     return 1
 
 
