@@ -20,15 +20,31 @@ _Static_assert(NETS_MAX_STEPS > 0 && NETS_MAX_STEPS < 65536, "the view has two b
 #define START_Y 5
 #define START_LENGTH 3
 
-typedef struct {
-    i32 x, y;
-} Point;
+/* The cell beyond every edge of the board, and what it holds. */
+#define OUTSIDE SNAKE_CELLS
+#define WALL 7
 
-/* What is shown, in the layout of snake.h. The cells in it are also the board that the rules work on. */
-static u8 view[SNAKE_BYTES] __attribute__((aligned(16)));
+/* What is shown, in the layout of snake.h, and behind it the cell outside. The cells in it are also the board that
+ * the rules work on: cell y * SNAKE_WIDTH + x is `board[cell]`. */
+static u8 view[SNAKE_BYTES + 1] __attribute__((aligned(16)));
+static u8 *const board = view + SNAKE_HEADER;
+
 static u64 random_state;
-static Point head, tail, apple;
-static i32 direction, length, steps, status;
+static i32 head, tail, apple, direction, length, steps, status;
+
+/* For every cell its neighbours by direction, and its place as the view shows it: x, and y in the next byte. */
+#define CELL(x, y) \
+    ((x) < 0 || (x) >= SNAKE_WIDTH || (y) < 0 || (y) >= SNAKE_HEIGHT ? OUTSIDE : (y) * SNAKE_WIDTH + (x))
+#define AROUND(x, y) {CELL(x, y - 1), CELL(x + 1, y), CELL(x, y + 1), CELL(x - 1, y)}
+#define PLACE(x, y) ((x) | (y) << 8)
+#define ROW(what, y)                                                                                        \
+    what(0, y), what(1, y), what(2, y), what(3, y), what(4, y), what(5, y), what(6, y), what(7, y), what(8, y), \
+        what(9, y)
+#define ROWS(what)                                                                                            \
+    ROW(what, 0), ROW(what, 1), ROW(what, 2), ROW(what, 3), ROW(what, 4), ROW(what, 5), ROW(what, 6), ROW(what, 7), \
+        ROW(what, 8), ROW(what, 9)
+static const u8 neighbour[SNAKE_CELLS][4] = {ROWS(AROUND)};
+static const u16 place[SNAKE_CELLS + 1] = {ROWS(PLACE), [OUTSIDE] = 0xFFFF};
 
 /* splitmix64: passes for random, needs no warm-up, any seed is good. Source: Steele, Lea and Flood, "Fast splittable
  * pseudorandom number generators", OOPSLA 2014. */
@@ -39,58 +55,44 @@ static u64 next_random(void) {
     return z ^ (z >> 31);
 }
 
-static u8 *cell(Point at) { return view + SNAKE_HEADER + at.y * SNAKE_WIDTH + at.x; }
-static i32 same(Point a, Point b) { return a.x == b.x && a.y == b.y; }
-static Point neighbour(Point at, i32 towards) { return (Point){at.x + snake_dx(towards), at.y + snake_dy(towards)}; }
-
 /* Puts the next apple on the k-th free cell, k drawn evenly (high half of the draw times the number of free cells). */
 static void place_apple(void) {
     u32 free_cells = (u32)(SNAKE_CELLS - length);
     u32 k = (u32)((next_random() >> 32) * free_cells >> 32);
-    for (i32 i = 0; i < SNAKE_CELLS; i++)
-        if (view[SNAKE_HEADER + i] == SNAKE_EMPTY && k-- == 0) {
-            apple = (Point){i % SNAKE_WIDTH, i / SNAKE_WIDTH};
-            view[SNAKE_HEADER + i] = SNAKE_APPLE;
-            return;
-        }
+    for (apple = 0; board[apple] != SNAKE_EMPTY || k-- != 0; apple++) {}
+    board[apple] = SNAKE_APPLE;
 }
 
-/* What happens when the head enters AT: SNAKE_RUNNING when it survives. The tail leaves its cell in the same step. */
-static i32 collision(Point at) {
-    if ((u32)at.x >= SNAKE_WIDTH || (u32)at.y >= SNAKE_HEIGHT) return SNAKE_HIT_WALL;
-    u8 there = *cell(at);
-    return there == SNAKE_EMPTY || there == SNAKE_APPLE || same(at, tail) ? SNAKE_RUNNING : SNAKE_HIT_BODY;
-}
+/* Whether entering a cell that holds WHAT ends the match: walls, body segments and the head do. */
+static i32 is_deadly(u8 what) { return what != SNAKE_EMPTY && what != SNAKE_APPLE; }
 
+/* The deadly moves, a bit each. The tail will have moved on, so its cell counts as free. */
 static i32 deadly_moves(void) {
-    i32 mask = 0;
-    for (i32 d = 0; d < 4; d++) mask |= (collision(neighbour(head, d)) != SNAKE_RUNNING) << d;
+    const u8 *around = neighbour[head];
+    u8 tail_cell = board[tail];
+    board[tail] = SNAKE_EMPTY;
+    i32 mask = is_deadly(board[around[0]]) | is_deadly(board[around[1]]) << 1 | is_deadly(board[around[2]]) << 2 |
+               is_deadly(board[around[3]]) << 3;
+    board[tail] = tail_cell;
     return mask;
 }
 
 /* Brings the header of the view up to date; the cells always are. */
 static void refresh_header(void) {
-    view[0] = (u8)head.x;
-    view[1] = (u8)head.y;
-    view[2] = (u8)apple.x;
-    view[3] = (u8)apple.y;
-    view[4] = (u8)direction;
-    view[5] = (u8)length;
-    view[6] = (u8)deadly_moves();
-    view[7] = (u8)status;
-    view[8] = (u8)tail.x;
-    view[9] = (u8)tail.y;
-    view[12] = (u8)steps;
-    view[13] = (u8)(steps >> 8);
+    *(u64 *)view = place[head] | (u64)place[apple] << 16 | (u64)direction << 32 | (u64)length << 40 |
+                   (u64)deadly_moves() << 48 | (u64)status << 56;
+    *(u16 *)(view + 8) = place[tail];
+    *(u16 *)(view + 12) = (u16)steps;
 }
 
 NETS_EXPORT(reset) void reset(i64 seed) {
     random_state = (u64)seed;
-    for (i32 i = 0; i < SNAKE_CELLS; i++) view[SNAKE_HEADER + i] = SNAKE_EMPTY;
-    head = (Point){START_X, START_Y};
-    tail = (Point){START_X - START_LENGTH + 1, START_Y};
-    for (Point p = tail; p.x < head.x; p.x++) *cell(p) = SNAKE_BODY + SNAKE_RIGHT;
-    *cell(head) = SNAKE_HEAD;
+    __builtin_memset(board, SNAKE_EMPTY, SNAKE_CELLS);
+    board[OUTSIDE] = WALL;
+    head = START_Y * SNAKE_WIDTH + START_X;
+    tail = head - START_LENGTH + 1;
+    __builtin_memset(board + tail, SNAKE_BODY + SNAKE_RIGHT, START_LENGTH - 1);
+    board[head] = SNAKE_HEAD;
     direction = SNAKE_RIGHT;
     length = START_LENGTH;
     steps = 0;
@@ -98,45 +100,48 @@ NETS_EXPORT(reset) void reset(i64 seed) {
     place_apple();
     view[10] = SNAKE_WIDTH;
     view[11] = SNAKE_HEIGHT;
-    view[14] = (u8)(NETS_MAX_STEPS & 255);
-    view[15] = (u8)(NETS_MAX_STEPS >> 8);
+    *(u16 *)(view + 14) = NETS_MAX_STEPS;
     refresh_header();
 }
 
 /* Takes the tail off its cell; the cell said where the next segment lies. */
 static void advance_tail(void) {
-    i32 towards_head = *cell(tail) - SNAKE_BODY;
-    *cell(tail) = SNAKE_EMPTY;
-    tail = neighbour(tail, towards_head);
+    i32 towards_head = board[tail] - SNAKE_BODY;
+    board[tail] = SNAKE_EMPTY;
+    tail = neighbour[tail][towards_head];
 }
 
 /* Grows the snake by the apple it just entered. */
 static void eat(void) {
     length++;
-    apple = (Point){255, 255};
+    apple = OUTSIDE;
     if (length == SNAKE_CELLS)
         status = SNAKE_FULL;
     else
         place_apple();
 }
 
-static void move_to(Point next) {
-    i32 eats = same(next, apple);
-    *cell(head) = (u8)(SNAKE_BODY + direction);
+static void move_to(i32 next) {
+    i32 eats = next == apple;
+    board[head] = (u8)(SNAKE_BODY + direction);
     if (!eats) advance_tail();
     head = next;
-    *cell(head) = SNAKE_HEAD;
+    board[head] = SNAKE_HEAD;
     if (eats) eat();
+    if (status == SNAKE_RUNNING && steps >= NETS_MAX_STEPS) status = SNAKE_TIME_UP;
 }
 
 NETS_EXPORT(step) void step(i64 action) {
     if (status != SNAKE_RUNNING) return;
     if (action != -1) direction = (i32)(action & 3);
     steps++;
-    Point next = neighbour(head, direction);
-    status = collision(next);
-    if (status == SNAKE_RUNNING) move_to(next);
-    if (status == SNAKE_RUNNING && steps >= NETS_MAX_STEPS) status = SNAKE_TIME_UP;
+    i32 next = neighbour[head][direction];
+    if (next == OUTSIDE)
+        status = SNAKE_HIT_WALL;
+    else if (is_deadly(board[next]) && next != tail)
+        status = SNAKE_HIT_BODY;
+    else
+        move_to(next);
     refresh_header();
 }
 
