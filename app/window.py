@@ -8,11 +8,11 @@ from pathlib import Path
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
 from PySide6.QtGui import QCloseEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
-from widgets.jobs import JobsTray
 
 from app.errors import Notice
 from widgets.basics import column, label, row, tool_button
 from widgets.icons import app_icon
+from widgets.jobs import JobsTray
 from widgets.nav import NavBar, NavItem, NavState, StatusStrip
 from widgets.panels import Action, Banner, BannerState
 

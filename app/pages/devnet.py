@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QTabWidget, QWidget
-from widgets.forms import PortField
 
 from app.formats import count, ether, moment, short
 from app.links import Place, address_link, block_link, tx_link
@@ -13,6 +12,7 @@ from app.pages.base import ConsolePage, search_field, side_by_side
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from widgets.basics import Card, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
+from widgets.forms import PortField
 from widgets.labels import SectionHeader
 from widgets.log_view import LogView
 from widgets.panels import Action, Banner, BannerState, EmptyPanelState
@@ -175,7 +175,7 @@ class DevnetPage(ConsolePage):
                 KeyValueRow("Address", status.url, "mono"),
                 KeyValueRow("Chain id", str(status.chain_id or ""), "mono"),
                 KeyValueRow("Head block", count(status.block or 0), "link", link=block_link(status.block or 0)),
-                KeyValueRow("Mining", status.mining or "each transaction"),
+                KeyValueRow("Mining", "A block for each transaction"),
                 KeyValueRow("Program", f"{status.version}, process {status.pid}"),
             ]
         self._facts.set_state(KeyValueState(tuple(rows)))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox, QWidget
-from widgets.forms import ChoiceField, EthField, Form, IntField, SeedField, TextField
 
 from app.formats import short, size
 from app.links import address_link
@@ -16,6 +15,7 @@ from app.viewmodels.roster import RosterState, RosterViewModel
 from app.viewmodels.setup import SetupState, SetupViewModel, tier_choices
 from widgets.basics import Card, button, label, row
 from widgets.drop_zone import DropZone, DropZoneState
+from widgets.forms import ChoiceField, EthField, Form, IntField, SeedField, TextField
 from widgets.labels import SectionHeader
 from widgets.panels import Action, Banner, BannerState, EmptyPanelState
 from widgets.table import Column, DataTable, TableState

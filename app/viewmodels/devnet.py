@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib
-import json
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.viewmodels.base import ViewModel
 from app.viewmodels.feed import ChainFeed
+from engine.chain.deploy import Deployer
 from engine.chain.errors import AnvilMissingError, PortBusyError
 from engine.chain.events import BlockMined, ContractsDeployed, DevnetChanged, DevnetLine, TransactionMoved
 from engine.core.errors import EngineError
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from app.bridge import Bridge
     from engine.runtime import Runtime
 
+_log = logging.getLogger(__name__)
 PULSE = 0.5  # seconds between two looks at the node: its death shows within two
 DEVELOPMENT_ACCOUNTS = 10
 
@@ -34,7 +37,6 @@ class NodeStatus:
     block: int | None = None
     version: str = ""
     cause: str = ""
-    mining: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class DevnetViewModel(ViewModel[DevnetState]):
         self._lines: list[str] = []
         bridge.subscribe(self._on_status, DevnetChanged)
         bridge.subscribe(lambda event: self._wake.set(), BlockMined, TransactionMoved)
-        bridge.subscribe(self._on_deployed, ContractsDeployed)
+        bridge.subscribe(lambda event: self._wake.set(), ContractsDeployed)
         bridge.subscribe(self._on_line, DevnetLine)
         self._take_status()
         self.start(self._follow(), "Following the devnet")
@@ -164,14 +166,12 @@ class DevnetViewModel(ViewModel[DevnetState]):
                 self._take_status()
                 await self._read()
             except EngineError:
-                # The node went away between two requests; its state says so, and the next look finds it or not.
-                pass
+                # The node went away between two requests: the next look says what became of it.
+                _log.info("the devnet did not answer", exc_info=True)
             self._wake.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PULSE):
                     await self._wake.wait()
-            except TimeoutError:
-                pass
 
     async def _read(self) -> None:
         status = self.state.status
@@ -199,22 +199,11 @@ class DevnetViewModel(ViewModel[DevnetState]):
         self.update(accounts=tuple(rows))
 
     async def _find_contracts(self, feed: ChainFeed) -> None:
-        """Show the contracts that an earlier session deployed, when this chain has them."""
-        query = "SELECT record FROM deployments WHERE book LIKE ? ORDER BY created DESC"
-        for (text,) in self._runtime.store.db.execute(query, (f"{self.state.status.chain_id}:%",)).fetchall():
-            record = json.loads(text)
-            rows = contract_rows(record, feed)
-            if rows and all([await feed.has_code(row.address) for row in rows]):
-                self.update(contracts=rows)
-                return
-
-    def _on_deployed(self, event: ContractsDeployed) -> None:
-        rows = tuple(
-            _contract(name, address, self._feed)
-            for name, address in (("StakeVault", event.vault), ("LeagueAnchor", event.anchor))
-        )
-        self.update(contracts=rows)
-        self._wake.set()
+        """Show the contracts that this chain has, whoever deployed them here and when."""
+        found = await Deployer(feed.rpc, self._runtime.store, self._runtime.wallet).find()
+        if found is not None:
+            rows = (ContractRow(c.name, c.address, c.tx, c.block, c.gas_used) for c in found.contracts)
+            self.update(contracts=tuple(rows))
 
     def _on_status(self, event: DevnetChanged) -> None:
         self._take_status()
@@ -226,34 +215,18 @@ class DevnetViewModel(ViewModel[DevnetState]):
 
     def _take_status(self) -> None:
         seen = self._runtime.devnet.status
-        status = NodeStatus(
-            seen.state, seen.port, seen.url or "", seen.chain_id, seen.pid, seen.block, seen.version or "",
-            seen.cause, seen.mining,
-        )  # fmt: skip
         head = self._feed.blocks[0].number if self._feed is not None and self._feed.blocks else None
-        if status.block is None and status.state == "running":
-            status = NodeStatus(
-                status.state, status.port, status.url, status.chain_id, status.pid, head, status.version,
-                status.cause, status.mining,
-            )  # fmt: skip
-        self.update(status=status)
-        if status.state == "stopped":
-            self.update(contracts=(), accounts=())
-
-
-def contract_rows(record: dict[str, Any], feed: ChainFeed) -> tuple[ContractRow, ...]:
-    """Return the contracts of a stored deployment record."""
-    pairs = (("StakeVault", record.get("vault")), ("LeagueAnchor", record.get("anchor")))
-    return tuple(_contract(name, address, feed) for name, address in pairs if isinstance(address, str))
-
-
-def _contract(name: str, address: str, feed: ChainFeed | None) -> ContractRow:
-    made = None
-    if feed is not None:
-        made = next(
-            (tx for tx in feed.transactions if tx.to.lower() == address.lower() and tx.call == "Contract creation"),
-            None,
+        block = seen.block if head is None else max(head, seen.block or 0)
+        status = NodeStatus(
+            state=seen.state,
+            port=seen.port,
+            url=seen.url or "",
+            chain_id=seen.chain_id,
+            pid=seen.pid,
+            block=block if seen.state == "running" else None,
+            version=seen.version or "",
+            cause=seen.cause,
         )
-    return ContractRow(
-        name, address, made.hash if made else "", made.block if made else None, made.gas if made else None
-    )
+        self.update(status=status)
+        if status.state not in ("running", "starting"):
+            self.update(contracts=(), accounts=())

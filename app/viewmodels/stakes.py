@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,12 @@ class StakesState:
 
 
 class StakesViewModel(ViewModel[StakesState]):
-    """Reads the balances again after everything that moves them."""
+    """Reads the balances again after all that moves them. ``deployed`` says whether a contract can be asked."""
 
-    def __init__(self, bridge: Bridge, runtime: Runtime) -> None:
+    def __init__(self, bridge: Bridge, runtime: Runtime, deployed: Callable[[], bool]) -> None:
         super().__init__(bridge, StakesState())
         self._runtime = runtime
+        self._deployed = deployed
         self._reading = False
         self._again = False
         bridge.subscribe(lambda event: self.refresh(), AgentAdmitted, AgentRemoved, AgentSlashed, RoundChanged)
@@ -46,7 +48,7 @@ class StakesViewModel(ViewModel[StakesState]):
         """Stake more for an agent."""
 
         async def work() -> None:
-            chain = await self._runtime.chain() if self._runtime.devnet.status.state == "running" else None
+            chain = await self._runtime.chain() if self._deployed() else None
             await self._runtime.league.deposit(sha256, wei, chain)
             self.refresh()
 
@@ -56,8 +58,7 @@ class StakesViewModel(ViewModel[StakesState]):
         try:
             while True:
                 self._again = False
-                running = self._runtime.devnet.status.state == "running"
-                chain = await self._runtime.chain() if running else None
+                chain = await self._runtime.chain() if self._deployed() else None
                 rows = tuple(await self._runtime.league.stakes(chain))
                 block = next((row.block for row in rows if row.block is not None), None)
                 differences = sum(bool(row.differs) for row in rows)

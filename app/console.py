@@ -1,0 +1,138 @@
+"""The console's life: window first, engine next, pages, and an orderly end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import signal
+from pathlib import Path
+
+from PySide6.QtCore import QTimer, QUrl
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QApplication
+
+from app.bridge import Bridge
+from app.crash import CrashHandler
+from app.dialogs import crash_dialog, tell
+from app.errors import Notice
+from app.instance import SingleInstance
+from app.settings import Settings, SettingsFile
+from app.window import MainWindow
+from engine.core.errors import EngineError
+from engine.core.paths import DataDir
+from widgets.theme import apply_theme
+
+_log = logging.getLogger(__name__)
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Console:
+    """One window on one data directory."""
+
+    def __init__(self, app: QApplication, data: DataDir, instance: SingleInstance | None = None) -> None:
+        self.app = app
+        self.data = data
+        self._instance = instance
+        self._closing = asyncio.Event()
+        self._ready = asyncio.Event()
+        self._failed = False
+        self.settings_file = SettingsFile(data.root)
+        self.settings, self._told = self.settings_file.load()
+        self.crashes = CrashHandler(data.logs, self._show_crash)
+        apply_theme(app, self.settings.theme)
+        self.window = MainWindow(data.root)
+        self.window.closing.connect(self._closing.set)
+
+    async def run(self, files: list[Path]) -> int:
+        """Show the window, open the engine, and stay until the operator leaves."""
+        loop = asyncio.get_running_loop()
+        self.crashes.install()
+        self.crashes.attach(loop)
+        for number in SIGNALS:
+            with contextlib.suppress(NotImplementedError, RuntimeError):
+                loop.add_signal_handler(number, self.window.close)
+        try:
+            self.window.show()
+            await _painted()
+            await self._session(files)
+        finally:
+            for number in SIGNALS:
+                with contextlib.suppress(NotImplementedError, RuntimeError):
+                    loop.remove_signal_handler(number)
+            self.window.hide()
+            self.crashes.uninstall()
+            self.window.deleteLater()
+        return 1 if self._failed else 0
+
+    async def wait_ready(self) -> None:
+        """Wait until the pages are there."""
+        await self._ready.wait()
+
+    def close(self) -> None:
+        """Leave as if the operator had closed the window."""
+        self._closing.set()
+
+    def save_settings(self, settings: Settings) -> None:
+        """Take new settings: the theme at once, the rest where it is next used."""
+        if settings.theme != self.settings.theme:
+            apply_theme(self.app, settings.theme)
+        self.settings = settings
+        try:
+            self.settings_file.save(settings)
+        except OSError as error:
+            why = error.strerror or repr(error)
+            self.window.notices.show_notice(Notice("error", "The settings could not be saved", why, key="settings"))
+
+    def open_logs(self) -> None:
+        """Show the folder of the log files."""
+        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.data.logs)))
+
+    async def _session(self, files: list[Path]) -> None:
+        # Importing these takes over a second: it happens while the first frame stands already.
+        await asyncio.to_thread(importlib.import_module, "app.wiring")
+        from app.wiring import Wiring
+        from engine.runtime import Runtime
+
+        anvil = Path(self.settings.anvil_path).expanduser() if self.settings.anvil_path else None
+        try:
+            runtime = await Runtime.open(self.data, workers=self.settings.workers or None, anvil=anvil)
+        except EngineError as error:
+            await self._fatal(error)
+            return
+        async with runtime:
+            bridge = Bridge(runtime.bus, notify=self.window.notices.show_notice, crash=self.crashes.report)
+            wiring = Wiring(self, runtime, bridge)
+            try:
+                wiring.build()
+                if self._told:
+                    self.window.notices.show_notice(Notice("warn", "Settings were reset", self._told, key="settings"))
+                if self._instance is not None:
+                    self._instance.listen(lambda more: (self.window.bring_to_front(), wiring.open_files(more)))
+                wiring.open_files(files)
+                self._ready.set()
+                await self._closing.wait()
+            finally:
+                self.window.hide()
+                await bridge.close()
+                await wiring.close()
+
+    async def _fatal(self, error: EngineError) -> None:
+        """Say why the console cannot work here, then leave."""
+        self._failed = True
+        _log.error("%s", error)
+        dialog = tell(self.window, error.what, " ".join(part for part in (error.why, error.next_step) if part))
+        dialog.finished.connect(lambda code: self._closing.set())
+        await self._closing.wait()
+
+    def _show_crash(self, summary: str, report: str, path: Path) -> None:
+        crash_dialog(self.window, summary, report, path, self.open_logs)
+
+
+async def _painted() -> None:
+    """Let the first frame reach the screen."""
+    done = asyncio.get_running_loop().create_future()
+    QTimer.singleShot(0, lambda: done.done() or done.set_result(None))
+    await done
+    await asyncio.sleep(0.02)

@@ -1,0 +1,176 @@
+"""What the operator does with leagues beyond one widget: dialogs, confirmations, league files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from app.actions import Command
+from app.dialogs import choose_files, choose_target
+from app.errors import Notice
+from app.formats import ether, plural
+from app.links import Place
+from app.viewmodels.league_file import write_league_file
+from engine.core.errors import EngineError
+from engine.core.paths import assets_dir
+
+if TYPE_CHECKING:
+    from app.wiring import Wiring
+
+# The loop and the trap are for seeing faults; the samples that a newcomer starts with are all of them.
+SAMPLES = "agents"
+
+
+class LeagueActions:
+    """Intents of the Leagues page that need the window."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self._w = wiring
+
+    def connect(self, page: Any) -> None:
+        """Take the page's requests."""
+        page.browseRequested.connect(self.browse)
+        page.samplesRequested.connect(self.add_samples)
+        page.rejected.connect(
+            lambda why: self._w.notify(Notice("warn", "Some files were refused", f"{why}.", key="files"))
+        )
+        page.runRequested.connect(self.run)
+        page.resumeRequested.connect(lambda round_id: self._w.rounds.resume(round_id, self._w.workers))
+        page.settleRequested.connect(self.settle)
+        page.importRequested.connect(self.load)
+        page.exportRequested.connect(self.save)
+        page.browseClaimRequested.connect(self.browse_claim)
+        page.claimRequested.connect(self.claim)
+
+    def commands(self) -> list[Command]:
+        """Return the league's commands."""
+        rounds = self._w.rounds
+        return [
+            Command("league.add", "Add agents…", self.browse, "League", (), "plus"),
+            Command("league.samples", "Add the sample agents", self.add_samples, "League", (), "agent"),
+            Command("league.run", "Run round", self.run, "League", ("Ctrl+Return",), "play"),
+            Command("league.after", "Stop after current", rounds.stop_after_current, "League", (), "pause"),
+            Command("league.now", "Stop now", rounds.stop_now, "League", (), "stop"),
+            Command("league.settle", "Settle the round…", self.settle, "League", (), "coin"),
+            Command("league.load", "Open a league file…", self.load, "League", (), "import"),
+            Command("league.save", "Save as a league file…", self.save, "League", (), "export"),
+            Command("league.undo", "Undo removing an agent", self._w.roster.undo, "League", ("Ctrl+Z",), "undo"),
+            Command("league.stakes", "Show the stakes", self._show_stakes, "League", (), "coin"),
+        ]
+
+    def browse(self) -> None:
+        """Choose agents."""
+        choose_files(self._w.window, "Add agents", "Agents (*.wasm)", self._w.open_files)
+
+    def add_samples(self) -> None:
+        """Add the agents that come with the program."""
+        self._w.navigator.go(Place("leagues", "tab/setup"))
+        self._w.roster.add(sorted((assets_dir() / SAMPLES).glob("*.wasm")))
+
+    def run(self) -> None:
+        """Run a round with the setup as it stands; a chain is started first when one is needed."""
+        state = self._w.setup.state
+        if not state.ready or self._w.rounds.state.run.state != "idle":
+            return
+        if not state.anchor:
+            self._start()
+            return
+        if self._w.devnet.state.status.state != "running":
+            text = "The round is to be anchored, which takes a running devnet. It is started and the contracts are deployed first."
+            self._w.confirmed("Start the devnet?", text, "Start and run", self._start_with_chain)
+            return
+        agents = state.agents
+        text = (
+            f"{state.summary} Agents without an account stake {ether(state.stake_wei)} each "
+            f"({plural(agents, 'agent')}), and the pot is locked in LeagueAnchor. The devnet's money is worth nothing."
+        )
+        self._w.confirmed("Run and anchor the round?", text, "Run round", self._start)
+
+    def settle(self) -> None:
+        """Pay a round out, after saying what that does."""
+        state = self._w.rounds.state
+        result = state.result
+        if result is None or result.state not in ("played", "anchored"):
+            return
+        paid = sum(p.reward for p in state.payouts)
+        where = "on chain and in the ledger" if result.anchored else "in the ledger"
+        text = (
+            f"{ether(paid, places=6)} are credited to {plural(sum(p.reward > 0 for p in state.payouts), 'agent')} {where}. "
+            "This cannot be undone, and claims on the round are closed."
+        )
+        self._w.confirmed(
+            f"Settle {result.name} #{result.number}?", text, "Settle", lambda: self._w.rounds.settle(result.round_id)
+        )
+
+    def load(self) -> None:
+        """Open a league file."""
+        choose_files(
+            self._w.window,
+            "Open a league file",
+            "League file (*.toml)",
+            lambda files: self._load(files[0]),
+            several=False,
+        )
+
+    def save(self) -> None:
+        """Save the setup as a league file that another machine reproduces."""
+        choose_target(self._w.window, "Save the league", "LEAGUE.toml", "League file (*.toml)", self._save)
+
+    def browse_claim(self) -> None:
+        """Choose a claim."""
+        choose_files(
+            self._w.window, "Hand in a claim", "Match bundle (*.nets)", lambda files: [self.claim(f) for f in files]
+        )
+
+    def claim(self, bundle: Path) -> None:
+        """Hand a bundle in as a claim on the round shown."""
+        round_id = self._w.rounds.state.selected
+        if round_id:
+            self._w.rounds.submit_claim(round_id, bundle)
+
+    def _start(self) -> None:
+        self._guarded(self._run_now)
+
+    def _run_now(self) -> None:
+        config = self._w.setup.config((), self._w.workers)
+        entrants = [agent.sha256 for agent in self._w.roster.state.agents]
+        self._w.rounds.run(config, entrants, anchor=self._w.setup.state.anchor)
+        self._w.navigator.go(Place("leagues", "tab/round"))
+
+    def _start_with_chain(self) -> None:
+        async def work() -> None:
+            settings = self._w.devnet.state
+            await self._w.runtime.devnet.up(port=settings.port, chain_id=settings.chain_id)
+            await self._w.runtime.jobs.start("Deploy the contracts", lambda job: self._w.runtime.chain()).result()
+            self._run_now()
+
+        self._w.bridge.spawn(work(), "Starting the devnet", key="devnet")
+
+    def _load(self, path: Path) -> None:
+        def work() -> None:
+            config = self._w.setup.load(path)
+            self._w.roster.add([entry.path for entry in config.agents])
+            self._w.notify(
+                Notice(
+                    "ok", f"Opened {path.name}", f"{plural(len(config.agents), 'agent')} are being checked.", key="file"
+                )
+            )
+
+        self._guarded(work)
+
+    def _save(self, path: Path) -> None:
+        def work() -> None:
+            modules = write_league_file(path, self._w.setup, self._w.runtime, self._w.roster.state.agents)
+            text = f"{plural(modules, 'module')} lie beside it; any machine gets the same results hash from them."
+            self._w.notify(Notice("ok", f"Saved {path.name}", text, key="file"))
+
+        self._guarded(work)
+
+    def _guarded(self, work: Any) -> None:
+        try:
+            work()
+        except (EngineError, OSError) as error:
+            self._w.bridge.report(error, "The league", key="file")
+
+    def _show_stakes(self) -> None:
+        self._w.navigator.go(Place("leagues", "tab/stakes"))

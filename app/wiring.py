@@ -1,0 +1,399 @@
+"""Wires view-models, pages and commands to the window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
+
+from app.actions import Command, Commands, Palette
+from app.dialogs import choose_files, choose_target, confirm, shortcut_list, tell
+from app.errors import Action, Notice
+from app.league_actions import LeagueActions
+from app.links import Navigator, Place
+from app.pages.base import ConsolePage
+from app.pages.devnet import DevnetPage
+from app.pages.leagues import LeaguesPage
+from app.pages.logs import LogsPage
+from app.pages.overview import OverviewPage
+from app.pages.replay import ReplayPage
+from app.pages.settings import SettingsDialog
+from app.viewmodels.devnet import DevnetState, DevnetViewModel
+from app.viewmodels.jobs import JobsState, JobsViewModel
+from app.viewmodels.logs import LogState, LogViewModel
+from app.viewmodels.overview import OverviewState, OverviewViewModel
+from app.viewmodels.replay import ReplayViewModel
+from app.viewmodels.roster import RosterViewModel
+from app.viewmodels.rounds import RoundsState, RoundsViewModel
+from app.viewmodels.setup import SetupViewModel
+from app.viewmodels.stakes import StakesViewModel
+from app.window import PAGES
+from engine.chain.events import DevnetLine
+from widgets.drop_zone import accept_drops
+from widgets.jobs import JobRow
+from widgets.jobs import JobsState as TrayState
+from widgets.nav import StatusStripState, StripItem
+
+if TYPE_CHECKING:
+    from app.bridge import Bridge
+    from app.console import Console
+    from engine.runtime import Runtime
+
+KEYS = "Space plays, arrows move a step, with Shift ten, Home and End jump, + and - change the speed."
+
+
+class Wiring:
+    """Everything between a runtime and a window."""
+
+    def __init__(self, console: Console, runtime: Runtime, bridge: Bridge) -> None:
+        self.console = console
+        self.window = console.window
+        self.runtime = runtime
+        self.bridge = bridge
+        settings = console.settings
+        self.logs = LogViewModel(bridge)
+        self.jobs = JobsViewModel(bridge, runtime.jobs)
+        self.devnet = DevnetViewModel(bridge, runtime, port=settings.devnet_port, chain_id=settings.chain_id)
+        self.roster = RosterViewModel(bridge, runtime)
+        self.setup = SetupViewModel(bridge, runtime)
+        self.rounds = RoundsViewModel(bridge, runtime)
+        self.stakes = StakesViewModel(bridge, runtime, lambda: bool(self.devnet.state.contracts))
+        self.replay = ReplayViewModel(bridge, runtime)
+        self.overview = OverviewViewModel(bridge, runtime, self.devnet, self.roster, self.rounds)
+        self.navigator = Navigator(Place("overview"))
+        self.commands = Commands(self.window)
+        self.league = LeagueActions(self)
+        self.pages: dict[str, ConsolePage] = {}
+        self._ends: list[Any] = []
+
+    @property
+    def workers(self) -> int:
+        """How many worker processes a round gets."""
+        return self.console.settings.workers or self.runtime.workers
+
+    def build(self) -> None:
+        """Make the pages and connect everything."""
+        self.pages = {
+            "overview": OverviewPage(self.overview),
+            "devnet": DevnetPage(self.devnet),
+            "leagues": LeaguesPage(self.roster, self.setup, self.rounds, self.stakes),
+            "replay": ReplayPage(self.replay),
+            "logs": LogsPage(self.logs),
+        }
+        for key, page in self.pages.items():
+            page.linkActivated.connect(self.follow)
+            self.window.add_page(key, page)
+        self._connect_pages()
+        self._connect_window()
+        self._add_commands()
+        self._restore_tables()
+        self._observe()
+        self.navigator.go(Place("overview"))
+
+    async def close(self) -> None:
+        """Detach the pages and let what they hold go."""
+        self._keep_tables()
+        for end in self._ends:
+            end()
+        for page in self.pages.values():
+            page.detach()
+        self.replay.close()
+        await self.devnet.close()
+
+    def follow(self, link: str) -> None:
+        """Go where a link leads."""
+        self.navigator.follow(link)
+
+    def notify(self, notice: Notice) -> None:
+        """Show a notice."""
+        self.window.notices.show_notice(notice)
+
+    def open_files(self, files: list[Path]) -> None:
+        """Open what was dropped or named: agents enter the roster, the first bundle is replayed."""
+        agents = [path for path in files if path.suffix.lower() == ".wasm"]
+        bundles = [path for path in files if path.suffix.lower() == ".nets"]
+        if agents:
+            self.navigator.go(Place("leagues", "tab/setup"))
+            self.roster.add(agents)
+        if bundles:
+            self.navigator.go(Place("replay"))
+            self.replay.open_file(bundles[0])
+        if len(bundles) > 1:
+            text = f"{len(bundles) - 1} more were given; one match is shown at a time."
+            self.notify(Notice("info", f"Opened {bundles[0].name}", text, key="files"))
+
+    def confirmed(self, title: str, consequence: str, yes: str, run: Any, *, danger: bool = False) -> None:
+        """Ask first, unless the operator turned that off."""
+        if self.console.settings.confirm_chain_actions:
+            confirm(self.window, title, consequence, yes, run, danger=danger)
+        else:
+            run()
+
+    # Inside
+
+    def _connect_pages(self) -> None:
+        overview, devnet, replay, logs = (self.pages[key] for key in ("overview", "devnet", "replay", "logs"))
+        overview.resumeRequested.connect(lambda: self.overview.resume(self.workers))
+        overview.agentsRequested.connect(lambda: self.navigator.go(Place("leagues", "tab/setup")))
+        devnet.stopRequested.connect(self._stop_devnet)
+        devnet.deployRequested.connect(self._deploy)
+        devnet.locateRequested.connect(self._locate_anvil)
+        self.league.connect(self.pages["leagues"])
+        replay.openRequested.connect(self._open_dialog)
+        replay.saveRequested.connect(self._save_bundle)
+        replay.exportProofRequested.connect(self._save_proof)
+        replay.roundsRequested.connect(lambda: self.navigator.go(Place("leagues", "tab/round")))
+        logs.folderRequested.connect(self.console.open_logs)
+        logs.exportRequested.connect(self._save_log)
+
+    def _connect_window(self) -> None:
+        window = self.window
+        window.navigated.connect(self._on_navigated)
+        window.linkActivated.connect(self.follow)
+        window.backRequested.connect(self.navigator.back)
+        window.paletteRequested.connect(self._palette)
+        window.tray.cancelRequested.connect(lambda job: self.jobs.cancel(int(job)))
+        window.guard_close(self._may_close)
+        accept_drops(
+            window,
+            (".wasm", ".nets"),
+            lambda names: self.open_files([Path(name) for name in names]),
+            lambda why: self.notify(Notice("warn", "Some files cannot be opened", f"{why}.", key="files")),
+        )
+        self.navigator.observe(self._on_place)
+        self.bridge.subscribe(lambda event: self.logs.add("info", "anvil", event.text), DevnetLine)
+
+    def _observe(self) -> None:
+        self._ends += [
+            self.jobs.observe(self._on_jobs),
+            self.overview.observe(self._on_overview),
+            self.devnet.observe(self._on_devnet),
+            self.logs.observe(self._on_logs),
+            self.rounds.observe(self._on_rounds),
+        ]
+
+    def _on_navigated(self, key: str) -> None:
+        if key == "settings":
+            self._settings()
+        else:
+            self.navigator.go(Place(key))
+
+    def _on_place(self, place: Place) -> None:
+        self.window.show_page(place.page)
+        self.window.back.setEnabled(self.navigator.can_go_back)
+        if place.item:
+            self.pages[place.page].show_item(place)
+        if place.page == "logs":
+            self.logs.seen()
+
+    def _on_jobs(self, state: JobsState) -> None:
+        rows = tuple(
+            JobRow(
+                job.job_id,
+                job.title,
+                job.done / job.total if job.total else None,
+                job.elapsed,
+                "running",
+                "Stopping…" if job.cancelling else job.note,
+                job.cancellable and not job.cancelling,
+            )
+            for job in state.jobs
+        )
+        self.window.tray.set_state(TrayState(rows))
+
+    def _on_overview(self, state: OverviewState) -> None:
+        tiles = (
+            ("devnet", state.devnet),
+            ("contracts", state.contracts),
+            ("agents", state.agents),
+            ("round", state.last_round),
+        )
+        pills = tuple(StripItem(key, tile.title, tile.value, tile.kind, tile.note, tile.link) for key, tile in tiles)
+        self.window.strip.set_state(StatusStripState(pills))
+
+    def _on_devnet(self, state: DevnetState) -> None:
+        failed = state.status.state == "failed"
+        self.window.set_badge("devnet", "!" if failed else "", "error" if failed else "neutral")
+        running = state.status.state == "running"
+        self.commands.enable("devnet.up", not running and not state.busy)
+        self.commands.enable("devnet.down", running and not state.busy)
+        self.commands.enable("devnet.deploy", running and not state.contracts and not state.busy)
+        if bool(state.contracts) != self.stakes.state.on_chain:
+            self.stakes.refresh()
+
+    def _on_logs(self, state: LogState) -> None:
+        looking = self.navigator.here.page == "logs"
+        count = 0 if looking else state.errors
+        self.window.set_badge("logs", str(min(count, 99)) if count else "", "error")
+
+    def _on_rounds(self, state: RoundsState) -> None:
+        running = state.run.state != "idle"
+        self.window.set_badge("leagues", "●" if running else "", "info")
+        for key in ("league.after", "league.now"):
+            self.commands.enable(key, running)
+
+    def _add_commands(self) -> None:
+        pages = [
+            Command(f"page.{key}", title, lambda k=key: self.navigator.go(Place(k)), "View", (f"Ctrl+{n}",), key)
+            for n, (key, title) in enumerate(PAGES, start=1)
+        ]
+        self.commands.add(self._file_commands())
+        self.commands.add(pages)
+        self.commands.add(self._view_commands())
+        self.commands.add(self._devnet_commands())
+        self.commands.add(self.league.commands())
+        self.commands.add(self._help_commands())
+        self.commands.fill_menus(("File", "View", "Devnet", "League", "Help"))
+
+    def _file_commands(self) -> list[Command]:
+        return [
+            Command("open", "Open files…", self._open_dialog, "File", ("Ctrl+O",), "open"),
+            Command("save", "Save…", lambda: self._page().save(), "File", ("Ctrl+S",), "export"),
+            Command("find", "Find on this page", lambda: self._page().find(), "File", ("Ctrl+F",), "search"),
+            Command("settings", "Settings…", self._settings, "File", ("Ctrl+,",), "settings"),
+            Command("quit", "Quit", self.window.close, "File", ("Ctrl+Q",), "power"),
+        ]
+
+    def _view_commands(self) -> list[Command]:
+        def theme(name: str) -> None:
+            self.console.save_settings(self.console.settings.model_copy(update={"theme": name}))
+
+        return [
+            Command("palette", "Command palette", self._palette, "View", ("Ctrl+K",), "command"),
+            Command("back", "Back", self.navigator.back, "View", ("Alt+Left",), "left"),
+            Command("forward", "Forward", self.navigator.forward, "View", ("Alt+Right",), "forward"),
+            Command("full", "Full screen", self._full_screen, "View", ("F11",), "collapse"),
+            Command("theme.light", "Light theme", lambda: theme("light"), "View", (), "sun"),
+            Command("theme.dark", "Dark theme", lambda: theme("dark"), "View", (), "moon"),
+            Command("theme.system", "Theme of the desktop", lambda: theme("system"), "View", (), "system"),
+        ]
+
+    def _devnet_commands(self) -> list[Command]:
+        return [
+            Command("devnet.up", "Start devnet", self.devnet.up, "Devnet", (), "play"),
+            Command("devnet.down", "Stop devnet…", self._stop_devnet, "Devnet", (), "stop"),
+            Command("devnet.deploy", "Deploy contracts…", self._deploy, "Devnet", (), "anchor"),
+            Command("devnet.locate", "Locate Anvil…", self._locate_anvil, "Devnet", (), "open"),
+        ]
+
+    def _help_commands(self) -> list[Command]:
+        return [
+            Command("help", "Getting started", self._help, "Help", ("F1",), "help"),
+            Command("keys", "Keyboard shortcuts", self._keys, "Help", ("?",), "command"),
+            Command("demo", "Run the guided demo", self._demo, "Help", (), "rocket"),
+            Command("logs.folder", "Open the log folder", self.console.open_logs, "Help", (), "logs"),
+        ]
+
+    def _page(self) -> ConsolePage:
+        return self.pages[self.navigator.here.page]
+
+    def _palette(self) -> None:
+        Palette(self.window, self.commands).show()
+
+    def _full_screen(self) -> None:
+        self.window.setWindowState(self.window.windowState() ^ Qt.WindowState.WindowFullScreen)
+
+    def _demo(self) -> None:
+        self.navigator.go(Place("overview"))
+        self.overview.run_demo()
+
+    def _help(self) -> None:
+        text = (
+            "1. Start the devnet and deploy the contracts.\n2. Drop .wasm agents on the window.\n"
+            "3. Run a league round; its results are hashed and anchored.\n4. Settle it, and open any match to replay and "
+            "prove it.\n\nThe guided demo on the Overview page does all of this by itself."
+        )
+        tell(self.window, "Getting started", text, kind="info")
+
+    def _keys(self) -> None:
+        sections = self.commands.shortcuts()
+        sections.append(
+            (
+                "Replay",
+                [
+                    ("Play or pause", "Space"),
+                    ("A step, ten steps", "← →, Shift+← →"),
+                    ("First, last", "Home, End"),
+                    ("Slower, faster", "- +"),
+                ],
+            )
+        )
+        shortcut_list(self.window, sections)
+
+    def _settings(self) -> None:
+        SettingsDialog(
+            self.window,
+            self.console.settings,
+            self.runtime.data.root,
+            self._on_settings,
+            on_reset_layout=self.window.reset_layout,
+        ).open()
+
+    def _on_settings(self, settings: Any) -> None:
+        self.console.save_settings(settings)
+        self.runtime.devnet.binary = Path(settings.anvil_path).expanduser() if settings.anvil_path else None
+
+    def _open_dialog(self) -> None:
+        filters = "Bundles and agents (*.nets *.wasm);;Match bundles (*.nets);;Agents (*.wasm)"
+        choose_files(self.window, "Open", filters, self.open_files)
+
+    def _save_bundle(self) -> None:
+        facts = self.replay.state.facts
+        if facts is not None:
+            choose_target(self.window, "Save the match", facts.name, "Match bundle (*.nets)", self.replay.save_bundle)
+
+    def _save_proof(self) -> None:
+        name = f"step-{self.replay.state.step}.json"
+        choose_target(self.window, "Save the proof", name, "Step proof (*.json)", self.replay.export_proof)
+
+    def _save_log(self) -> None:
+        page = self.pages["logs"]
+        assert isinstance(page, LogsPage)
+        choose_target(self.window, "Save the log", "nashboard-log.txt", "Text (*.txt)", page.write)
+
+    def _stop_devnet(self) -> None:
+        text = (
+            "The node saves its state first; the same chain comes back at the next start. Rounds that are running stop."
+        )
+        self.confirmed("Stop the devnet?", text, "Stop devnet", self.devnet.down)
+
+    def _deploy(self) -> None:
+        text = (
+            "Three transactions from the operator's development account put StakeVault and LeagueAnchor on the devnet."
+        )
+        self.confirmed("Deploy the contracts?", text, "Deploy", self.devnet.deploy)
+
+    def _locate_anvil(self) -> None:
+        def use(files: list[Path]) -> None:
+            self._on_settings(self.console.settings.model_copy(update={"anvil_path": str(files[0])}))
+            self.devnet.up()
+
+        choose_files(self.window, "Locate Anvil", "All files (*)", use, several=False)
+
+    def _may_close(self) -> bool:
+        if self.rounds.state.run.state == "idle":
+            return True
+        notice = Notice(
+            "warn",
+            "A round is being played",
+            "Leaving now stops it; the next start offers to resume it, and no match is lost.",
+            actions=(Action("Leave", self.console.close), Action("Stay", lambda: None)),
+            key="quit",
+        )
+        self.notify(notice)
+        return False
+
+    def _restore_tables(self) -> None:
+        for name, table in self._tables():
+            kept = self.window.recall(name)
+            if kept:
+                table.restore_layout(kept)  # type: ignore[attr-defined]
+
+    def _keep_tables(self) -> None:
+        for name, table in self._tables():
+            self.window.remember(name, table.layout_state())  # type: ignore[attr-defined]
+
+    def _tables(self) -> list[tuple[str, QWidget]]:
+        return [item for page in self.pages.values() for item in page.tables().items()]
