@@ -9,6 +9,8 @@ from pathlib import Path
 from types import TracebackType
 
 from engine.chain.anvil import Devnet
+from engine.chain.events import DevnetChanged
+from engine.chain.explorer import BlockWatcher
 from engine.chain.session import Chain, Parts
 from engine.chain.wallet import OPERATOR, Wallet
 from engine.core.bus import EventBus
@@ -44,6 +46,8 @@ class Runtime:
         self._parts = Parts(store, self.bus, self.wallet, self._number_of)
         self._roster = roster
         self._chain: Chain | None = None
+        self._watcher: BlockWatcher | None = None
+        self.bus.subscribe(self._follow, DevnetChanged)
         self._connecting = asyncio.Lock()
         self._handlers: list[logging.Handler] = [log_to_file(data.logs), BusHandler(self.bus)]
         for handler in self._handlers:
@@ -69,6 +73,7 @@ class Runtime:
         await self.gate.close()
         await self._disconnect()
         await self.devnet.close()
+        await self._end_watcher()
         self.store.close()
         for handler in self._handlers:
             logging.getLogger("engine").removeHandler(handler)
@@ -96,6 +101,18 @@ class Runtime:
         if record is None:
             raise EngineError("The wallet has no key for an account", address)
         return record.account
+
+    def _follow(self, event: DevnetChanged) -> None:
+        """Watch the blocks of a node that runs."""
+        if event.state == "running" and event.url and (self._watcher is None or self._watcher.url != event.url):
+            old, self._watcher = self._watcher, BlockWatcher(event.url, self.bus)
+            if old is not None:
+                old.cancel()
+
+    async def _end_watcher(self) -> None:
+        watcher, self._watcher = self._watcher, None
+        if watcher is not None:
+            await watcher.close()
 
     async def _disconnect(self) -> None:
         chain, self._chain = self._chain, None

@@ -163,6 +163,15 @@ class History:
         rows = self._db.execute("SELECT * FROM matches WHERE round_id = ? ORDER BY fixture", (round_id,))
         return [_match(row) for row in rows]
 
+    def by_commitment(self, commitment: bytes) -> tuple[str, int] | None:
+        """Return the newest round and the fixture that hold a match commitment."""
+        row = self._db.execute(
+            "SELECT round_id, fixture FROM matches JOIN rounds USING (round_id) WHERE commitment = ? "
+            "ORDER BY rounds.created DESC LIMIT 1",
+            (commitment,),
+        ).fetchone()
+        return (row[0], row[1]) if row else None
+
     def played_fixtures(self, round_id: str) -> set[int]:
         """Return the numbers of the fixtures that are played."""
         return {row[0] for row in self._db.execute("SELECT fixture FROM matches WHERE round_id = ?", (round_id,))}

@@ -29,6 +29,7 @@ from engine.league.rounds import RoundControl, RoundPlayer
 from engine.league.schedule import Fixture, league_round_id, solo_schedule
 from engine.league.settlement import Settlement, StoredRound, book_of, commitment_id
 from engine.league.stakes import StakeRow, stake_rows
+from engine.league.verify import Verification, verify_file
 from engine.league.workers import Workers
 from engine.store.database import Store
 
@@ -240,6 +241,11 @@ class League:
         settlement.stake(record.address, wei, f"deposit:{uuid4().hex}")
         if chain is not None:
             await chain.drain()
+
+    async def verify(self, path: Path) -> Verification:
+        """Play a bundle's match again and compare, in a worker process. Raises BundleError, SandboxError."""
+        loop, pool = asyncio.get_running_loop(), self._workers.pool(self._workers.size)
+        return await loop.run_in_executor(pool, verify_file, path, self._data.cache)
 
     async def bundle(self, round_id: str, fixture: int, path: Path | None = None) -> Path:
         """Play a match of a round again and write its bundle; by default into the data directory."""

@@ -89,6 +89,8 @@ CREATE TABLE matches (
     PRIMARY KEY (round_id, fixture)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX matches_by_commitment ON matches (commitment);
+
 CREATE TABLE claims (
     round_id TEXT NOT NULL REFERENCES rounds (round_id),
     fixture INTEGER NOT NULL,

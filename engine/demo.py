@@ -1,0 +1,165 @@
+"""The guided demo: from an empty chain to a settled round, every claim of the program checked on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from engine.core.errors import EngineError, VerificationError
+from engine.core.paths import assets_dir
+from engine.league.anchored import ChainVerdict, verify_on_chain
+from engine.league.bundle import Bundle, read_bundle, write_bundle
+from engine.league.config import AgentEntry, RoundConfig
+from engine.league.proof import StepProof
+from engine.league.results import RoundResult
+from engine.runtime import Runtime
+
+STEPS: tuple[tuple[str, str, str], ...] = (
+    ("devnet", "Start the devnet", "A local Ethereum chain, so that stakes and proofs are real and free."),
+    ("contracts", "Deploy the contracts", "The vault holds stakes, the anchor holds each round's root."),
+    ("agents", "Admit the sample agents", "Every module passes the gate: no imports, metered gas, bounded memory."),
+    ("round", "Play and anchor a round", "All matches are committed by one root on chain."),
+    ("verify", "Verify a match", "Playing a bundle again must give the same trace, byte for byte."),
+    ("proof", "Prove a step on chain", "The contract checks one step against the root; a tampered one fails."),
+    ("claim", "Catch a false claim", "A claimed score that the replay does not give is slashed and disqualified."),
+    ("settle", "Settle the round", "Rewards by rank, credited once, equal in ledger and contract to the wei."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoStep:
+    """A step of the demo as it goes: ``state`` is running, done or failed; ``result`` says what came out."""
+
+    key: str
+    state: str
+    result: str = ""
+
+
+class Demo:
+    """Runs the steps in order. ``report`` hears of each."""
+
+    def __init__(self, runtime: Runtime, report: Callable[[DemoStep], None] = lambda step: None) -> None:
+        self._runtime = runtime
+        self._report = report
+        self._facts: dict[str, Any] = {}
+        self._round: RoundResult | None = None
+        self._bundle: Path | None = None
+
+    async def run(self) -> dict[str, Any]:
+        """Run all steps and return the facts as a JSON-ready object. Raises EngineError where one fails."""
+        work = (
+            self._start_devnet,
+            self._deploy,
+            self._admit,
+            self._play,
+            self._verify,
+            self._prove,
+            self._catch,
+            self._settle,
+        )
+        for (key, _, _), step in zip(STEPS, work, strict=True):
+            self._report(DemoStep(key, "running"))
+            try:
+                result = await step()
+            except EngineError as error:
+                self._report(DemoStep(key, "failed", str(error)))
+                raise
+            self._report(DemoStep(key, "done", result))
+        return {"ok": True, **self._facts}
+
+    async def _start_devnet(self) -> str:
+        status = await self._runtime.devnet.up()
+        self._facts["devnet"] = {"url": status.url, "chain_id": status.chain_id, "version": status.version}
+        return f"{status.version} at {status.url}"
+
+    async def _deploy(self) -> str:
+        chain = await self._runtime.chain()
+        contracts = {contract.name: contract.address for contract in chain.deployment.contracts}
+        self._facts["contracts"] = contracts
+        return ", ".join(f"{name} at {address}" for name, address in contracts.items())
+
+    async def _admit(self) -> str:
+        admissions = await self._runtime.league.admit(_samples())
+        self._facts["agents"] = [admission.verdict.to_json() for admission in admissions]
+        return f"{sum(admission.verdict.accepted for admission in admissions)} of {len(admissions)} admitted"
+
+    async def _play(self) -> str:
+        entries = tuple(AgentEntry(path) for path in _samples())
+        config = RoundConfig(name="demo", matches=10, seed=2026, agents=entries)
+        result = await self._runtime.league.run_round(config, anchor=True)
+        if result.anchored is None:
+            raise EngineError("The round is not anchored", "its transaction is not mined")
+        self._round = result
+        self._facts["round"] = result.to_json()
+        winner = result.standings[0]
+        return f"{result.done} matches; {winner.agent} leads with {winner.score}; root {result.anchored.root[:16]}..."
+
+    async def _verify(self) -> str:
+        """Replay a match of the winner from its bundle, and one with a flipped byte, which must be refused."""
+        league, played = self._runtime.league, self._require_round()
+        seat = played.standings[0].seat
+        fixture = next(m.fixture for m in league.history.matches(played.round_id) if m.a == seat)
+        self._bundle = await league.bundle(played.round_id, fixture)
+        verification = await league.verify(self._bundle)
+        verification.require(self._bundle.name)
+        refused = self._refuses_flipped_byte(self._bundle)
+        self._facts["verification"] = {"bundle": str(self._bundle), "ok": True, "flipped_byte": refused}
+        return f"{self._bundle.name} verifies; with a flipped byte: {refused}"
+
+    def _refuses_flipped_byte(self, path: Path) -> str:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        try:
+            Bundle.decode(bytes(data))
+        except VerificationError as error:
+            return error.why
+        raise VerificationError("A bundle with a flipped byte was accepted")
+
+    async def _prove(self) -> str:
+        chain, history = await self._runtime.chain(), self._runtime.league.history
+        proof = StepProof.of(self._require_bundle(), 0)
+        good = await verify_on_chain(chain, history, proof)
+        bad = await verify_on_chain(chain, history, replace(proof, action=(proof.action or 0) + 1))
+        self._facts["proof"] = {"contract": good.contract, "block": good.block, "good": good.holds, "bad": bad.holds}
+        self._require_verdicts(good, bad)
+        return f"step 0 holds at block {good.block}; with another action it does not"
+
+    def _require_verdicts(self, good: ChainVerdict, bad: ChainVerdict) -> None:
+        if not good.holds or bad.holds:
+            raise VerificationError("The contract's verdict is wrong", f"good: {good.holds}, tampered: {bad.holds}")
+
+    async def _catch(self) -> str:
+        """Claim five points more than the replay gives, as a dishonest owner would."""
+        played, bundle = self._require_round(), self._require_bundle()
+        match = bundle.match.model_copy(update={"scores": [score + 5 for score in bundle.match.scores]})
+        path = self._runtime.data.bundles / f"{played.round_id[:12]}-false-claim.nets"
+        write_bundle(path, replace(bundle, match=match))
+        outcome = await self._runtime.league.submit_claim(played.round_id, path)
+        self._facts["claim"] = outcome.to_json()
+        if outcome.slashed is None:
+            raise VerificationError("A false claim was not slashed", outcome.note)
+        return f"{outcome.agent} claimed {outcome.claimed}, replayed {outcome.replayed}: slashed and disqualified"
+
+    async def _settle(self) -> str:
+        league, chain = self._runtime.league, await self._runtime.chain()
+        result = await league.settle(self._require_round().round_id)
+        rows = await league.stakes(chain)
+        self._facts["settled"] = {"standings": result.to_json()["standings"], "stakes": [row.to_json() for row in rows]}
+        wrong = [row.name for row in rows if row.differs]
+        if wrong:
+            raise VerificationError("Ledger and contract differ", ", ".join(wrong))
+        return f"{sum(line.reward_wei > 0 for line in result.standings)} agents rewarded; ledger equals contract"
+
+    def _require_round(self) -> RoundResult:
+        assert self._round is not None
+        return self._round
+
+    def _require_bundle(self) -> Bundle:
+        assert self._bundle is not None
+        return read_bundle(self._bundle)
+
+
+def _samples() -> list[Path]:
+    return sorted((assets_dir() / "agents").glob("*.wasm"))
