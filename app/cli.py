@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 
 from app.commands import bench, demo, devnet, doctor, gui, league, matches, modules, stakes, traces
-from app.commands.output import Output, report
+from app.commands.output import INTERRUPTED, Output, report
 
 cli = typer.Typer(
     name="nashboard",
@@ -111,4 +111,6 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except BaseException as error:  # the one place where every failure becomes text and an exit status
         return report(error, output)
+    if status == INTERRUPTED:  # the parser turns a KeyboardInterrupt into this status
+        return report(KeyboardInterrupt(), output)
     return status if isinstance(status, int) else 0
