@@ -48,6 +48,11 @@ contract GasTest is LeagueFixture, Test {
         }
     }
 
+    function testRuntimeCodeStaysSmall() public view {
+        assertLe(address(anchor).code.length, 20_000);
+        assertLe(address(vault).code.length, 20_000);
+    }
+
     function testPost32() public {
         postAs(poster, round, 1 ether);
         assertLe(vm.snapshotGasLastCall("league", "post of 32 agents"), 165_000);

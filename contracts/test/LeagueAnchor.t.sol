@@ -590,11 +590,6 @@ contract LeagueAnchorTest is LeagueFixture, Test {
         new LeagueAnchor(admin, hasty, WINDOW, EXPOSURE, PENALTY, REPORTER_BPS);
     }
 
-    function testRuntimeCodeStaysSmall() public view {
-        assertLe(address(anchor).code.length, 20_000);
-        assertLe(address(vault).code.length, 20_000);
-    }
-
     // Helpers; the external ones give expectRevert one call to watch.
 
     function postExternal(address from, Round memory round) external {
