@@ -8,6 +8,7 @@ import importlib
 import logging
 import signal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer, QUrl
 from PySide6.QtGui import QDesktopServices
@@ -24,6 +25,9 @@ from engine.core.errors import EngineError
 from engine.core.paths import DataDir
 from widgets.theme import apply_theme
 
+if TYPE_CHECKING:
+    from app.wiring import Wiring
+
 _log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -38,6 +42,7 @@ class Console:
         self._closing = asyncio.Event()
         self._ready = asyncio.Event()
         self._failed = False
+        self.wiring: Wiring | None = None
         self.settings_file = SettingsFile(data.root)
         self.settings, self._told = self.settings_file.load()
         self.crashes = CrashHandler(data.logs, self._show_crash)
@@ -95,15 +100,14 @@ class Console:
         from app.wiring import Wiring
         from engine.runtime import Runtime
 
-        anvil = Path(self.settings.anvil_path).expanduser() if self.settings.anvil_path else None
         try:
-            runtime = await Runtime.open(self.data, workers=self.settings.workers or None, anvil=anvil)
+            runtime = await Runtime.open(self.data, workers=self.settings.workers or None, anvil=self.settings.anvil)
         except EngineError as error:
             await self._fatal(error)
             return
         async with runtime:
             bridge = Bridge(runtime.bus, notify=self.window.notices.show_notice, crash=self.crashes.report)
-            wiring = Wiring(self, runtime, bridge)
+            wiring = self.wiring = Wiring(self, runtime, bridge)
             try:
                 wiring.build()
                 if self._told:
@@ -117,6 +121,7 @@ class Console:
                 self.window.hide()
                 await bridge.close()
                 await wiring.close()
+                self.wiring = None
 
     async def _fatal(self, error: EngineError) -> None:
         """Say why the console cannot work here, then leave."""

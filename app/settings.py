@@ -28,7 +28,11 @@ class Settings(BaseModel):
     devnet_port: int | None = Field(default=None, ge=1024, le=65535)
     chain_id: int = Field(default=31337, ge=1, le=2**31 - 1)
     confirm_chain_actions: bool = True
-    welcomed: bool = False
+
+    @property
+    def anvil(self) -> Path | None:
+        """The Anvil to use, None to search for one."""
+        return Path(self.anvil_path).expanduser() if self.anvil_path else None
 
 
 class SettingsFile:

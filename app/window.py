@@ -6,18 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QSettings, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QGuiApplication
+from PySide6.QtGui import QCloseEvent, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from app.errors import Notice
 from widgets.basics import column, label, row, tool_button
 from widgets.icons import app_icon
-from widgets.jobs import JobsTray
+from widgets.jobs import JobsState, JobsTray
 from widgets.nav import NavBar, NavItem, NavState, StatusStrip
 from widgets.panels import Action, Banner, BannerState
 
 BANNERS = 3
 GOOD_NEWS_MS = 9000
+NARROW = 1160
 PAGES = (
     ("overview", "Overview"),
     ("devnet", "Devnet"),
@@ -103,6 +104,7 @@ class MainWindow(QMainWindow):
         self._pages: dict[str, QWidget] = {}
         self._current = "overview"
         self._collapsed = self._geometry.value("collapsed", "false") == "true"
+        self._narrow = False
         self._badges: dict[str, tuple[str, str]] = {}
         self._build()
         self._restore()
@@ -118,6 +120,7 @@ class MainWindow(QMainWindow):
         layout.addWidget(self.notices)
         layout.addWidget(self.stack, 1)
         layout.addWidget(self.tray)
+        self.tray.hide()
         frame = QWidget()
         across = row(spacing=0)
         across.addWidget(self.nav)
@@ -157,6 +160,19 @@ class MainWindow(QMainWindow):
         """Mark a page in the sidebar ('' takes the mark away)."""
         if self._badges.get(key) != (text, kind):
             self._badges[key] = (text, kind)
+            self._show_nav()
+
+    def set_jobs(self, state: JobsState) -> None:
+        """Show the running jobs; without any the tray takes no room."""
+        self.tray.set_state(state)
+        self.tray.setVisible(bool(state.jobs))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Collapse the sidebar by itself where the window is narrow."""
+        super().resizeEvent(event)
+        narrow = self.width() < NARROW
+        if narrow != self._narrow:
+            self._narrow = narrow
             self._show_nav()
 
     def guard_close(self, may_close: Callable[[], bool]) -> None:
@@ -200,7 +216,7 @@ class MainWindow(QMainWindow):
             badge, kind = self._badges.get(key, ("", "neutral"))
             items.append(NavItem(key, title, key, badge, kind, f"Ctrl+{number}"))
         items.append(NavItem("settings", "Settings", "settings", shortcut="Ctrl+,", section="bottom"))
-        self.nav.set_state(NavState(tuple(items), self._current, self._collapsed))
+        self.nav.set_state(NavState(tuple(items), self._current, self._collapsed or self._narrow))
 
     def _collapse(self, collapsed: bool) -> None:
         self._collapsed = collapsed

@@ -201,7 +201,7 @@ class Wiring:
             )
             for job in state.jobs
         )
-        self.window.tray.set_state(TrayState(rows))
+        self.window.set_jobs(TrayState(rows))
 
     def _on_overview(self, state: OverviewState) -> None:
         tiles = (
@@ -333,7 +333,7 @@ class Wiring:
 
     def _on_settings(self, settings: Any) -> None:
         self.console.save_settings(settings)
-        self.runtime.devnet.binary = Path(settings.anvil_path).expanduser() if settings.anvil_path else None
+        self.runtime.devnet.binary = settings.anvil
 
     def _open_dialog(self) -> None:
         filters = "Bundles and agents (*.nets *.wasm);;Match bundles (*.nets);;Agents (*.wasm)"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtCore import QSize, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QLineEdit, QWidget
 
 from app.links import Place
-from widgets.basics import Page, row
+from widgets.basics import Page
 from widgets.icons import icon
 from widgets.labels import SectionHeader
 
@@ -60,11 +61,36 @@ def search_field(hint: str, on_text: Callable[[str], None]) -> QLineEdit:
     return field
 
 
-def side_by_side(*widgets: QWidget, stretches: tuple[int, ...] = ()) -> QWidget:
-    """Return a widget that holds others beside each other."""
-    holder = QWidget()
-    layout = row(spacing=16)
-    for index, widget in enumerate(widgets):
-        layout.addWidget(widget, stretches[index] if index < len(stretches) else 1)
-    holder.setLayout(layout)
-    return holder
+class SideBySide(QWidget):
+    """Widgets beside each other while there is room, below each other when there is not."""
+
+    def __init__(self, widgets: Sequence[QWidget], stretches: Sequence[int], narrow: int) -> None:
+        super().__init__()
+        self._narrow = narrow
+        self._layout = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(16)
+        for index, widget in enumerate(widgets):
+            self._layout.addWidget(widget, stretches[index] if index < len(stretches) else 1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Turn the layout where the width asks for it."""
+        super().resizeEvent(event)
+        down = self.width() < self._narrow
+        wanted = QBoxLayout.Direction.TopToBottom if down else QBoxLayout.Direction.LeftToRight
+        if self._layout.direction() != wanted:
+            self._layout.setDirection(wanted)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width of the widest alone: the others can go below it."""
+        widest = max((self._layout.itemAt(i).minimumSize().width() for i in range(self._layout.count())), default=0)
+        return QSize(widest, super().minimumSizeHint().height())
+
+    def setMargins(self, left: int, top: int, right: int, bottom: int) -> None:
+        """Set the outer margins."""
+        self._layout.setContentsMargins(left, top, right, bottom)
+
+
+def side_by_side(*widgets: QWidget, stretches: tuple[int, ...] = (), narrow: int = 860) -> SideBySide:
+    """Return a widget that holds others beside each other, or below each other under ``narrow`` pixels."""
+    return SideBySide(widgets, stretches, narrow)

@@ -96,7 +96,7 @@ class DevnetPage(ConsolePage):
         )
         self._gas = LinePlot()
         self._log = LogView(capacity=100_000)
-        self._tabs = QTabWidget()
+        self.tabs = QTabWidget()
         self._build()
         self.keep(model.observe(self._show))
 
@@ -114,8 +114,8 @@ class DevnetPage(ConsolePage):
         contracts.add(self._contract_table, 1)
         self.add(side_by_side(node, contracts, stretches=(2, 3)))
         self.add(self._detail)
-        self._tabs.setDocumentMode(True)
-        self._tabs.setAccessibleName("Parts of the chain")
+        self.tabs.setDocumentMode(True)
+        self.tabs.setAccessibleName("Parts of the chain")
         for title, tab in (
             (
                 "Transactions",
@@ -126,9 +126,9 @@ class DevnetPage(ConsolePage):
             ("Gas", self._gas),
             ("Node log", self._log),
         ):
-            self._tabs.addTab(tab, title)
-        self._tabs.setMinimumHeight(360)
-        self.add(self._tabs, 1)
+            self.tabs.addTab(tab, title)
+        self.tabs.setMinimumHeight(360)
+        self.add(self.tabs, 1)
         self._connect()
 
     def _connect(self) -> None:
@@ -221,7 +221,7 @@ class DevnetPage(ConsolePage):
         names = {"tx": 0, "block": 1, "address": 0}
         if place.kind not in names:
             return
-        self._tabs.setCurrentIndex(names[place.kind])
+        self.tabs.setCurrentIndex(names[place.kind])
         feed = self._model.feed
         if place.kind == "tx":
             self._transactions.set_filter("")
@@ -234,7 +234,7 @@ class DevnetPage(ConsolePage):
         elif place.kind == "block":
             self._blocks.select((int(place.name),))
         else:
-            fields = self._tabs.widget(0).findChildren(type(search_field("", lambda text: None)))
+            fields = self.tabs.widget(0).findChildren(type(search_field("", lambda text: None)))
             if fields:
                 fields[0].setText(place.name)
 
@@ -242,7 +242,7 @@ class DevnetPage(ConsolePage):
         """Filter the tab shown."""
         from PySide6.QtWidgets import QLineEdit
 
-        field = self._tabs.currentWidget().findChild(QLineEdit)
+        field = self.tabs.currentWidget().findChild(QLineEdit)
         if field is not None:
             field.setFocus()
             field.selectAll()

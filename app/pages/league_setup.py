@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox, QWidget
+from PySide6.QtWidgets import QCheckBox
 
 from app.formats import short, size
 from app.links import address_link
@@ -129,9 +129,9 @@ class SetupCard(Card):
             "name": TextField("League", state.name, help="Rounds of one league are numbered"),
             "system": ChoiceField("System", (("snake", "Snake"),), value="snake"),
             "tier": ChoiceField("Tier", tuple((t.id, t.text) for t in tier_choices()), value=state.tier),
-            "matches": IntField("Matches an agent", state.matches, low=1, high=100_000),
+            "matches": IntField("Matches an agent", state.matches, minimum=1, maximum=100_000),
             "seed": SeedField("Seed", state.seed),
-            "budget": IntField("Gas a decision", state.budget, low=1, high=2**31 - 1),
+            "budget": IntField("Gas a decision", state.budget, minimum=1, maximum=2**31 - 1),
             "stake_wei": EthField("Stake of a newcomer", state.stake_wei),
             "reward_wei": EthField("Base reward", state.reward_wei),
         }
@@ -163,10 +163,9 @@ class SetupCard(Card):
         self._run.clicked.connect(self.runRequested)
 
     def _on_changed(self) -> None:
-        if self._form.valid:
-            self._model.edit(self._form.values(), True)
-        else:
-            self._model.edit({}, False)
+        values = self._form.values()
+        readable = {name: value for name, value in values.items() if value is not None}
+        self._model.edit(readable, len(readable) == len(values))
 
     def _show(self, state: SetupState) -> None:
         if state.revision != self._revision:
@@ -186,14 +185,3 @@ class SetupCard(Card):
     def set_running(self, running: bool) -> None:
         """Refuse a second round while one is played."""
         self._run.setEnabled(not running and self._model.state.ready)
-
-
-def setup_tab(roster: RosterCard, setup: SetupCard) -> QWidget:
-    """Return the tab."""
-    holder = QWidget()
-    layout = row(spacing=16)
-    layout.setContentsMargins(0, 16, 0, 0)
-    layout.addWidget(roster, 3)
-    layout.addWidget(setup, 2)
-    holder.setLayout(layout)
-    return holder

@@ -11,7 +11,7 @@ from app.links import Place
 from app.pages.base import ConsolePage, side_by_side
 from app.pages.league_money import ClaimsCard, SettlementCard, StakesCard
 from app.pages.league_round import RoundCard
-from app.pages.league_setup import RosterCard, SetupCard, setup_tab
+from app.pages.league_setup import RosterCard, SetupCard
 from app.viewmodels.roster import RosterViewModel
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
 from app.viewmodels.setup import SetupViewModel
@@ -48,7 +48,7 @@ class LeaguesPage(ConsolePage):
         self.tabs = QTabWidget()
         self.tabs.setDocumentMode(True)
         self.tabs.setAccessibleName("Parts of the league")
-        self.tabs.addTab(setup_tab(self.roster, self.setup), "Set up")
+        self.tabs.addTab(_padded(self.roster, self.setup), "Set up")
         self.tabs.addTab(_padded(self.round), "Round")
         self.tabs.addTab(_padded(self.settlement, self.claims), "Settlement")
         self.tabs.addTab(_padded(self.stakes), "Stakes")
@@ -122,7 +122,5 @@ class LeaguesPage(ConsolePage):
 
 def _padded(*cards: QWidget) -> QWidget:
     holder = side_by_side(*cards, stretches=(3, 2))
-    layout = holder.layout()
-    assert layout is not None
-    layout.setContentsMargins(0, 16, 0, 0)
+    holder.setMargins(0, 16, 0, 0)
     return holder

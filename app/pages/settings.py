@@ -33,7 +33,9 @@ class SettingsDialog(Dialog):
         self._on_change = on_change
         self.setMinimumWidth(560)
         self._theme = ChoiceField("Theme", THEMES, value=settings.theme)
-        self._workers = IntField("Worker processes", settings.workers, low=0, high=256, help="0: one a processor")
+        self._workers = IntField(
+            "Worker processes", settings.workers, minimum=0, maximum=256, help="0: one a processor"
+        )
         self._anvil = TextField(
             "Anvil program", settings.anvil_path, help="Empty: search the usual places", required=False
         )

@@ -27,11 +27,19 @@ class ChainCheck:
     step: int = -1
 
 
-async def check_on_chain(runtime: Runtime, bundle: Bundle, proof: ProofWalk, round_id: str) -> ChainCheck:
-    """Call LeagueAnchor.verifyTrace for the step as it is shown, edits included. Raises EngineError."""
-    stored, index = _find(runtime, bundle, round_id)
+async def check_on_chain(runtime: Runtime, bundle: Bundle, proof: ProofWalk) -> ChainCheck:
+    """Call LeagueAnchor.verifyTrace for the leaf as it is shown, edits included. Raises EngineError.
+
+    :func:`engine.league.anchored.verify_on_chain` asks for a step as recorded; here the operator may have changed it.
+    """
+    found = runtime.league.history.by_commitment(bundle.commitment)
+    if found is None:
+        raise EngineError("The match is in no round here", "no stored match has its commitment")
+    stored = StoredRound.load(runtime.league.history, found[0])
+    if runtime.league.round(found[0]).anchored is None:
+        raise EngineError("The round of this match is not anchored", "", "Run rounds with anchoring on.")
     chain = await runtime.chain()
-    siblings = [bytes.fromhex(line.sibling) for line in proof.lines]
+    index = stored.leaf_index(found[1])
     answer = await chain.anchor.verify_trace(
         stored.commitment_id(chain.operator),
         stored.commitment.leaves[index].as_tuple(),
@@ -42,24 +50,8 @@ async def check_on_chain(runtime: Runtime, bundle: Bundle, proof: ProofWalk, rou
         int.from_bytes(proof.leaf[:8], "big"),
         proof.leaf[8:40],
         proof.leaf[40:72],
-        siblings,
+        [bytes.fromhex(line.sibling) for line in proof.lines],
     )
     block = await chain.block_number()
     name = f"{stored.row.name} #{stored.row.number}"
     return ChainCheck(bool(answer), chain.anchor.address, block, name, index)
-
-
-def _find(runtime: Runtime, bundle: Bundle, round_id: str) -> tuple[StoredRound, int]:
-    """Return the anchored round that holds the match, and its leaf's index."""
-    history = runtime.league.history
-    ids = [round_id] if round_id else [row.round_id for row in history.rounds()]
-    for candidate in ids:
-        stored = StoredRound.load(history, candidate)
-        for index, match in enumerate(stored.matches):
-            if match.commitment == bundle.commitment:
-                if runtime.league.round(candidate).anchored is None:
-                    raise EngineError("The round of this match is not anchored", "", "Run it with anchoring on.")
-                return stored, index
-    raise EngineError(
-        "The match belongs to no round of this data directory", "its commitment is not among the stored ones"
-    )

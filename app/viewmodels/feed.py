@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from engine.chain.abi import decode_call, explain_revert
-from engine.chain.errors import RpcError
+from engine.chain.abi import decode_call
+from engine.chain.explorer import Explorer
 from engine.chain.rpc import Rpc
+from engine.core.errors import EngineError
 
 KEPT = 100_000
 FEW, MANY = 150, 400  # transactions an answer: grow the next piece below, shrink it above
@@ -53,6 +54,7 @@ class ChainFeed:
         self.transactions: deque[TxRow] = deque(maxlen=KEPT)
         self.revision = 0
         self.rpc = Rpc(url)
+        self._explorer = Explorer(self.rpc)
         self._next = 0
         self._piece = 8
 
@@ -116,27 +118,11 @@ class ChainFeed:
         )
 
     async def _explained(self, row: TxRow) -> TxRow:
-        """Return the row with the name of the innermost call that reverted and its decoded reason."""
-        why = "reverted"
-        with contextlib.suppress(RpcError, KeyError, ValueError):
-            trace = await self.rpc.request("debug_traceTransaction", row.hash, {"tracer": "callTracer"})
-            failed = list(_reverting(trace))[-1:]
-            for call in failed:
-                inner = decode_call(_bytes(call.get("input")))
-                reason, _ = explain_revert(_bytes(call.get("output")))
-                why = f"{inner.contract}.{inner.name}: {reason}" if inner is not None else reason
-        return TxRow(
-            row.hash, row.block, row.sender, row.to, row.call, row.detail, row.value, row.gas, row.ok, why
-        )  # fmt: skip
-
-
-def _reverting(call: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """Yield the chain of reverted calls, outermost first."""
-    if call.get("error"):
-        yield call
-        for inner in call.get("calls", ()):
-            if inner.get("error"):
-                yield from _reverting(inner)
+        """Return the row with the innermost call that reverted and its decoded reason."""
+        found = None
+        with contextlib.suppress(EngineError):
+            found = await self._explorer.transaction(row.hash)
+        return replace(row, error=found.error if found is not None and found.error else "reverted")
 
 
 def _transaction(raw: Mapping[str, Any], receipt: Mapping[str, Any]) -> TxRow:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from engine.league.cache import write_atomically
 from engine.league.config import AgentEntry
+from engine.league.roster import Roster
 
 if TYPE_CHECKING:
     from app.viewmodels.roster import AgentRow
@@ -19,11 +20,11 @@ def write_league_file(path: Path, setup: SetupViewModel, runtime: Runtime, agent
     """Write ``path`` and the agents' modules into a folder of its name; return how many. Raises EngineError, OSError."""
     folder = path.parent / f"{path.stem}-agents"
     folder.mkdir(parents=True, exist_ok=True)
+    roster = Roster(runtime.store, runtime.wallet.address)
     entries = []
     for agent in agents:
-        module = runtime.league.module(agent.sha256)
         target = folder / f"{_plain(agent.name)}-{agent.sha256[:8]}.wasm"
-        write_atomically(target, module, mode=0o644)
+        write_atomically(target, roster.original(agent.sha256), mode=0o644)
         entries.append(AgentEntry(target, agent.name, agent.owner))
     text = setup.config(tuple(entries), 1).to_toml(path.parent)
     write_atomically(path, text.encode(), mode=0o644)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from app.formats import count, plural
 from app.links import Place, round_link
 from app.viewmodels.base import ViewModel
 from engine.core.errors import EngineError
+from engine.demo import STEPS, Demo, DemoStep
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
@@ -16,14 +18,6 @@ if TYPE_CHECKING:
     from app.viewmodels.roster import RosterState, RosterViewModel
     from app.viewmodels.rounds import RoundsState, RoundsViewModel
     from engine.runtime import Runtime
-
-DEMO_STEPS = (
-    ("start", "Start a local chain", "One Anvil node on this machine, with funded development accounts"),
-    ("deploy", "Deploy the contracts", "StakeVault holds the stakes, LeagueAnchor the results"),
-    ("league", "Play a league round", "The sample agents play Snake in the sandbox; every match is hashed"),
-    ("settle", "Anchor and settle", "One root on chain; rewards by rank, to the wei"),
-    ("verify", "Verify", "Matches are played again, and a step is proved against the chain"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +32,8 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
-class DemoStep:
-    """One step of the guided demo. ``state`` is pending, running, done or failed."""
+class StepView:
+    """One step of the guided demo. ``state`` is pending, running, done or failed; ``detail`` what came out."""
 
     key: str
     title: str
@@ -65,7 +59,7 @@ class OverviewState:
     contracts: Tile = Tile("Contracts", "None")
     agents: Tile = Tile("Agents", "0")
     last_round: Tile = Tile("Last round", "None")
-    demo: tuple[DemoStep, ...] = tuple(DemoStep(*step) for step in DEMO_STEPS)
+    demo: tuple[StepView, ...] = tuple(StepView(*step) for step in STEPS)
     demo_state: str = "idle"
     rounds: tuple[Any, ...] = ()
     recovery: Recovery | None = None
@@ -106,7 +100,7 @@ class OverviewViewModel(ViewModel[OverviewState]):
         """Run the guided demo, unattended; a second press does nothing while it runs."""
         if self.state.demo_state == "running":
             return
-        self.update(demo=tuple(DemoStep(*step) for step in DEMO_STEPS), demo_state="running")
+        self.update(demo=tuple(StepView(*step) for step in STEPS), demo_state="running")
         self.start(self._demo(), "The demo", key="demo")
 
     def cancel_demo(self) -> None:
@@ -117,28 +111,24 @@ class OverviewViewModel(ViewModel[OverviewState]):
     async def _demo(self) -> None:
         outcome = "failed"
         try:
-            self._demo_job = self._runtime.jobs.start("Guided demo", lambda job: self._runtime.demo(self._on_demo))
+            demo = Demo(self._runtime, self._on_demo)
+            self._demo_job = self._runtime.jobs.start("Guided demo", lambda job: demo.run())
             await self._demo_job.result()
             outcome = "done"
+        except asyncio.CancelledError:
+            outcome = "idle"
         finally:
             self._demo_job = None
-            steps = self.state.demo
-            state = "done" if outcome == "done" else "failed"
-            self.update(
-                demo=tuple(_ended(step, state) for step in steps),
-                demo_state=outcome,
-            )
+            stopped = tuple(replace(s, state="failed") if s.state == "running" else s for s in self.state.demo)
+            self.update(demo=stopped, demo_state=outcome)
+            self._rounds.came_to_rest()
 
-    def _on_demo(self, key: str, detail: str) -> None:
-        """Take the demo's word that it reached the step ``key``."""
-        steps = []
-        reached = False
-        for step in self.state.demo:
-            if step.key == key:
-                steps.append(DemoStep(step.key, step.title, step.text, "running", detail))
-                reached = True
-            else:
-                steps.append(step if reached else DemoStep(step.key, step.title, step.text, "done", step.detail))
+    def _on_demo(self, step: DemoStep) -> None:
+        """Take the demo's word on a step."""
+        steps = (
+            replace(known, state=step.state, detail=step.result) if known.key == step.key else known
+            for known in self.state.demo
+        )
         self.update(demo=tuple(steps))
 
     def _unfinished(self) -> Recovery | None:
@@ -193,9 +183,3 @@ class OverviewViewModel(ViewModel[OverviewState]):
             round_link(last.round_id),
         )
         self.update(rounds=state.rounds[:8], last_round=tile)
-
-
-def _ended(step: DemoStep, state: str) -> DemoStep:
-    if step.state == "running" or (state == "done" and step.state == "pending"):
-        return DemoStep(step.key, step.title, step.text, state, step.detail)
-    return step

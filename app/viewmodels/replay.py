@@ -19,7 +19,6 @@ from engine.league.cache import write_atomically
 from engine.league.proof import StepProof
 from engine.league.replay import Replay
 from engine.league.sandbox import Sandbox
-from engine.league.verify import verify_file
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
@@ -262,7 +261,7 @@ class ReplayViewModel(ViewModel[ReplayState]):
 
     async def _verify(self, path: Path) -> None:
         try:
-            result = await asyncio.to_thread(verify_file, path, self._runtime.data.cache)
+            result = await self._runtime.league.verify(path)
         except EngineError as error:
             self.update(verify=VerifyState("failed", str(error)))
             return
@@ -278,7 +277,7 @@ class ReplayViewModel(ViewModel[ReplayState]):
 
     async def _verify_on_chain(self, state: ReplayState, bundle: Bundle) -> None:
         assert state.proof is not None
-        check = await check_on_chain(self._runtime, bundle, state.proof, state.round_id)
+        check = await check_on_chain(self._runtime, bundle, state.proof)
         self.update(chain=replace(check, step=state.proof.index))
 
 

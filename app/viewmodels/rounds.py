@@ -105,6 +105,12 @@ class RoundsViewModel(ViewModel[RoundsState]):
 
         self._play("Resume the round", play, "")
 
+    def came_to_rest(self) -> None:
+        """Take note that work which plays rounds elsewhere (the demo) has ended, however it did."""
+        if self._control is None:
+            self.update(run=RunView())
+            self.refresh()
+
     def stop_after_current(self) -> None:
         """Store what is being played, then stop."""
         self._stop(lambda control: control.stop_after_current())
@@ -195,6 +201,8 @@ class RoundsViewModel(ViewModel[RoundsState]):
 
     def _on_changed(self, event: RoundChanged) -> None:
         self.update(rounds=tuple(self._runtime.league.rounds()))
+        if self._control is None and self.state.run.round_id == event.round_id:
+            self.update(run=RunView())
         if event.round_id == self.state.selected and self.state.run.state == "idle":
             self.select(event.round_id)
 
