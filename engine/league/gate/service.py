@@ -53,6 +53,7 @@ class SyncGate:
         self._connection: Connection | None = None
         self._known: OrderedDict[tuple[str, str], Verdict] = OrderedDict()
         self._closed = False
+        self._aborted = False
 
     def __enter__(self) -> SyncGate:
         return self
@@ -73,6 +74,7 @@ class SyncGate:
 
     def abort(self) -> None:
         """End a check that is running in another thread, now; it gives a rejection that is not remembered."""
+        self._aborted = True
         process = self._process
         if process is not None and process.is_alive():
             process.kill()
@@ -91,7 +93,13 @@ class SyncGate:
             known = self._known.get((digest, kind))
             if known is not None:
                 return replace(known, name=name)
+            self._aborted = False
             verdict, final = self._ask(data, digest, kind, name)
+            if verdict is None and not self._aborted:
+                # Killed from outside, perhaps while idle: that says nothing about the file. Once more.
+                verdict, final = self._ask(data, digest, kind, name)
+            if verdict is None:
+                return Verdict(name, digest, False, "the check was ended from outside", kind)
             if final:
                 self._remember(verdict)
             return verdict
@@ -111,8 +119,8 @@ class SyncGate:
             return Verdict(path.name, "", False, f"cannot be read: {error.strerror or error}", kind)
         return self.check(data, kind, path.name)
 
-    def _ask(self, data: bytes, digest: str, kind: str, name: str) -> tuple[Verdict, bool]:
-        """Return the verdict and whether it depends on the file alone."""
+    def _ask(self, data: bytes, digest: str, kind: str, name: str) -> tuple[Verdict | None, bool]:
+        """Return the verdict, None when the child was killed, and whether it depends on the file alone."""
         connection = self._start()
         try:
             connection.send_bytes(json.dumps({"kind": kind}).encode())
@@ -124,7 +132,8 @@ class SyncGate:
             answer: dict[str, Any] = json.loads(connection.recv_bytes())
             module = connection.recv_bytes()
         except (EOFError, OSError):
-            return Verdict(name, digest, False, self._autopsy(), kind), False
+            reason = self._autopsy()
+            return (Verdict(name, digest, False, reason, kind) if reason else None), False
         if "bug" in answer:
             _log.error("the gate failed on %s (%s): %s", name, digest, answer["bug"])
         if not answer["accepted"]:
@@ -133,7 +142,7 @@ class SyncGate:
         return Verdict(name, digest, True, "", kind, str(answer["abi"]), module, spec), True
 
     def _autopsy(self) -> str:
-        """Return the reason to give when the child died of a file."""
+        """Return the reason to give when the child died of a file, empty when something else killed it."""
         process = self._process
         code: int | None = None
         if process is not None:
@@ -144,7 +153,9 @@ class SyncGate:
             return f"checking it took more than {self._limits.cpu_seconds} s of processor time"
         if code == -signal.SIGABRT:
             return f"checking it took more than {self._limits.memory_bytes >> 20} MiB of memory"
-        return f"the check was ended ({_exit_text(code)})"
+        if code is None or code in (-signal.SIGKILL, -signal.SIGTERM):
+            return ""
+        return f"the check broke off ({_exit_text(code)})"
 
     def _remember(self, verdict: Verdict) -> None:
         self._known[verdict.sha256, verdict.kind] = verdict
@@ -189,9 +200,7 @@ class SyncGate:
         process.close()
 
 
-def _exit_text(code: int | None) -> str:
-    if code is None:
-        return "no exit status"
+def _exit_text(code: int) -> str:
     if code >= 0:
         return f"exit status {code}"
     try:

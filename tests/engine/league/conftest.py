@@ -72,7 +72,14 @@ class Arena:
         return module + b"\0" + unsigned(len(payload)) + payload
 
     def system_file(
-        self, *, seats: int = 1, steps: int = 10, legal: bool = True, shown: str = "16", in_step: str = "", **spec: object
+        self,
+        *,
+        seats: int = 1,
+        steps: int = 10,
+        legal: bool = True,
+        shown: str = "16",
+        in_step: str = "",
+        **spec: object,
     ) -> bytes:
         source = DUEL.format(seats=seats, steps=steps, shown=shown, in_step=in_step, legal=LEGAL if legal else "")
         return self.described(self.wasm(source), seats=seats, **spec)

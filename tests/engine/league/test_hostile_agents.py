@@ -15,7 +15,7 @@ NOTHING = "(func $nothing)"
 
 def mailbox(at: str, cap: str, body: str = "(i64.const 1)", extra: str = "") -> str:
     return (
-        f'(module {MEMORY} {MAILBOX.format(at=at, cap=cap)} {extra}'
+        f"(module {MEMORY} {MAILBOX.format(at=at, cap=cap)} {extra}"
         f'(func (export "decide") (param i64) (result i64) {body}))'
     )
 
