@@ -17,7 +17,8 @@ WEI = 10**18
 MAX_U64 = 2**64 - 1
 MAX_AGENTS = 10_000
 MAX_MATCHES = 100_000
-DEFAULT_BUDGET = 200_000
+DEFAULT_BUDGET = 1_000_000
+MAX_BUDGET = 2**32 - 1
 
 
 class Tier(Enum):
@@ -74,7 +75,7 @@ class RoundConfig:
     def __post_init__(self) -> None:
         _in_range("matches", self.matches, 1, MAX_MATCHES)
         _in_range("seed", self.seed, 0, MAX_U64)
-        _in_range("budget", self.budget, 1, 2**31 - 1)
+        _in_range("budget", self.budget, 1, MAX_BUDGET)
         _in_range("stake_wei", self.stake_wei, 0, 2**127)
         _in_range("reward_wei", self.reward_wei, 0, 2**127)
         _in_range("workers", self.workers, 1, 256)

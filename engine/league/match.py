@@ -11,6 +11,7 @@ from wasmtime import TrapCode
 
 from engine.core.errors import UsageError
 from engine.core.hashing import COMMITMENT, HEADER, canonical_json, sha
+from engine.league.config import DEFAULT_BUDGET, MAX_BUDGET
 from engine.league.errors import SandboxError
 from engine.league.gate.instrument import CAUSE_OUT_OF_GAS, CAUSE_STACK
 from engine.league.gate.limits import GATE_VERSION
@@ -19,8 +20,6 @@ from engine.league.referee import FAULT, FINISHED, FLAG_FAULT, PARTY_SYSTEM, VOI
 from engine.league.sandbox import RawRun, Sandbox
 from engine.league.trace import CAUSE_NAMES, trace_root
 
-DEFAULT_BUDGET: Final = 1_000_000
-MAX_BUDGET: Final = 2**32 - 1
 _TRAP_CODES: Final = {
     TrapCode.UNREACHABLE.value: 16,
     TrapCode.MEMORY_OUT_OF_BOUNDS.value: 17,
