@@ -113,13 +113,48 @@ def _libraries() -> Iterator[Check]:
     under_x = bool(os.environ.get("DISPLAY"))
     for table, required in ((DRAWING, True), (WINDOW, under_x)):
         for library, package in table.items():
-            try:
-                ctypes.CDLL(library)
-            except OSError:
+            if _loads(library):
+                yield Check(library, True, required, "found")
+            else:
                 why = "Qt cannot draw without it." if table is DRAWING else "Windows under X need it."
                 yield Check(library, False, required, "missing", why, package)
-            else:
-                yield Check(library, True, required, "found")
+
+
+def window_problem() -> str:
+    """Return what keeps Qt from opening a window under X here, nothing when it can or when it will not use X."""
+    platform_wanted = os.environ.get("QT_QPA_PLATFORM", "")
+    name = os.environ.get("DISPLAY", "")
+    wayland = os.environ.get("WAYLAND_DISPLAY") and not platform_wanted
+    if not sys.platform.startswith("linux") or wayland or platform_wanted not in ("", "xcb") or not name:
+        return ""
+    lacking = {library: package for library, package in WINDOW.items() if not _loads(library)}
+    if lacking:
+        return f"{', '.join(lacking)} missing (Debian: apt-get install {' '.join(lacking.values())})"
+    return "" if _x_answers(name) else f"no X server answers at DISPLAY={name}"
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _x_answers(name: str) -> bool:
+    """Whether an X server lets us in. Without libX11 Qt has to find out by itself."""
+    try:
+        x11 = ctypes.CDLL("libX11.so.6")
+    except OSError:
+        return True
+    x11.XOpenDisplay.restype = ctypes.c_void_p
+    x11.XOpenDisplay.argtypes = [ctypes.c_char_p]
+    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
+    display = x11.XOpenDisplay(name.encode())
+    if display is None:
+        return False
+    x11.XCloseDisplay(display)
+    return True
 
 
 def _fonts() -> Check:
@@ -136,7 +171,10 @@ def _fonts() -> Check:
 def _display() -> Check:
     name = os.environ.get("WAYLAND_DISPLAY") or os.environ.get("DISPLAY")
     if name or not sys.platform.startswith("linux"):
-        return Check("Display", True, False, name or "the system's own")
+        problem = window_problem()
+        return Check(
+            "Display", not problem, False, problem or name or "the system's own", "Start one." if problem else ""
+        )
     return Check("Display", False, False, "none", "The console needs one; 'nashboard demo' and all commands do not.")
 
 

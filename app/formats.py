@@ -49,6 +49,13 @@ def moment(timestamp: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(timestamp)) if timestamp else ""
 
 
+def brief_moment(timestamp: float) -> str:
+    """Return a Unix time as the time of day, with the date where it is not today's."""
+    then = time.localtime(timestamp)
+    today = then[:3] == time.localtime()[:3]
+    return time.strftime("%H:%M:%S" if today else "%d %b %H:%M", then)
+
+
 def size(octets: int) -> str:
     """Return a file size."""
     if octets < 1024:

@@ -79,6 +79,8 @@ async def _prepare(wiring: Any) -> None:
 async def _pages(wiring: Any, target: Any) -> None:
     from app.links import Place
 
+    wiring.window.notices.clear()
+
     window = wiring.window
     places = [Place(key) for key in ("overview", "devnet", "replay", "logs")]
     places += [Place("leagues", f"tab/{tab}") for tab in ("setup", "round", "settlement", "stakes")]

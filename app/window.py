@@ -62,6 +62,11 @@ class NoticeStack(QWidget):
             if key and known == key:
                 self._remove(banner)
 
+    def clear(self) -> None:
+        """Take all notices away."""
+        for _, banner in tuple(self._banners):
+            self._remove(banner)
+
     def texts(self) -> list[str]:
         """Return the titles shown, newest first."""
         return [banner.accessibleName() for _, banner in self._banners]

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QStackedLay
 
 from widgets.panels import EmptyPanel, EmptyPanelState
 from widgets.table_delegate import CellDelegate
-from widgets.table_model import RAW, Column, TableModel
+from widgets.table_model import Column, TableModel
 from widgets.theme import follow
 from widgets.tokens import Tokens
 
@@ -63,7 +63,7 @@ class _View(QTableView):
         model = self.model()
         if not index.isValid() or not isinstance(model, TableModel):
             return ""
-        link, value = model.columns[index.column()].link, index.data(RAW)
+        link, value = model.columns[index.column()].link, model.raw(index)
         return link(value) if link is not None and value is not None else ""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPen
 from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
@@ -9,7 +11,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 from widgets.basics import elide_middle
 from widgets.fonts import mono_font, scaled
 from widgets.labels import paint_pill
-from widgets.table_model import RAW, Column, Index, TableModel
+from widgets.table_model import Column, Index, TableModel
 from widgets.theme import current_tokens
 
 PADDING = 12
@@ -37,7 +39,7 @@ class CellDelegate(QStyledItemDelegate):
         column = model.columns[index.column()]
         inner = rect.adjusted(PADDING, 0, -PADDING, -1)
         painter.setFont(option.font)
-        self._content(painter, inner, column, index, t.text)
+        self._content(painter, inner, column, model.raw(index), t.text)
         if option.state & QStyle.StateFlag.State_HasFocus:
             painter.setPen(QPen(QColor(t.accent), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -49,13 +51,14 @@ class CellDelegate(QStyledItemDelegate):
         text = str(index.data(Qt.ItemDataRole.DisplayRole) or "")
         return QSize(option.fontMetrics.horizontalAdvance(text) + 2 * PADDING + 28, 34)
 
-    def _content(self, painter: QPainter, inner: QRectF, column: Column, index: Index, ink: str) -> None:
-        value = index.data(RAW)
+    def _content(self, painter: QPainter, inner: QRectF, column: Column, value: Any, ink: str) -> None:
         text = column.text(value)
         t = current_tokens()
         if value is None:
             _text(painter, inner, "—", column.align, t.faint)
         elif column.kind == "pill":
+            if not text:
+                return
             kind = column.pill(value) if column.pill else "neutral"
             painter.setFont(scaled(painter.font(), -0.75, painter.font().Weight.DemiBold))
             width = min(inner.width(), painter.fontMetrics().horizontalAdvance(text) + 36)

@@ -11,7 +11,6 @@ from typing import Any
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
 Index = QModelIndex | QPersistentModelIndex
-RAW = Qt.ItemDataRole.UserRole + 1
 _ALIGN = {
     "left": Qt.AlignmentFlag.AlignLeft,
     "right": Qt.AlignmentFlag.AlignRight,
@@ -149,11 +148,13 @@ class TableModel(QAbstractTableModel):
         value = self._rows[self._order[index.row()]][index.column()]
         if role == Qt.ItemDataRole.DisplayRole or role == Qt.ItemDataRole.AccessibleTextRole:
             return column.text(value)
-        if role == RAW:
-            return value
         if role == Qt.ItemDataRole.ToolTipRole:
             return str(value) if column.kind == "hash" and value else column.text(value)
         return None
+
+    def raw(self, index: Index) -> Any:
+        """The raw value of a cell. Not a role of ``data``: a QVariant holds 64 bits, and wei take more."""
+        return self._rows[self._order[index.row()]][index.column()] if index.isValid() else None
 
     def headerData(self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """Titles and their alignment."""

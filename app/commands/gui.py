@@ -15,7 +15,7 @@ def gui(
     ] = None,
 ) -> None:
     """Open the console, with the files given."""
-    from engine.core.errors import DependencyError, UsageError
+    from engine.core.errors import UsageError
 
     paths = [path.expanduser().resolve() for path in files or []]
     for path in paths:
@@ -23,21 +23,26 @@ def gui(
             raise UsageError(f"There is no file {path}", "", "Check the path.")
         if path.suffix.lower() not in (".nets", ".wasm"):
             raise UsageError(f"{path.name} cannot be opened", "the console opens .nets and .wasm files")
-    try:
-        from app.main import display_problem, run_console
-    except ImportError as error:
-        if (error.name or "").partition(".")[0] in ("app", "engine", "widgets"):
-            raise
-        raise DependencyError(
-            "The console cannot be opened: Qt cannot be loaded",
-            str(error),
-            "See 'nashboard doctor' for what is missing. 'nashboard demo' works without a window.",
-        ) from error
-    problem = display_problem()
-    if problem:
-        raise DependencyError(
-            "The console cannot be opened: there is no display",
-            problem,
-            "Run 'nashboard demo' for the main job without a window, or 'nashboard --help' for the commands.",
-        )
+    from app.main import display_problem, run_console
+
+    _require_window(display_problem())
     raise typer.Exit(run_console(context.obj.data(), paths))
+
+
+def _require_window(problem: str | None) -> None:
+    """Raise DependencyError where no window can be opened: Qt itself would abort the program."""
+    from app.doctor import window_problem
+    from engine.core.errors import DependencyError
+
+    advice = "Run 'nashboard demo' for the main job without a window, or 'nashboard --help' for the commands."
+    if problem:
+        raise DependencyError("The console cannot be opened: there is no display", problem, advice)
+    try:
+        import PySide6.QtWidgets  # noqa: F401
+    except ImportError as error:
+        raise DependencyError(
+            "The console cannot be opened: Qt cannot be loaded", str(error), f"See 'nashboard doctor'. {advice}"
+        ) from error
+    problem = window_problem()
+    if problem:
+        raise DependencyError("The console cannot be opened", problem, f"See 'nashboard doctor'. {advice}")

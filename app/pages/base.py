@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QBoxLayout, QLineEdit, QSizePolicy, QTabWidget, QWidget
 
 from app.links import Place
 from widgets.basics import Page
@@ -59,6 +59,28 @@ def search_field(hint: str, on_text: Callable[[str], None]) -> QLineEdit:
     field.setMaximumWidth(280)
     field.textChanged.connect(on_text)
     return field
+
+
+class Tabs(QTabWidget):
+    """Tabs that ask only for the room of the one shown, not of the tallest."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.setDocumentMode(True)
+        self.setAccessibleName(name)
+        self.currentChanged.connect(self._fit)
+
+    def tabInserted(self, index: int) -> None:
+        """Fit again with the new tab."""
+        super().tabInserted(index)
+        self._fit()
+
+    def _fit(self) -> None:
+        for index in range(self.count()):
+            shown = index == self.currentIndex()
+            policy = QSizePolicy.Policy.Preferred if shown else QSizePolicy.Policy.Ignored
+            self.widget(index).setSizePolicy(policy, policy)
+        self.updateGeometry()
 
 
 class SideBySide(QWidget):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QTabWidget, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.formats import count, ether, moment, short
 from app.links import Place, address_link, block_link, tx_link
-from app.pages.base import ConsolePage, search_field, side_by_side
+from app.pages.base import ConsolePage, Tabs, search_field, side_by_side
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from widgets.basics import Card, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
@@ -45,7 +45,8 @@ class DevnetPage(ConsolePage):
         self._model = model
         self._revision = -1
         self._contracts: object = None
-        self._toggle = button("Start devnet", "play", "primary")
+        self._up = button("Start devnet", "play", "primary")
+        self._down = button("Stop devnet", "stop")
         self._deploy = button("Deploy contracts", "anchor")
         self._banner = Banner(None)
         self._port = PortField(
@@ -56,8 +57,8 @@ class DevnetPage(ConsolePage):
         self._contract_table = DataTable(
             (
                 Column("Contract"),
-                Column("Address", kind="hash", link=address_link, width=150),
-                Column("Transaction", kind="hash", link=tx_link, width=150),
+                Column("Address", kind="hash", link=address_link, width=172),
+                Column("Transaction", kind="hash", link=tx_link, width=172),
                 Column("Gas", align="right", kind="number", format=count, width=110),
             ),
             name="Contracts",
@@ -66,7 +67,7 @@ class DevnetPage(ConsolePage):
             (
                 Column("No.", align="right", kind="number", width=56),
                 Column("Role"),
-                Column("Address", kind="hash", link=address_link, width=160),
+                Column("Address", kind="hash", link=address_link, width=172),
                 Column("Balance", align="right", kind="number", format=ether, width=140),
             ),
             name="Accounts",
@@ -74,7 +75,7 @@ class DevnetPage(ConsolePage):
         self._blocks = DataTable(
             (
                 Column("Block", align="right", kind="link", format=count, link=block_link, width=84),
-                Column("Hash", kind="hash", width=160),
+                Column("Hash", kind="hash", width=172),
                 Column("Time", format=moment, width=170),
                 Column("Transactions", align="right", kind="number", width=110),
                 Column("Gas used", align="right", kind="bar", format=count, maximum=30_000_000),
@@ -83,11 +84,11 @@ class DevnetPage(ConsolePage):
         )
         self._transactions = DataTable(
             (
-                Column("Transaction", kind="hash", link=tx_link, width=150),
+                Column("Transaction", kind="hash", link=tx_link, width=172),
                 Column("Block", align="right", kind="link", format=count, link=block_link, width=76),
                 Column("Call"),
-                Column("From", kind="hash", link=address_link, width=140),
-                Column("To", kind="hash", link=address_link, width=140),
+                Column("From", kind="hash", link=address_link, width=172),
+                Column("To", kind="hash", link=address_link, width=172),
                 Column("Value", align="right", kind="number", format=ether, width=120),
                 Column("Gas", align="right", kind="number", format=count, width=96),
                 Column("Result", kind="pill", pill=lambda v: "ok" if v == "Success" else "error", width=124),
@@ -96,13 +97,14 @@ class DevnetPage(ConsolePage):
         )
         self._gas = LinePlot()
         self._log = LogView(capacity=100_000)
-        self.tabs = QTabWidget()
+        self.tabs = Tabs("Parts of the chain")
         self._build()
         self.keep(model.observe(self._show))
 
     def _build(self) -> None:
         self.header.add_action(self._deploy)
-        self.header.add_action(self._toggle)
+        self.header.add_action(self._down)
+        self.header.add_action(self._up)
         self.add(self._banner)
         node = Card()
         node.add(SectionHeader("Node"))
@@ -111,11 +113,10 @@ class DevnetPage(ConsolePage):
         contracts = Card()
         contracts.add(SectionHeader("Contracts", "Stakes and results on chain"))
         self._contract_table.setMinimumHeight(150)
+        self._port.setMaximumWidth(360)
         contracts.add(self._contract_table, 1)
         self.add(side_by_side(node, contracts, stretches=(2, 3)))
         self.add(self._detail)
-        self.tabs.setDocumentMode(True)
-        self.tabs.setAccessibleName("Parts of the chain")
         for title, tab in (
             (
                 "Transactions",
@@ -132,7 +133,8 @@ class DevnetPage(ConsolePage):
         self._connect()
 
     def _connect(self) -> None:
-        self._toggle.clicked.connect(self._on_toggle)
+        self._up.clicked.connect(self._model.up)
+        self._down.clicked.connect(self.stopRequested)
         self._deploy.clicked.connect(self.deployRequested)
         self._banner.actionTriggered.connect(self._on_banner)
         self._port.valueChanged.connect(lambda value: self._model.set_port(value) if self._port.valid else None)
@@ -141,12 +143,6 @@ class DevnetPage(ConsolePage):
             table.linkActivated.connect(self.linkActivated)
             table.emptyAction.connect(lambda key: self._model.deploy() if key == "deploy" else self._model.up())
         self._transactions.activated.connect(lambda key: self.linkActivated.emit(tx_link(key)))
-
-    def _on_toggle(self) -> None:
-        if self._model.state.status.state == "running":
-            self.stopRequested.emit()
-        else:
-            self._model.up()
 
     def _on_banner(self, key: str) -> None:
         if key == "locate":
@@ -161,10 +157,14 @@ class DevnetPage(ConsolePage):
     def _show(self, state: DevnetState) -> None:
         status = state.status
         running = status.state == "running"
-        self._toggle.setText(f"{state.busy}…" if state.busy else "Stop devnet" if running else "Start devnet")
-        self._toggle.setEnabled(not state.busy)
-        self._deploy.setVisible(running)
-        self._deploy.setEnabled(not state.busy and not state.contracts)
+        self._up.setVisible(not running)
+        self._up.setText("Starting…" if state.busy == "Starting" else "Start devnet")
+        self._up.setEnabled(not state.busy)
+        self._down.setVisible(running)
+        self._down.setEnabled(not state.busy)
+        self._deploy.setVisible(running and not state.contracts)
+        self._deploy.setText("Deploying…" if state.busy == "Deploying" else "Deploy contracts")
+        self._deploy.setEnabled(not state.busy)
         self._port.setEnabled(not running)
         self._port.set_error(state.port_error)
         self._banner.set_state(_trouble(state))
@@ -234,14 +234,12 @@ class DevnetPage(ConsolePage):
         elif place.kind == "block":
             self._blocks.select((int(place.name),))
         else:
-            fields = self.tabs.widget(0).findChildren(type(search_field("", lambda text: None)))
+            fields = self.tabs.widget(0).findChildren(QLineEdit)
             if fields:
                 fields[0].setText(place.name)
 
     def find(self) -> None:
         """Filter the tab shown."""
-        from PySide6.QtWidgets import QLineEdit
-
         field = self.tabs.currentWidget().findChild(QLineEdit)
         if field is not None:
             field.setFocus()

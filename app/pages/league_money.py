@@ -38,7 +38,7 @@ class SettlementCard(Card):
         self.table = DataTable(
             (
                 Column("Agent"),
-                Column("Account", kind="hash", link=address_link, width=150),
+                Column("Account", kind="hash", link=address_link, width=164),
                 money("Credit before"),
                 money("Reward"),
                 money("Credit after"),
@@ -65,12 +65,12 @@ class SettlementCard(Card):
         self._settle.setEnabled(payable and state.run.state == "idle")
         self._settle.setText("Settled" if result is not None and result.state == "settled" else "Settle…")
         settled = result is not None and result.state == "settled"
-        # After the settlement the engine's preview would add the reward a second time: what is stored is the after.
+        # Once it is settled the reward is part of the credit; what stood before it, other rounds have moved since.
         rows = tuple(
             (
                 p.agent,
                 p.address,
-                p.before - p.reward if settled else p.before,
+                None if settled else p.before,
                 p.reward,
                 p.before if settled else p.after,
             )
@@ -167,7 +167,7 @@ class StakesCard(Card):
         self.table = DataTable(
             (
                 Column("Account"),
-                Column("Address", kind="hash", link=address_link, width=140),
+                Column("Address", kind="hash", link=address_link, width=164),
                 money("Stake"),
                 money("Credit"),
                 money("Slashed"),

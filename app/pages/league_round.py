@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QComboBox, QProgressBar, QSplitter, QVBoxLayout, Q
 
 from app.formats import count, ether, plural
 from app.links import match_link, tx_link
-from app.pages.base import search_field
+from app.pages.base import search_field, side_by_side
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
 from widgets.basics import Card, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
@@ -46,16 +46,16 @@ class RoundCard(Card):
         self._note = label("", "muted")
         self._after, self._now = button("Stop after current", "pause"), button("Stop now", "stop")
         self._resume = button("Resume", "play", "primary")
-        self._facts = KeyValuePanel()
+        self._facts, self._hashes = KeyValuePanel(), KeyValuePanel()
         self.standings = DataTable(
             (
                 Column("Rank", align="right", kind="number", width=64),
                 Column("Agent"),
-                Column("Score", align="right", kind="bar", width=140),
+                Column("Score", align="right", kind="number", width=84),
                 Column("Played", align="right", kind="number", width=76),
                 Column("Finished", align="right", kind="number", width=84),
                 Column("Lost", align="right", kind="number", width=64),
-                Column("Standing", kind="pill", pill=lambda v: "ok" if v == "In" else "error", width=124),
+                Column("Standing", kind="pill", pill=lambda v: "ok" if v == "In" else "error", width=140),
                 Column("Reward", align="right", kind="number", format=lambda v: ether(v), width=116),
             ),
             name="Standings",
@@ -68,7 +68,7 @@ class RoundCard(Card):
                 Column("Score", align="right", kind="number", width=72),
                 Column("Steps", align="right", kind="number", width=72),
                 Column("Gas", align="right", kind="number", format=count, width=104),
-                Column("Trace root", kind="hash", width=150),
+                Column("Trace root", kind="hash", width=164),
             ),
             name="Matches",
         )  # fmt: skip
@@ -79,7 +79,7 @@ class RoundCard(Card):
         self.add(row(self._choice, self._pill, None, self._resume, self._after, self._now))
         self.add(self._progress)
         self.add(self._note)
-        self.add(self._facts)
+        self.add(side_by_side(self._facts, self._hashes, narrow=640))
         split = QSplitter(Qt.Orientation.Vertical)
         split.setChildrenCollapsible(False)
         split.addWidget(_titled("Standings", "By total score; equal scores share the rank", self.standings, None))
@@ -94,7 +94,7 @@ class RoundCard(Card):
         for table in (self.standings, self.matches):
             table.linkActivated.connect(self.linkActivated)
             table.emptyAction.connect(lambda key: self.setupRequested.emit())
-        self._facts.linkActivated.connect(self.linkActivated)
+        self._hashes.linkActivated.connect(self.linkActivated)
         self.matches.activated.connect(lambda key: self.linkActivated.emit(match_link(self._model.state.selected, key)))
 
     def _show(self, state: RoundsState) -> None:
@@ -140,18 +140,26 @@ class RoundCard(Card):
     def _show_facts(self, state: RoundsState) -> None:
         result = state.result
         self._facts.setVisible(result is not None)
+        self._hashes.setVisible(result is not None)
         if result is None:
             return
-        rows = [
-            KeyValueRow("Setting", f"{result.tier.capitalize()} tier, seed {result.seed}, {plural(result.matches, 'match', 'matches')} an agent, pot {ether(result.pot_wei)}"),
-            KeyValueRow("Results hash", result.results_hash or "", "hash"),
-        ]  # fmt: skip
-        if result.anchored is not None:
-            rows.append(KeyValueRow("Root on chain", result.anchored.root, "hash"))
-            rows.append(
-                KeyValueRow("Transaction", result.anchored.tx or "", "hash", link=tx_link(result.anchored.tx or ""))
-            )
-        self._facts.set_state(KeyValueState(tuple(rows)))
+        facts = (
+            KeyValueRow("Tier", result.tier.capitalize()),
+            KeyValueRow("Seed", str(result.seed), "mono"),
+            KeyValueRow("Matches", f"{count(result.matches)} an agent"),
+            KeyValueRow("Pot", ether(result.pot_wei)),
+        )
+        anchored = result.anchored
+        hashes = [KeyValueRow("Results hash", result.results_hash or "", "hash")]
+        if anchored is not None:
+            hashes += [
+                KeyValueRow("Root on chain", anchored.root, "hash"),
+                KeyValueRow("Transaction", anchored.tx or "", "hash", link=tx_link(anchored.tx or "")),
+            ]
+        else:
+            hashes.append(KeyValueRow("Root", "Not on chain", "pill"))
+        self._facts.set_state(KeyValueState(facts))
+        self._hashes.set_state(KeyValueState(tuple(hashes)))
 
     def _show_tables(self, state: RoundsState) -> None:
         result, run = state.result, state.run

@@ -8,7 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QCheckBox
 
-from app.formats import short, size
+from app.formats import size
 from app.links import address_link
 from app.pages.base import search_field
 from app.viewmodels.roster import RosterState, RosterViewModel
@@ -56,8 +56,8 @@ class RosterCard(Card):
                 Column("Agent"),
                 Column("Interface", width=92),
                 Column("Size", align="right", kind="number", format=size, width=92),
-                Column("Module", kind="hash", width=150),
-                Column("Account", kind="link", format=short, link=address_link, width=150),
+                Column("Module", kind="hash", width=164),
+                Column("Account", kind="hash", link=address_link, width=172),
             ),
             name="Agents",
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QTabWidget, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.links import Place
-from app.pages.base import ConsolePage, side_by_side
+from app.pages.base import ConsolePage, Tabs, side_by_side
 from app.pages.league_money import ClaimsCard, SettlementCard, StakesCard
 from app.pages.league_round import RoundCard
 from app.pages.league_setup import RosterCard, SetupCard
@@ -45,9 +45,7 @@ class LeaguesPage(ConsolePage):
         self.settlement = SettlementCard(rounds)
         self.claims = ClaimsCard(rounds)
         self.stakes = StakesCard(stakes)
-        self.tabs = QTabWidget()
-        self.tabs.setDocumentMode(True)
-        self.tabs.setAccessibleName("Parts of the league")
+        self.tabs = Tabs("Parts of the league")
         self.tabs.addTab(_padded(self.roster, self.setup), "Set up")
         self.tabs.addTab(_padded(self.round), "Round")
         self.tabs.addTab(_padded(self.settlement, self.claims), "Settlement")
@@ -97,8 +95,6 @@ class LeaguesPage(ConsolePage):
 
     def find(self) -> None:
         """Search in the tab shown."""
-        from PySide6.QtWidgets import QLineEdit
-
         current = self.tabs.currentWidget()
         fields = [f for f in current.findChildren(QLineEdit) if f.placeholderText().startswith("Filter")]
         if fields:

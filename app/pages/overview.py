@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from app.formats import moment
+from app.formats import brief_moment
 from app.links import round_link
 from app.pages.base import ConsolePage, side_by_side
 from app.viewmodels.overview import OverviewState, OverviewViewModel, Tile
@@ -40,10 +40,10 @@ class OverviewPage(ConsolePage):
             (
                 Column("Round", width=72, align="right", kind="link", format=lambda r: f"#{r[1]}", link=lambda r: round_link(r[0]), key=lambda r: r[1]),
                 Column("League"),
-                Column("Agents", align="right", kind="number", width=80),
-                Column("Matches", align="right", kind="number", width=92),
-                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s, "neutral"), width=116),
-                Column("Started", width=160),
+                Column("Agents", align="right", kind="number", width=76),
+                Column("Matches", align="right", kind="number", width=86),
+                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s, "neutral"), width=112),
+                Column("Started", format=brief_moment, width=104),
             ),
             name="Recent rounds",
         )  # fmt: skip
@@ -92,9 +92,7 @@ class OverviewPage(ConsolePage):
         self._demo.setEnabled(not running)
         self._demo.setText({"idle": "Run the demo", "running": "Running…"}.get(state.demo_state, "Run again"))
         self._cancel.setVisible(running)
-        rows = tuple(
-            ((r.round_id, r.number), r.name, r.agents, r.done, r.state, moment(r.created)) for r in state.rounds
-        )
+        rows = tuple(((r.round_id, r.number), r.name, r.agents, r.done, r.state, r.created) for r in state.rounds)
         self._rounds.set_state(TableState(rows, tuple(r.round_id for r in state.rounds), EMPTY_ROUNDS))
         offer = state.recovery
         self._recovery.set_state(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QTabWidget, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.formats import count
 from app.links import Place, address_link
-from app.pages.base import ConsolePage, side_by_side
+from app.pages.base import ConsolePage, Tabs, side_by_side
 from app.viewmodels.replay import ReplayState, ReplayViewModel, VerifyState
 from widgets.basics import Card, button, column
 from widgets.board import BoardView
@@ -47,7 +47,7 @@ class ReplayPage(ConsolePage):
         self._match = KeyValuePanel()
         self._step = KeyValuePanel()
         self._proof = ProofView()
-        self.tabs = QTabWidget()
+        self.tabs = Tabs("About the step")
         self._content = QWidget()
         self._drawn: tuple[object, bytes] = (None, b"")
         self._build()
@@ -72,8 +72,6 @@ class ReplayPage(ConsolePage):
         step.body.addStretch(1)
         proof = Card()
         proof.add(self._proof, 1)
-        self.tabs.setDocumentMode(True)
-        self.tabs.setAccessibleName("About the step")
         for title, tab in (("Step", step), ("Proof", proof), ("Match", facts)):
             self.tabs.addTab(_padded(tab), title)
         layout = column(self._content, spacing=0)
