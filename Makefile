@@ -24,7 +24,7 @@ bench:  ## ours against the plain way, in the same run
 	@$(BOOTSTRAP) exec -m app bench league
 
 screenshots:  ## the pictures of the README, from real windows
-	@$(BOOTSTRAP) exec packaging/screenshots.py
+	@$(BOOTSTRAP) exec -m app.screenshots --out docs/screenshots
 
 freeze:  ## write constraints.txt from what is installed
 	@$(BOOTSTRAP) exec packaging/freeze.py

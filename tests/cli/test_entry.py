@@ -68,6 +68,12 @@ def test_console_without_qt_names_doctor_and_demo() -> None:
     assert "nashboard demo" in done.stderr
 
 
+def test_console_without_an_x_server_says_so_before_qt_aborts(nashboard) -> None:
+    ran = nashboard(status=4, env={"DISPLAY": ":4711", "WAYLAND_DISPLAY": "", "QT_QPA_PLATFORM": ""})
+    assert ":4711" in ran.err or "apt-get install" in ran.err
+    assert "nashboard demo" in ran.err
+
+
 def test_commands_work_without_qt(tmp_path: Path) -> None:
     out = tmp_path / "m.nets"
     agent = ROOT / "assets/agents/greedy.wasm"
