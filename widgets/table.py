@@ -63,7 +63,7 @@ class _View(QTableView):
         model = self.model()
         if not index.isValid() or not isinstance(model, TableModel):
             return ""
-        link, value = model.columns[index.column()].link, model.raw(index)
+        link, value = model.columns[index.column()].link, model.value_at(index)
         return link(value) if link is not None and value is not None else ""
 
 

@@ -139,7 +139,7 @@ class TableModel(QAbstractTableModel):
         return len(self._rows)
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Shown text, raw value, alignment or tooltip of a cell."""
+        """Shown text, alignment or tooltip of a cell."""
         if not index.isValid():
             return None
         column = self.columns[index.column()]
@@ -152,7 +152,7 @@ class TableModel(QAbstractTableModel):
             return str(value) if column.kind == "hash" and value else column.text(value)
         return None
 
-    def raw(self, index: Index) -> Any:
+    def value_at(self, index: Index) -> Any:
         """The raw value of a cell. Not a role of ``data``: a QVariant holds 64 bits, and wei take more."""
         return self._rows[self._order[index.row()]][index.column()] if index.isValid() else None
 
