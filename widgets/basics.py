@@ -64,7 +64,9 @@ def button(text: str, icon_name: str = "", variant: str = "secondary", *, toolti
     return made
 
 
-def tool_button(icon_name: str, name: str, *, checkable: bool = False, size: int = 16) -> QToolButton:
+def tool_button(
+    icon_name: str, name: str, *, checkable: bool = False, size: int = 16, compact: bool = False
+) -> QToolButton:
     """An icon-only button; its name is the tooltip and what a screen reader says."""
     made = QToolButton()
     made.setIcon(icon(icon_name, "muted", "accent"))
@@ -73,6 +75,8 @@ def tool_button(icon_name: str, name: str, *, checkable: bool = False, size: int
     made.setAccessibleName(name)
     made.setCheckable(checkable)
     made.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    if compact:
+        made.setProperty("variant", "compact")
     return made
 
 

@@ -13,7 +13,7 @@ from widgets.board_state import BoardState, LegendEntry, board_state, body_order
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
 from widgets.fonts import scaled
 from widgets.theme import current_tokens, follow
-from widgets.tokens import Tokens
+from widgets.tokens import Tokens, mix
 
 __all__ = ["BoardState", "BoardView", "GridBoard", "LegendEntry", "board_state", "register"]
 
@@ -129,11 +129,7 @@ class GridBoard(QWidget):
             painter.drawText(rect, int(Qt.AlignmentFlag.AlignCenter), entry.glyph)
 
     def _body_colour(self, rank: float, t: Tokens) -> QColor:
-        start = QColor(t.faint if self._state.dead else t.accent)
-        end = QColor(t.surface)
-        share = 0.12 + 0.5 * rank
-        mixed = [a + (b - a) * share for a, b in zip(start.getRgbF()[:3], end.getRgbF()[:3], strict=True)]
-        return QColor.fromRgbF(*mixed)
+        return QColor(mix(t.faint if self._state.dead else t.accent, t.surface, 0.12 + 0.5 * rank))
 
     def _paint_body(self, painter: QPainter, rect: QRectF, entry: LegendEntry, rank: float, t: Tokens) -> None:
         right, down = _DIRECTIONS.get(entry.next, (0, 0))

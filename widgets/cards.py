@@ -126,7 +126,7 @@ class KeyValuePanel(QWidget):
         self._values = []
         for index, item in enumerate(rows):
             name = label(item.label, "muted")
-            name.setMinimumHeight(24)
+            name.setMinimumHeight(26)
             self._grid.addWidget(name, index, 0, Qt.AlignmentFlag.AlignTop)
             value = self._make_value(item)
             self._grid.addWidget(value, index, 1)
@@ -138,14 +138,13 @@ class KeyValuePanel(QWidget):
             made.linkActivated.connect(self.linkActivated)
             return made
         if item.kind == "pill":
-            holder = PillHolder()
-            return holder
+            return PillHolder()
         if item.kind == "link":
             link = button(item.value, variant="link")
             link.clicked.connect(lambda _=False, w=link: self.linkActivated.emit(w.property("target")))
             return link
         text = label(item.value, "mono" if item.kind == "mono" else "", wrap=True, selectable=True)
-        text.setMinimumHeight(24)
+        text.setMinimumHeight(26)
         return text
 
 

@@ -137,7 +137,7 @@ class DropZone(QWidget):
         self._button.clicked.connect(self.browseRequested)
         for text in (self._hint, self._message):
             text.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        body = column(self, margins=20, spacing=6)
+        body = column(self, margins=20, spacing=8)
         body.addStretch(1)
         body.addWidget(self._icon, 0, Qt.AlignmentFlag.AlignHCenter)
         body.addWidget(self._title, 0, Qt.AlignmentFlag.AlignHCenter)

@@ -1,4 +1,5 @@
 """Form fields that check themselves while one types, with the message beneath, and a form of them."""
+# ruff: noqa: A002 - "help" is what the line beneath a field is called everywhere
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ class Field(QWidget):
     valueChanged = Signal(object)
     validChanged = Signal(bool)
 
-    def __init__(self, title: str, editor: QWidget, *, help: str = "", parent: QWidget | None = None) -> None:  # noqa: A002
+    def __init__(self, title: str, editor: QWidget, *, help: str = "", parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._help, self._outside, self._was_valid = help, "", True
         self._editor = editor
@@ -91,7 +92,7 @@ class LineField(Field):
 
     def __init__(
         self, title: str, text: str, *, help: str = "", placeholder: str = "", parent: QWidget | None = None
-    ) -> None:  # noqa: A002,E501
+    ) -> None:
         self.edit = QLineEdit(text)
         self.edit.setPlaceholderText(placeholder)
         super().__init__(title, self.edit, help=help, parent=parent)
@@ -110,7 +111,7 @@ class TextField(LineField):
     """Plain text: required or not, at most so long, perhaps of a pattern that ``pattern_help`` explains."""
 
     def __init__(
-        self, title: str, value: str = "", *, help: str = "", placeholder: str = "", required: bool = True,  # noqa: A002
+        self, title: str, value: str = "", *, help: str = "", placeholder: str = "", required: bool = True,
         max_length: int = 200, pattern: str = "", pattern_help: str = "", parent: QWidget | None = None,
     ) -> None:  # fmt: skip
         self._required, self._max, self._pattern, self._why = required, max_length, pattern, pattern_help
@@ -141,7 +142,7 @@ class IntField(LineField):
     """A whole number between two limits; thousands may be set apart by spaces, commas or underscores."""
 
     def __init__(
-        self, title: str, value: int | None = None, *, minimum: int = 0, maximum: int = 2**63 - 1, help: str = "",  # noqa: A002
+        self, title: str, value: int | None = None, *, minimum: int = 0, maximum: int = 2**63 - 1, help: str = "",
         optional: bool = False, placeholder: str = "", parent: QWidget | None = None,
     ) -> None:  # fmt: skip
         self._low, self._high, self._optional = minimum, maximum, optional
@@ -190,7 +191,7 @@ class PortField(IntField):
 
     def __init__(
         self, title: str = "Port", value: int | None = None, *, help: str = "", parent: QWidget | None = None
-    ) -> None:  # noqa: A002,E501
+    ) -> None:
         super().__init__(
             title, value, minimum=1, maximum=65535, optional=True, placeholder="automatic", parent=parent,
             help=help or "1 to 65535; empty picks a free one.",
@@ -200,7 +201,7 @@ class PortField(IntField):
 class SeedField(LineField):
     """A 64-bit seed, decimal or 0x hex, with a button that draws one."""
 
-    def __init__(self, title: str = "Seed", value: int = 0, *, help: str = "", parent: QWidget | None = None) -> None:  # noqa: A002
+    def __init__(self, title: str = "Seed", value: int = 0, *, help: str = "", parent: QWidget | None = None) -> None:
         super().__init__(title, str(value), help=help or "Decimal or 0x hex, 64 bits.", parent=parent)
         self.edit.setProperty("mono", True)
         self._draw = tool_button("dice", "Draw a random seed", size=18)
@@ -237,7 +238,7 @@ class EthField(LineField):
     """An amount of ether, exact to the wei: ``value()`` is integer wei."""
 
     def __init__(
-        self, title: str, value: int = 0, *, minimum: int = 0, maximum: int | None = None, help: str = "",  # noqa: A002
+        self, title: str, value: int = 0, *, minimum: int = 0, maximum: int | None = None, help: str = "",
         parent: QWidget | None = None,
     ) -> None:  # fmt: skip
         self._low, self._high = minimum, maximum
@@ -289,7 +290,7 @@ class ChoiceField(Field):
     """One of several values, each with the text shown."""
 
     def __init__(
-        self, title: str, choices: tuple[tuple[Any, str], ...] = (), value: Any = None, *, help: str = "",  # noqa: A002
+        self, title: str, choices: tuple[tuple[Any, str], ...] = (), value: Any = None, *, help: str = "",
         parent: QWidget | None = None,
     ) -> None:  # fmt: skip
         self.combo = QComboBox()
@@ -339,7 +340,7 @@ class Form(QWidget):
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setHorizontalSpacing(16)
-        grid.setVerticalSpacing(8)
+        grid.setVerticalSpacing(12)
         for index, field in enumerate(self.fields.values()):
             grid.addWidget(field, index // columns, index % columns)
             field.valueChanged.connect(lambda _value: self.changed.emit())

@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from PySide6.QtWidgets import QWidget
@@ -190,7 +191,7 @@ def line_plot() -> QWidget:
     x = np.arange(20_000)
     rng = np.random.default_rng(7)
     series = tuple(
-        Series(name, x, np.exp(-x / (3000 + 1500 * i)) + 0.02 * rng.standard_normal(len(x)), dashed=i == 2)
+        Series(name, x, np.exp(-x / (3000 + 1500 * i)) + 0.004 * rng.standard_normal(len(x)), dashed=i == 2)
         for i, name in enumerate(("fictitious play", "regret matching", "baseline"))
     )
     marks = (PlotMark(7000, "fault", "error"),)
@@ -224,7 +225,7 @@ def snake_board(dead: bool = False) -> BoardState:
     path = [(1, 7), (1, 6), (1, 5), (2, 5), (3, 5), (3, 4), (3, 3), (4, 3), (5, 3), (6, 3), (6, 4)]
     cells = [0] * 100
     codes = {(0, -1): 1, (1, 0): 2, (0, 1): 3, (-1, 0): 4}
-    for (x, y), (nx, ny) in zip(path, path[1:], strict=False):
+    for (x, y), (nx, ny) in pairwise(path):
         cells[y * 10 + x] = codes[(nx - x, ny - y)]
     cells[path[-1][1] * 10 + path[-1][0]] = 5
     cells[7 * 10 + 7] = 6
@@ -249,13 +250,13 @@ def boards() -> QWidget:
 
 def transport() -> QWidget:
     """The transport bar."""
-    marks = tuple(Mark(step, "info", "apple eaten") for step in range(9, 300, 13)) + (Mark(212, "error", "TRAP"),)
+    marks = (*(Mark(step, "info", "apple eaten") for step in range(9, 300, 13)), Mark(212, "error", "TRAP"))
     return Transport(TransportState(41, 300, True, 2.0, marks))
 
 
 def proof(failing: bool = False) -> QWidget:
     """A proof that holds, or one with an edited byte."""
-    parts = (("0x00", 0, 1), ("step", 1, 8), ("observation hash", 9, 32), ("action hash", 41, 32))
+    parts = (("prefix", 0, 1), ("step", 1, 8), ("observation hash", 9, 32), ("action hash", 41, 32))
     leaf = bytearray(b"\0" + (41).to_bytes(8, "big") + bytes.fromhex(digest("o")[2:]) + bytes.fromhex(digest("a")[2:]))
     if failing:
         leaf[20] ^= 1
@@ -326,5 +327,3 @@ SAMPLES: dict[str, Sample] = {
     "tree-small": Sample(lambda: tree(11), 900, 320), "jobs": Sample(jobs, 620, 360), "steps": Sample(steps, 620, 420),
     "form": Sample(form, 720, 380),
 }  # fmt: skip
-
-

@@ -63,7 +63,11 @@ class JobCard(QWidget):
         words.addLayout(row(self._title, None, self._elapsed))
         words.addWidget(self._bar)
         words.addWidget(self._note)
-        outer = row(self._icon, words, 8, self._cancel, self._dismiss, spacing=12)
+        # One column of one width for either button, so that the elapsed times of all rows line up.
+        ends = QWidget()
+        ends.setFixedWidth(112)
+        ends.setLayout(row(None, self._cancel, self._dismiss, spacing=0))
+        outer = row(self._icon, words, ends, spacing=12)
         outer.setContentsMargins(4, 8, 4, 8)
         outer.setStretch(1, 1)
         self.setLayout(outer)

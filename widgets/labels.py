@@ -85,7 +85,7 @@ class HashState:
 
 
 class HashLabel(QWidget):
-    """A hash, elided in the middle: click follows its link (or copies), the small button copies, the tooltip is whole."""
+    """A hash, elided in the middle: a click follows its link or copies, the button copies, the tooltip is whole."""
 
     linkActivated = Signal(str)
     copied = Signal(str)
@@ -95,7 +95,7 @@ class HashLabel(QWidget):
         self._state = HashState()
         self._text = QLabel()
         self._text.setFont(mono_font())
-        self._copy = tool_button("copy", "Copy", size=14)
+        self._copy = tool_button("copy", "Copy", size=14, compact=True)
         self._copy.clicked.connect(self.copy)
         layout = QHBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

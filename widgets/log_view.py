@@ -18,7 +18,6 @@ from PySide6.QtGui import (
     QMouseEvent,
     QPainter,
     QPaintEvent,
-    QPen,
     QResizeEvent,
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QComboBox, QLineEdit, QWidget
@@ -53,6 +52,7 @@ class _Lines(QAbstractScrollArea):
         self.setFont(mono_font())
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName("Log lines")
+        self.setObjectName("log")
         self.shown: list[LogLine] = []
         self.needle = ""
         self._from, self._to = -1, -1
@@ -127,9 +127,6 @@ class _Lines(QAbstractScrollArea):
             if 0 <= low <= first + slot <= high:
                 painter.fillRect(box, QColor(t.selection))
             self._paint_line(painter, box, line, digit, t)
-        if self.hasFocus():
-            painter.setPen(QPen(QColor(t.accent), 2))
-            painter.drawRect(self.viewport().rect().adjusted(1, 1, -1, -1))
 
     def _paint_line(self, painter: QPainter, box: QRectF, line: LogLine, digit: float, t: Tokens) -> None:
         base = box.top() + 2 + painter.fontMetrics().ascent()
@@ -252,7 +249,6 @@ class LogView(QWidget):
 
     def on_theme(self, _tokens: Tokens) -> None:
         """Repaint in the new colours."""
-        self._lines.setStyleSheet("")
         self._lines.viewport().update()
 
     def _matches(self, line: LogLine) -> bool:

@@ -13,15 +13,15 @@ from widgets.byte_grid import ByteGrid
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
 from widgets.fonts import scaled
 from widgets.icons import paint_icon
-from widgets.labels import HashLabel, HashState, PillState, SectionHeader, StatusPill
+from widgets.labels import SectionHeader
 from widgets.table import Column, DataTable, TableState
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
 _SOURCES = {
-    "chain": PillState("on chain", "ok", "Read from the contract", "anchor"),
-    "local": PillState("local, untrusted", "warn", "Computed on this machine; nobody else vouches for it"),
-    "": PillState("no root", "neutral"),
+    "chain": KeyValueRow("Root is", "on chain", "pill", "ok", tooltip="Read from the contract"),
+    "local": KeyValueRow("Root is", "local, untrusted", "pill", "warn", tooltip="Computed here; nobody vouches for it"),
+    "": KeyValueRow("Root is", "not known", "pill", "neutral"),
 }
 
 
@@ -117,29 +117,27 @@ class ProofView(QWidget):
         for made in (self._revert, self._export, self._verify, self._badge):
             self._header.add_action(made)
         self._bytes = ByteGrid()
-        self._leaf_hash = HashLabel()
+        self._parts = KeyValuePanel()
         self._table = DataTable(_columns(), name="Audit path")
-        self._computed, self._expected = HashLabel(), HashLabel()
-        self._source = StatusPill()
+        self._roots = KeyValuePanel()
         self._note = label("", "muted", wrap=True)
-        self._chain = KeyValuePanel()
         self._build()
         self._revert.clicked.connect(self.reverted)
         self._verify.clicked.connect(self.verifyOnChainRequested)
         self._export.clicked.connect(self.exportRequested)
         self._bytes.byteEdited.connect(self.byteEdited)
-        self._chain.linkActivated.connect(self.linkActivated)
+        self._roots.linkActivated.connect(self.linkActivated)
         self.set_state(state or ProofState())
 
     def _build(self) -> None:
         leaf = Card(margins=16, spacing=8)
-        leaf.add(row(label("Leaf bytes", "strong"), None, label("Type hex to change a byte", "small")))
-        leaf.add(self._bytes)
-        leaf.add(row(label("Leaf hash", "muted"), 8, self._leaf_hash, None))
+        leaf.add(row(label("Leaf", "strong"), None, label("Type hex to change a byte", "small")))
+        inside = row(self._bytes, self._parts, spacing=32)
+        inside.setStretch(1, 1)
+        inside.setAlignment(self._parts, Qt.AlignmentFlag.AlignTop)
+        leaf.add(inside)
         roots = Card(margins=16, spacing=4)
-        roots.add(row(label("Root of this path", "muted"), 8, self._computed, None))
-        roots.add(row(label("Expected root", "muted"), 8, self._expected, self._source, None))
-        roots.add(self._chain)
+        roots.add(self._roots)
         body = column(self, spacing=12)
         body.addWidget(self._header)
         body.addWidget(self._note)
@@ -155,19 +153,35 @@ class ProofView(QWidget):
         self._note.setText(state.note)
         self._note.setVisible(bool(state.note))
         self._bytes.set_state(state.leaf, state.leaf_parts, state.edited)
-        self._leaf_hash.set_state(HashState(state.leaf_hash, head=16, tail=12))
-        rows = tuple((r.level, r.side, r.sibling, r.result, "changed" if r.changed else "same") for r in state.rows)
+        self._parts.set_state(KeyValueState(_leaf_rows(state)))
+        rows = tuple((r.level, r.side, r.sibling, r.result, "changed" if r.changed else "") for r in state.rows)
         self._table.set_state(TableState(rows, tuple(r.level for r in state.rows)))
         self._table.setMinimumHeight(36 + 34 * min(6, max(2, len(rows))))
-        self._computed.set_state(HashState(state.computed_root, head=16, tail=12))
-        self._expected.set_state(HashState(state.expected_root, head=16, tail=12))
-        self._source.set_state(_SOURCES.get(state.source, _SOURCES[""]))
-        self._chain.set_state(KeyValueState(state.chain))
-        self._chain.setVisible(bool(state.chain))
+        self._roots.set_state(KeyValueState(_root_rows(state)))
         self._revert.setEnabled(bool(state.edited))
         self._verify.setEnabled(state.can_verify and state.n_leaves > 0)
         self._export.setEnabled(state.n_leaves > 0)
         self.setAccessibleName(f"{subtitle}. {state.verdict or 'not checked'}, root {state.source or 'unknown'}")
+
+
+def _leaf_rows(state: ProofState) -> tuple[KeyValueRow, ...]:
+    rows = []
+    for name, start, length in state.leaf_parts:
+        part = state.leaf[start : start + length]
+        if length == 1:
+            rows.append(KeyValueRow(name, f"0x{part.hex()}", "mono"))
+        elif length <= 8:
+            rows.append(KeyValueRow(name, f"{int.from_bytes(part, 'big'):,}", "mono"))
+        else:
+            rows.append(KeyValueRow(name, "0x" + part.hex(), "hash"))
+    rows.append(KeyValueRow("leaf hash", state.leaf_hash, "hash"))
+    return tuple(rows)
+
+
+def _root_rows(state: ProofState) -> tuple[KeyValueRow, ...]:
+    computed = KeyValueRow("Root of this path", state.computed_root, "hash")
+    expected = KeyValueRow("Expected root", state.expected_root, "hash")
+    return (computed, expected, _SOURCES.get(state.source, _SOURCES[""]), *state.chain)
 
 
 def _columns() -> tuple[Column, ...]:
@@ -176,5 +190,5 @@ def _columns() -> tuple[Column, ...]:
         Column("Sibling", format=lambda side: f"on the {side}", width=112),
         Column("Sibling hash", kind="hash"),
         Column("Result", kind="hash"),
-        Column("", kind="pill", width=120, pill=lambda word: "error" if word == "changed" else "neutral"),
+        Column("", kind="pill", width=120, pill=lambda _word: "error"),
     )

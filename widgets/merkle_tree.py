@@ -19,7 +19,9 @@ from widgets.tokens import Tokens
 
 ROOM = 13.0  # pixels that a node needs
 MARGIN = 28.0
-FOOT = 34.0
+EDGE = 16.0
+TOP = 24.0
+FOOT = 38.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +94,19 @@ class MerkleTreeView(QWidget):
         self._bound()
 
     def position(self, level: int, index: int) -> QPointF:
-        """Where a node is in the widget."""
+        """Where a node is in the widget: over the middle of that part of its leaves that is in sight.
+
+        So the ancestors of what one looks at stay in sight at any zoom, and nodes beside it wait at the edge.
+        """
         self._ensure_fit()
-        first = index << level
-        last = min(self._state.n_leaves, (index + 1) << level) - 1
-        x = ((first + last) / 2 + 0.5 - self._left) * self._scale
-        top, gap = 22.0, self._gap()
-        return QPointF(x, top + (len(self._counts) - 1 - level) * gap)
+        left = ((index << level) - self._left) * self._scale
+        right = (min(self._state.n_leaves, (index + 1) << level) - self._left) * self._scale
+        low, high = EDGE, self.width() - EDGE
+        if right <= low or left >= high:
+            x = low if right <= low else high
+        else:
+            x = (max(left, low) + min(right, high)) / 2 if right - left > ROOM else (left + right) / 2
+        return QPointF(x, TOP + (len(self._counts) - 1 - level) * self._gap())
 
     def lowest_level(self) -> int:
         """The lowest level whose nodes have room."""
@@ -120,7 +128,7 @@ class MerkleTreeView(QWidget):
         return None
 
     def _gap(self) -> float:
-        return max(12.0, (self.height() - 22.0 - FOOT) / max(1, len(self._counts) - 1))
+        return max(12.0, (self.height() - TOP - FOOT) / max(1, len(self._counts) - 1))
 
     def _ensure_fit(self) -> None:
         if self._fitted:
@@ -242,13 +250,23 @@ class MerkleTreeView(QWidget):
             return
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(t.neutral_soft))
-        bottom = self.position(0, 0).y()
+        bottom, flare = self.position(0, 0).y() + 6, 0.8 * self._gap()
         for index in self._seen(lowest):
             top = self.position(lowest, index)
-            first = index << lowest
-            last = min(self._state.n_leaves, (index + 1) << lowest)
-            left, right = (first - self._left) * self._scale, (last - self._left) * self._scale
-            painter.drawPolygon(QPolygonF([top, QPointF(right - 0.75, bottom), QPointF(left + 0.75, bottom)]))
+            left = ((index << lowest) - self._left) * self._scale + 1
+            right = (min(self._state.n_leaves, (index + 1) << lowest) - self._left) * self._scale - 1
+            shoulder = min(bottom, top.y() + flare)
+            painter.drawPolygon(
+                QPolygonF(
+                    [
+                        top,
+                        QPointF(right, shoulder),
+                        QPointF(right, bottom),
+                        QPointF(left, bottom),
+                        QPointF(left, shoulder),
+                    ]
+                )
+            )
 
     def _paint_nodes(self, painter: QPainter, lowest: int, t: Tokens) -> None:
         edges: list[QLineF] = []
@@ -257,9 +275,8 @@ class MerkleTreeView(QWidget):
             for index in self._seen(level):
                 at = self.position(level, index)
                 if level > lowest:
-                    for child in (2 * index, 2 * index + 1):
-                        if child < self._counts[level - 1]:
-                            edges.append(QLineF(at, self.position(level - 1, child)))
+                    children = range(2 * index, min(2 * index + 2, self._counts[level - 1]))
+                    edges.extend(QLineF(at, self.position(level - 1, child)) for child in children)
                 if level == 0 or 2 * index + 1 < self._counts[level - 1]:
                     dots.append(at)
         painter.setPen(QPen(QColor(t.border_strong), 1))
@@ -281,12 +298,15 @@ class MerkleTreeView(QWidget):
         siblings = []
         for level in range(len(self._counts) - 1):
             other = (leaf >> level) ^ 1
-            if other < self._counts[level]:
-                at = self.position(level, other)
+            at = self.position(level, other)
+            # Where a level has no room, path and sibling fall together: the path alone says enough.
+            if other < self._counts[level] and abs(at.x() - path[level].x()) >= 6:
                 painter.setPen(QPen(QColor(t.warn), 1.25, Qt.PenStyle.DotLine))
                 painter.drawLine(at, path[level + 1])
                 siblings.append((level, at))
-        self._paint_dots(painter, path, QColor(t.accent), QColor(t.accent), 7)
+        self._paint_dots(painter, path[lowest:], QColor(t.accent), QColor(t.accent), 7)
+        self._paint_dots(painter, [*path[1:lowest], path[0]], QColor(t.accent), QColor(t.accent), 2)
+        self._paint_dots(painter, path[:1], QColor(t.surface), QColor(t.accent), 8)
         painter.setPen(QPen(QColor(t.surface), 1))
         painter.setBrush(QColor(t.warn))
         for level, at in siblings:  # squares, so that shape tells siblings from the path
@@ -305,16 +325,13 @@ class MerkleTreeView(QWidget):
     def _paint_labels(self, painter: QPainter, lowest: int, t: Tokens) -> None:
         painter.setFont(mono_font(7.5))
         painter.setPen(QColor(t.muted))
-        metrics = painter.fontMetrics()
-        bottom = self.position(0, 0).y()
         if lowest == 0:
-            step = max(1, int((metrics.horizontalAdvance(str(self._state.n_leaves)) + 10) / self._scale) + 1)
-            step = 1 if self._scale > metrics.horizontalAdvance(str(self._state.n_leaves)) + 8 else step
-            for index in self._seen(0):
-                if index % step == 0:
-                    box = QRectF(self.position(0, index).x() - 40, bottom + 14, 80, 14)
-                    painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), str(index))
-        if self._state.hash_of is None or self._gap() < 26:
+            self._paint_leaf_numbers(painter)
+        else:
+            text = f"{1 << lowest:,} leaves beneath each node: zoom in to see them"
+            box = QRectF(0, self.height() - 22.0, self.width(), 16)
+            painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
+        if self._state.hash_of is None or self._gap() < 20:
             return
         for level in range(lowest, len(self._counts)):
             if self._scale * (1 << level) < 84:
@@ -322,4 +339,13 @@ class MerkleTreeView(QWidget):
             for index in self._seen(level):
                 at = self.position(level, index)
                 text = self._state.hash_of(level, index).removeprefix("0x")[:8]
-                painter.drawText(QPointF(at.x() + 9, at.y() + 3.5), text)
+                painter.drawText(QPointF(at.x() + 10, at.y() + 3.5), text)
+
+    def _paint_leaf_numbers(self, painter: QPainter) -> None:
+        room = painter.fontMetrics().horizontalAdvance(f"{self._state.n_leaves:,}") + 10
+        step = next(s for s in (1, 2, 5, 10, 20, 50) if s * self._scale >= room or s == 50)
+        bottom = self.position(0, 0).y()
+        for index in self._seen(0):
+            if index % step == 0:
+                box = QRectF(self.position(0, index).x() - 40, bottom + 16, 80, 14)
+                painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), f"{index:,}")

@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractButton, QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
-from widgets.basics import IconLabel, clear, label, tool_button
+from widgets.basics import IconLabel, clear, label, text_width, tool_button
 from widgets.fonts import scaled
 from widgets.icons import app_icon, paint_icon
 from widgets.theme import current_tokens, follow
@@ -241,9 +241,8 @@ class StripButton(QAbstractButton):
     def sizeHint(self) -> QSize:
         """Icon, both texts and padding."""
         strong = scaled(self.font(), 0, self.font().Weight.DemiBold)
-        width = self.fontMetrics().horizontalAdvance(self.item.label + "  ")
-        self_width = width + _advance(strong, self.item.text)
-        return QSize(self_width + 46, 28)
+        width = self.fontMetrics().horizontalAdvance(self.item.label + "  ") + text_width(strong, self.item.text)
+        return QSize(width + 46, 28)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the entry; trouble gets a soft background so that it is seen from afar."""
@@ -266,12 +265,6 @@ class StripButton(QAbstractButton):
         painter.setFont(scaled(self.font(), 0, self.font().Weight.DemiBold))
         painter.setPen(QColor(colour if loud else t.text))
         painter.drawText(text.adjusted(left, 0, 0, 0), flags, self.item.text)
-
-
-def _advance(font: object, text: str) -> int:
-    from PySide6.QtGui import QFontMetrics
-
-    return QFontMetrics(font).horizontalAdvance(text)
 
 
 class StatusStrip(QFrame):

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
 
 from widgets.basics import IconLabel, add, button, clear, column, label, row, tool_button
 from widgets.theme import current_tokens, follow
-from widgets.tokens import Tokens
+from widgets.tokens import Tokens, mix
 
 
 @dataclass(frozen=True)
@@ -87,11 +87,11 @@ class Banner(QFrame):
         self.on_theme(current_tokens())
 
     def on_theme(self, tokens: Tokens) -> None:
-        """Take the kind's soft background and a coloured edge."""
+        """Take the kind's soft background and an edge of its colour."""
         colour, soft = tokens.kind(self._state.kind if self._state else "info")
+        edge = mix(colour, soft, 0.55)
         self.setStyleSheet(
-            f"QFrame#banner {{ background: {soft}; border: 1px solid {colour}; border-left: 4px solid {colour};"
-            f" border-radius: {tokens.radius}px; }}"
+            f"QFrame#banner {{ background: {soft}; border: 1px solid {edge}; border-radius: {tokens.radius}px; }}"
         )
 
     def _dismiss(self) -> None:
@@ -155,6 +155,6 @@ def row_of(widget: QWidget) -> QWidget:
     layout = QHBoxLayout(holder)
     layout.setContentsMargins(0, 0, 0, 0)
     layout.addStretch(1)
-    layout.addWidget(widget, 8)
+    layout.addWidget(widget, 100)
     layout.addStretch(1)
     return holder

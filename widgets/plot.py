@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QStackedLayout, QWidget
 
 from widgets.basics import column, label, row
 from widgets.decimate import decimate
+from widgets.fonts import scaled
 from widgets.panels import EmptyPanel, EmptyPanelState
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
@@ -101,7 +102,8 @@ class _PlotBase(QWidget):
             item.hideButtons()
             item.setMenuEnabled(False)
             for side in ("left", "bottom"):
-                item.getAxis(side).setStyle(tickLength=0, tickTextOffset=6)
+                item.getAxis(side).setStyle(tickLength=0, tickTextOffset=8, maxTickLevel=0)
+                item.getAxis(side).setTickFont(scaled(self.font(), -1))
             self._stack.addWidget(self._plot)
             self._built()
             self.on_theme(current_tokens())
@@ -315,6 +317,7 @@ class BarPlot(_PlotBase):
         self._bars = pg.BarGraphItem(
             x=list(range(len(state.values))), height=list(state.values), width=0.64, brushes=brushes, pen=None
         )
+        self._bars.setZValue(10)
         self._plot.addItem(self._bars)
         step = max(1, len(state.labels) // 12)
         item.getAxis("bottom").setTicks([[(i, t) for i, t in enumerate(state.labels) if i % step == 0]])

@@ -81,7 +81,7 @@ class StepMarker(QWidget):
             paint_icon(painter, circle.adjusted(5, 5, -5, -5), "running", colour)
         else:
             painter.setPen(QColor(t.muted))
-            text = "–" if self._state == "skipped" else str(self._number)
+            text = "-" if self._state == "skipped" else str(self._number)
             painter.drawText(circle, int(Qt.AlignmentFlag.AlignCenter), text)
 
 
@@ -101,10 +101,14 @@ class StepView(QWidget):
         self._button = button("Show", variant="link")
         self._button.clicked.connect(lambda: self.linkActivated.emit(self._link))
         words = column(spacing=2)
-        words.setContentsMargins(0, 4, 0, 14)
-        words.addLayout(row(self._title, self._word, None, self._button))
+        words.setContentsMargins(0, 0, 0, 12)
+        head = QWidget()
+        head.setFixedHeight(28)
+        head.setLayout(row(self._title, self._word, None, self._button))
+        words.addWidget(head)
         words.addWidget(self._text)
         words.addWidget(self._detail)
+        words.addStretch(1)
         outer = QHBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(12)

@@ -19,12 +19,28 @@ def build_palette(t: Tokens) -> QPalette:
     role = QPalette.ColorRole
     palette = QPalette()
     plain = {
-        role.Window: t.window, role.WindowText: t.text, role.Base: t.surface, role.AlternateBase: t.sunken,
-        role.Text: t.text, role.Button: t.surface, role.ButtonText: t.text, role.BrightText: t.error,
-        role.ToolTipBase: t.raised, role.ToolTipText: t.text, role.Highlight: t.accent, role.HighlightedText: t.on_accent,
-        role.Link: t.accent, role.LinkVisited: t.accent, role.PlaceholderText: t.faint, role.Light: t.raised,
-        role.Midlight: t.hover, role.Mid: t.border, role.Dark: t.border_strong, role.Shadow: t.sunken, role.Accent: t.accent,
-    }  # fmt: skip
+        role.Window: t.window,
+        role.WindowText: t.text,
+        role.Base: t.surface,
+        role.AlternateBase: t.sunken,
+        role.Text: t.text,
+        role.Button: t.surface,
+        role.ButtonText: t.text,
+        role.BrightText: t.error,
+        role.ToolTipBase: t.raised,
+        role.ToolTipText: t.text,
+        role.Highlight: t.accent,
+        role.HighlightedText: t.on_accent,
+        role.Link: t.accent,
+        role.LinkVisited: t.accent,
+        role.PlaceholderText: t.faint,
+        role.Light: t.raised,
+        role.Midlight: t.hover,
+        role.Mid: t.border,
+        role.Dark: t.border_strong,
+        role.Shadow: t.sunken,
+        role.Accent: t.accent,
+    }
     for key, value in plain.items():
         palette.setColor(key, QColor(value))
     faint = QColor(t.faint)

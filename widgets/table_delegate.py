@@ -39,7 +39,7 @@ class CellDelegate(QStyledItemDelegate):
         column = model.columns[index.column()]
         inner = rect.adjusted(PADDING, 0, -PADDING, -1)
         painter.setFont(option.font)
-        self._content(painter, inner, column, model.value(index), t.text)
+        self._content(painter, inner, column, model.value_at(index), t.text)
         if option.state & QStyle.StateFlag.State_HasFocus:
             painter.setPen(QPen(QColor(t.accent), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)

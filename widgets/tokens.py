@@ -64,6 +64,12 @@ class Tokens:
         return getattr(self, kind), getattr(self, f"{kind}_soft")
 
 
+def mix(first: str, second: str, share: float) -> str:
+    """A colour between two: ``share`` 0 is the first, 1 the second."""
+    pairs = zip(bytes.fromhex(first[1:]), bytes.fromhex(second[1:]), strict=True)
+    return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
+
+
 LIGHT = Tokens(
     name="light",
     window="#f5f6f8",
