@@ -264,8 +264,11 @@ def proof(failing: bool = False) -> QWidget:
         ProofRow(i, "left" if 41 >> i & 1 else "right", digest("s", i), digest("r", i, failing), failing)
         for i in range(7)
     )
-    chain = (KeyValueRow("Contract", digest("anchor")[:42], "hash", link="address:2"), KeyValueRow("Block", "128"),
-             KeyValueRow("verifyStep", "false" if failing else "true", "pill", "error" if failing else "ok"))  # fmt: skip
+    chain = (
+        KeyValueRow("Contract", digest("anchor")[:42], "hash", link="address:2"),
+        KeyValueRow("Block", "128"),
+        KeyValueRow("verifyStep", "false" if failing else "true", "pill", "error" if failing else "ok"),
+    )
     return ProofView(ProofState(
         41, 92, bytes(leaf), parts, digest("leaf", failing), rows, digest("r", 6, failing), digest("r", 6, False),
         "local" if failing else "chain", "fail" if failing else "pass", (20,) if failing else (), "", chain,

@@ -172,12 +172,14 @@ class ThemedIconEngine(QIconEngine):
         return self.scaledPixmap(size, mode, state, 1.0)
 
     def scaledPixmap(self, size: QSize, mode: QIcon.Mode, state: QIcon.State, scale: float) -> QPixmap:
-        """The same for a device pixel ratio; ``size`` is in device pixels already."""
-        pixmap = QPixmap(size)
+        """The same for a device pixel ratio; ``size`` is in logical pixels."""
+        device = QSize(max(1, round(size.width() * scale)), max(1, round(size.height() * scale)))
+        pixmap = QPixmap(device)
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
-        self.paint(painter, QRect(0, 0, size.width(), size.height()), mode, state)
+        self.paint(painter, QRect(0, 0, device.width(), device.height()), mode, state)
         painter.end()
+        pixmap.setDevicePixelRatio(scale)
         return pixmap
 
     def clone(self) -> QIconEngine:
@@ -188,15 +190,6 @@ class ThemedIconEngine(QIconEngine):
 def icon(name: str, colour: str = "muted", checked: str | None = None) -> QIcon:
     """An icon by meaning (``NAMES``) or Phosphor name; ``colour`` is a token role or ``#rrggbb``."""
     return QIcon(ThemedIconEngine(name, colour, checked or colour))
-
-
-def pixmap(name: str, side: int, colour: str = "muted", ratio: float = 1.0) -> QPixmap:
-    """A pixmap of an icon for painters and labels, ``side`` logical pixels wide at a device pixel ratio."""
-    device = max(1, round(side * ratio))
-    engine = ThemedIconEngine(name, colour, colour)
-    result = engine.scaledPixmap(QSize(device, device), QIcon.Mode.Normal, QIcon.State.Off, ratio)
-    result.setDevicePixelRatio(ratio)
-    return result
 
 
 def app_icon() -> QIcon:

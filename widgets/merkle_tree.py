@@ -227,6 +227,9 @@ class MerkleTreeView(QWidget):
         t = current_tokens()
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(t.border), 1))
+        painter.setBrush(QColor(t.surface))
+        painter.drawRoundedRect(QRectF(self.rect()).adjusted(0.5, 0.5, -0.5, -0.5), t.radius, t.radius)
         if self._counts:
             self._ensure_fit()
             lowest = self.lowest_level()
@@ -241,9 +244,20 @@ class MerkleTreeView(QWidget):
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), t.radius, t.radius)
 
     def _seen(self, level: int) -> range:
-        first = max(0, int(self._left) >> level)
-        last = min(self._counts[level] - 1, int(self._left + self.width() / self._scale) >> level)
+        """The nodes of a level that are drawn: a node at the edge counts when half of it, or of the view, shows."""
+        low, high = self._left + EDGE / self._scale, self._left + (self.width() - EDGE) / self._scale
+        first = max(0, int(low) >> level)
+        last = min(self._counts[level] - 1, max(0, int(high)) >> level)
+        size = 1 << level
+        if first < last and (first + 1) * size - low < min(size, high - low) / 2:
+            first += 1
+        if first < last and high - last * size < min(size, high - low, self._state.n_leaves - last * size) / 2:
+            last -= 1
         return range(first, last + 1)
+
+    def _is_node(self, level: int, index: int) -> bool:
+        """False for a place where a lone node only passes through on its way up."""
+        return level == 0 or 2 * index + 1 < self._counts[level - 1]
 
     def _paint_shapes(self, painter: QPainter, lowest: int, t: Tokens) -> None:
         if lowest == 0:
@@ -277,7 +291,7 @@ class MerkleTreeView(QWidget):
                 if level > lowest:
                     children = range(2 * index, min(2 * index + 2, self._counts[level - 1]))
                     edges.extend(QLineF(at, self.position(level - 1, child)) for child in children)
-                if level == 0 or 2 * index + 1 < self._counts[level - 1]:
+                if self._is_node(level, index):
                     dots.append(at)
         painter.setPen(QPen(QColor(t.border_strong), 1))
         painter.drawLines(edges)
@@ -337,9 +351,14 @@ class MerkleTreeView(QWidget):
             if self._scale * (1 << level) < 84:
                 continue
             for index in self._seen(level):
+                if not self._is_node(level, index):
+                    continue
                 at = self.position(level, index)
                 text = self._state.hash_of(level, index).removeprefix("0x")[:8]
-                painter.drawText(QPointF(at.x() + 10, at.y() + 3.5), text)
+                room = QRectF(at.x() + 9, at.y() - 6, painter.fontMetrics().horizontalAdvance(text) + 4, 12)
+                if room.right() < self.width() - 4:
+                    painter.fillRect(room, QColor(t.surface))  # so that no line runs through a hash
+                    painter.drawText(room, int(Qt.AlignmentFlag.AlignCenter), text)
 
     def _paint_leaf_numbers(self, painter: QPainter) -> None:
         room = painter.fontMetrics().horizontalAdvance(f"{self._state.n_leaves:,}") + 10

@@ -102,6 +102,7 @@ class _PlotBase(QWidget):
             item.hideButtons()
             item.setMenuEnabled(False)
             for side in ("left", "bottom"):
+                item.getAxis(side).setZValue(-200)  # the grid belongs beneath the data
                 item.getAxis(side).setStyle(tickLength=0, tickTextOffset=8, maxTickLevel=0)
                 item.getAxis(side).setTickFont(scaled(self.font(), -1))
             self._stack.addWidget(self._plot)
