@@ -22,7 +22,7 @@ from app.pages.replay import ReplayPage
 from app.pages.settings import SettingsDialog
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from app.viewmodels.jobs import JobsState, JobsViewModel
-from app.viewmodels.logs import LogState, LogViewModel
+from app.viewmodels.logs import LogState, LogViewModel, line_level
 from app.viewmodels.overview import OverviewState, OverviewViewModel
 from app.viewmodels.replay import ReplayViewModel
 from app.viewmodels.roster import RosterViewModel
@@ -163,7 +163,7 @@ class Wiring:
             lambda why: self.notify(Notice("warn", "Some files cannot be opened", f"{why}.", key="files")),
         )
         self.navigator.observe(self._on_place)
-        self.bridge.subscribe(lambda event: self.logs.add("info", "anvil", event.text), DevnetLine)
+        self.bridge.subscribe(lambda event: self.logs.add(line_level(event.text), "anvil", event.text), DevnetLine)
 
     def _observe(self) -> None:
         self._ends += [

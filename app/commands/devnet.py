@@ -87,7 +87,7 @@ async def _hold(devnet: Devnet, output: Output) -> None:
     _show(output, devnet.status)
     output.note("Ctrl+C stops it.")
     try:
-        while devnet.status.state == "running":  # noqa: ASYNC110  a look five times a second is all it takes
+        while devnet.status.state == "running":
             await asyncio.sleep(0.2)
     finally:
         await devnet.down()

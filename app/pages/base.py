@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QSize, Signal
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QLineEdit, QSizePolicy, QTabWidget, QWidget
+from PySide6.QtWidgets import QBoxLayout, QLineEdit, QScrollArea, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
 
 from app.links import Place
 from widgets.basics import Page
@@ -24,6 +24,29 @@ class ConsolePage(Page):
         self.header = SectionHeader(title, subtitle, page=True)
         self.add(self.header)
         self._unobserve: list[Callable[[], None]] = []
+        # With wrapped texts inside, Qt would make the page as tall as it prefers to be; it is to fill the window and
+        # to scroll only where its minimum does not fit.
+        self.setWidgetResizable(False)
+        self.widget().installEventFilter(self)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fill the window."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Fit again when something inside asks for another size."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._fit()
+        return super().eventFilter(watched, event)
+
+    def _fit(self) -> None:
+        content, room = self.widget(), self.viewport().size()
+        layout = content.layout()
+        least = (
+            layout.minimumHeightForWidth(room.width()) if layout.hasHeightForWidth() else layout.minimumSize().height()
+        )
+        content.resize(room.width(), max(room.height(), least))
 
     def keep(self, *handles: Callable[[], None]) -> None:
         """Keep what ends the observation of view-models."""
@@ -47,6 +70,22 @@ class ConsolePage(Page):
     def tables(self) -> dict[str, QWidget]:
         """Return the tables whose columns persist, by a stable name."""
         return {}
+
+
+def scrolling(inner: QWidget) -> QScrollArea:
+    """Return a tab's content that scrolls by itself where it is taller than its place."""
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QScrollArea.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    area.viewport().setAutoFillBackground(False)
+    holder = QWidget()
+    layout = QVBoxLayout(holder)
+    layout.setContentsMargins(0, 12, 4, 0)
+    layout.addWidget(inner, 1)
+    area.setWidget(holder)
+    return area
 
 
 def search_field(hint: str, on_text: Callable[[str], None]) -> QLineEdit:

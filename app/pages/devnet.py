@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
+import time
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
@@ -10,13 +11,14 @@ from app.formats import count, ether, moment, short
 from app.links import Place, address_link, block_link, tx_link
 from app.pages.base import ConsolePage, Tabs, search_field, side_by_side
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
+from app.viewmodels.logs import line_level
 from widgets.basics import Card, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
 from widgets.forms import PortField
 from widgets.labels import SectionHeader
-from widgets.log_view import LogView
+from widgets.log_view import LogLine, LogView
 from widgets.panels import Action, Banner, BannerState, EmptyPanelState
-from widgets.plot import LinePlot, LinePlotState, Series
+from widgets.plot import BarPlot, BarPlotState
 from widgets.table import Column, DataTable, TableState
 
 STATES = {
@@ -30,7 +32,7 @@ STATES = {
 NOT_RUNNING = EmptyPanelState(
     "devnet", "No chain yet", "Start the devnet to see its blocks.", (Action("up", "Start devnet", "play"),)
 )
-GAS_BLOCKS = 2000
+GAS_BLOCKS = 40
 
 
 class DevnetPage(ConsolePage):
@@ -95,8 +97,9 @@ class DevnetPage(ConsolePage):
             ),
             name="Transactions",
         )
-        self._gas = LinePlot()
+        self._gas = BarPlot()
         self._log = LogView(capacity=100_000)
+        self._log.set_level("info")
         self.tabs = Tabs("Parts of the chain")
         self._build()
         self.keep(model.observe(self._show))
@@ -112,7 +115,7 @@ class DevnetPage(ConsolePage):
         node.add(self._port)
         contracts = Card()
         contracts.add(SectionHeader("Contracts", "Stakes and results on chain"))
-        self._contract_table.setMinimumHeight(150)
+        self._contract_table.setMinimumHeight(120)
         self._port.setMaximumWidth(360)
         contracts.add(self._contract_table, 1)
         self.add(side_by_side(node, contracts, stretches=(2, 3)))
@@ -128,7 +131,8 @@ class DevnetPage(ConsolePage):
             ("Node log", self._log),
         ):
             self.tabs.addTab(tab, title)
-        self.tabs.setMinimumHeight(360)
+        self._gas.barClicked.connect(self._on_bar)
+        self.tabs.setMinimumHeight(300)
         self.add(self.tabs, 1)
         self._connect()
 
@@ -143,6 +147,12 @@ class DevnetPage(ConsolePage):
             table.linkActivated.connect(self.linkActivated)
             table.emptyAction.connect(lambda key: self._model.deploy() if key == "deploy" else self._model.up())
         self._transactions.activated.connect(lambda key: self.linkActivated.emit(tx_link(key)))
+
+    def _on_bar(self, index: int) -> None:
+        feed = self._model.feed
+        if feed is not None:
+            recent = list(feed.blocks)[:GAS_BLOCKS][::-1]
+            self.linkActivated.emit(block_link(recent[index].number))
 
     def _on_banner(self, key: str) -> None:
         if key == "locate":
@@ -211,10 +221,16 @@ class DevnetPage(ConsolePage):
         )
         self._transactions.set_state(TableState(txs, tuple(t[0] for t in txs), NO_TRANSACTIONS))
         recent = list(feed.blocks)[:GAS_BLOCKS][::-1]
-        x = np.array([b.number for b in recent], dtype=float)
-        y = np.array([b.gas_used for b in recent], dtype=float)
         total = f"{count(sum(b.gas_used for b in feed.blocks))} gas in {count(len(feed.blocks))} blocks"
-        self._gas.set_state(LinePlotState(f"Gas used a block: {total}", "Block", "Gas", (Series("Gas used", x, y),)))
+        self._gas.set_state(
+            BarPlotState(
+                f"Gas used by block · {total}",
+                tuple(str(b.number) for b in recent),
+                tuple(float(b.gas_used) for b in recent),
+                "Block",
+                "Gas",
+            )
+        )
 
     def show_item(self, place: Place) -> None:
         """Show a transaction, a block or an address."""
@@ -267,13 +283,8 @@ def _tab(top: QWidget, body: QWidget) -> QWidget:
     return holder
 
 
-def _line(text: str) -> object:
-    import time
-
-    from widgets.log_view import LogLine
-
-    level = "error" if "error" in text.lower() else "info"
-    return LogLine(time.time(), level, "anvil", text)
+def _line(text: str) -> LogLine:
+    return LogLine(time.time(), line_level(text), "anvil", text)
 
 
 def _trouble(state: DevnetState) -> BannerState | None:

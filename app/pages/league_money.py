@@ -22,7 +22,7 @@ NOT_PLAYED = EmptyPanelState("coin", "Nothing to settle", "A round can be settle
 
 def money(title: str) -> Column:
     """Return a column of wei, shown in ETH, sorted by the exact amount."""
-    return Column(title, align="right", kind="number", format=lambda wei: ether(wei, places=6), width=128)
+    return Column(title, align="right", kind="number", format=lambda wei: ether(wei, places=6), width=116)
 
 
 class SettlementCard(Card):
@@ -122,10 +122,10 @@ class ClaimsCard(Card):
         self.table = DataTable(
             (
                 Column("Agent"),
-                Column("Match", kind="link", format=lambda v: f"#{v[1]}", link=lambda v: match_link(*v), width=92),
-                Column("Claimed", align="right", kind="number", width=92),
-                Column("Replayed", align="right", kind="number", width=92),
-                Column("Verdict", kind="pill", pill=lambda v: "error", width=124),
+                Column("Match", kind="link", format=lambda v: f"#{v[1]}", link=lambda v: match_link(*v), width=72),
+                Column("Claimed", align="right", kind="number", width=80),
+                Column("Replayed", align="right", kind="number", width=84),
+                Column("Verdict", kind="pill", pill=lambda v: "error", width=108),
             ),
             name="Disqualified agents",
         )
@@ -174,7 +174,7 @@ class StakesCard(Card):
                 money("Chain: free"),
                 money("Chain: locked"),
                 money("Chain: credit"),
-                Column("Agree", kind="pill", pill=_agree_kind, width=112),
+                Column("Agree", kind="pill", pill=_agree_kind, width=128),
             ),
             name="Stakes",
         )

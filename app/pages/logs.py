@@ -23,6 +23,7 @@ class LogsPage(ConsolePage):
         super().__init__("Logs", "What the console, its workers and the devnet said")
         self._model = model
         self._view = LogView()
+        self._view.set_level("info")
         folder = button("Open folder", "open", tooltip="The rotating log files of this data directory")
         folder.clicked.connect(self.folderRequested)
         self.header.add_action(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from app.formats import brief_moment
+from app.formats import brief_moment, ether
 from app.links import round_link
 from app.pages.base import ConsolePage, side_by_side
 from app.viewmodels.overview import OverviewState, OverviewViewModel, Tile
@@ -38,7 +38,15 @@ class OverviewPage(ConsolePage):
         self._cancel = button("Stop", "stop")
         self._rounds = DataTable(
             (
-                Column("Round", width=72, align="right", kind="link", format=lambda r: f"#{r[1]}", link=lambda r: round_link(r[0]), key=lambda r: r[1]),
+                Column(
+                    "Round",
+                    width=72,
+                    align="right",
+                    kind="link",
+                    format=lambda r: f"#{r[1]}",
+                    link=lambda r: round_link(r[0]),
+                    key=lambda r: r[1],
+                ),
                 Column("League"),
                 Column("Agents", align="right", kind="number", width=76),
                 Column("Matches", align="right", kind="number", width=86),
@@ -46,6 +54,16 @@ class OverviewPage(ConsolePage):
                 Column("Started", format=brief_moment, width=104),
             ),
             name="Recent rounds",
+        )
+        self._best_title = SectionHeader("Standings of the last round")
+        self._best = DataTable(
+            (
+                Column("Rank", align="right", kind="number", width=64),
+                Column("Agent"),
+                Column("Score", align="right", kind="number", width=84),
+                Column("Reward", align="right", kind="number", format=ether, width=116),
+            ),
+            name="Standings of the last round",
         )  # fmt: skip
         self._build()
         self.keep(model.observe(self._show))
@@ -75,11 +93,14 @@ class OverviewPage(ConsolePage):
     def _rounds_card(self) -> Card:
         card = Card()
         card.add(SectionHeader("Recent rounds", "Newest first"))
-        self._rounds.setMinimumHeight(240)
+        self._rounds.setMinimumHeight(170)
         self._rounds.linkActivated.connect(self.linkActivated)
         self._rounds.activated.connect(lambda key: self.linkActivated.emit(round_link(key)))
         self._rounds.emptyAction.connect(lambda key: self.agentsRequested.emit())
-        card.add(self._rounds, 1)
+        card.add(self._rounds, 2)
+        card.add(self._best_title)
+        self._best.setMinimumHeight(170)
+        card.add(self._best, 3)
         return card
 
     def _show(self, state: OverviewState) -> None:
@@ -94,6 +115,10 @@ class OverviewPage(ConsolePage):
         self._cancel.setVisible(running)
         rows = tuple(((r.round_id, r.number), r.name, r.agents, r.done, r.state, r.created) for r in state.rounds)
         self._rounds.set_state(TableState(rows, tuple(r.round_id for r in state.rounds), EMPTY_ROUNDS))
+        best = tuple((s.rank, s.agent, s.score, s.reward_wei) for s in state.standings)
+        self._best.set_state(TableState(best, tuple(s.sha256 for s in state.standings)))
+        self._best.setVisible(bool(best))
+        self._best_title.setVisible(bool(best))
         offer = state.recovery
         self._recovery.set_state(
             None

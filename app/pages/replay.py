@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.formats import count
 from app.links import Place, address_link
-from app.pages.base import ConsolePage, Tabs, side_by_side
+from app.pages.base import ConsolePage, Tabs, scrolling, side_by_side
 from app.viewmodels.replay import ReplayState, ReplayViewModel, VerifyState
 from widgets.basics import Card, button, column
 from widgets.board import BoardView
@@ -61,7 +61,8 @@ class ReplayPage(ConsolePage):
         board = Card()
         board.add(self._board, 1)
         board.add(self._transport)
-        self._board.setMinimumSize(320, 320)
+        self._board.setMinimumSize(280, 280)
+        self.tabs.setMinimumHeight(420)
         facts = Card()
         facts.add(SectionHeader("Match"))
         facts.add(self._match)
@@ -73,9 +74,9 @@ class ReplayPage(ConsolePage):
         proof = Card()
         proof.add(self._proof, 1)
         for title, tab in (("Step", step), ("Proof", proof), ("Match", facts)):
-            self.tabs.addTab(_padded(tab), title)
+            self.tabs.addTab(scrolling(tab), title)
         layout = column(self._content, spacing=0)
-        layout.addWidget(side_by_side(board, self.tabs, stretches=(1, 1)), 1)
+        layout.addWidget(side_by_side(board, self.tabs, stretches=(2, 3), narrow=900), 1)
         self.add(self._content, 1)
         self._transport.install_on(self)
         self._connect()
@@ -215,11 +216,3 @@ def _verdict(verify: VerifyState) -> BannerState | None:
         actions = () if verify.step is None else (Action(str(verify.step), f"Go to step {verify.step}", primary=True),)
         return BannerState("error", "The match does not verify", verify.text, "", actions)
     return None
-
-
-def _padded(card: QWidget) -> QWidget:
-    holder = QWidget()
-    layout = column(holder)
-    layout.setContentsMargins(0, 12, 0, 0)
-    layout.addWidget(card, 1)
-    return holder

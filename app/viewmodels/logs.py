@@ -35,6 +35,14 @@ class LogState:
     errors: int = 0
 
 
+def line_level(text: str) -> str:
+    """Return how much a line of the node matters: the names of the requests it answers are for debugging only."""
+    words = text.split()
+    if len(words) == 1 and words[0].partition("_")[0] in ("eth", "evm", "anvil", "web3", "net", "debug"):
+        return "debug"
+    return "error" if "error" in text.lower() or "panic" in text.lower() else "info"
+
+
 class LogViewModel(ViewModel[LogState]):
     """Collects log lines until the view takes them; what nobody takes is bounded."""
 

@@ -62,6 +62,7 @@ class OverviewState:
     demo: tuple[StepView, ...] = tuple(StepView(*step) for step in STEPS)
     demo_state: str = "idle"
     rounds: tuple[Any, ...] = ()
+    standings: tuple[Any, ...] = ()
     recovery: Recovery | None = None
 
 
@@ -170,7 +171,7 @@ class OverviewViewModel(ViewModel[OverviewState]):
 
     def _on_rounds(self, state: RoundsState) -> None:
         if not state.rounds:
-            self.update(rounds=(), last_round=Tile("Last round", "None", "Run one on the Leagues page"))
+            self.update(rounds=(), standings=(), last_round=Tile("Last round", "None", "Run one on the Leagues page"))
             return
         last = state.rounds[0]
         shown = last.state if not (last.state == "playing" and state.run.round_id != last.round_id) else "interrupted"
@@ -182,4 +183,7 @@ class OverviewViewModel(ViewModel[OverviewState]):
             kinds.get(shown, "neutral"),
             round_link(last.round_id),
         )
-        self.update(rounds=state.rounds[:8], last_round=tile)
+        standings = self.state.standings
+        if shown != "playing":
+            standings = self._runtime.league.round(last.round_id).standings
+        self.update(rounds=state.rounds[:8], standings=standings, last_round=tile)
