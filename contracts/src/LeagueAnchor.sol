@@ -11,6 +11,7 @@ import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/Signa
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 
+import {ILeagueAnchor} from "./interfaces/ILeagueAnchor.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
 import {Rewards} from "./libraries/Rewards.sol";
 import {Roster} from "./libraries/Roster.sol";
@@ -22,40 +23,9 @@ import {TraceTree} from "./libraries/TraceTree.sol";
 ///         whose signed claim contradicts it, and settles the pot by rank. It never runs a match.
 /// @dev A roster (agents ascending by address, scores beside them) is kept as a hash; callers bring it along.
 ///      Holds SLASHER_ROLE in the vault. Balance = the pots of open commitments + what settled ones still owe.
-contract LeagueAnchor is AccessControlDefaultAdminRules, Pausable, ReentrancyGuardTransient, EIP712 {
+contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable, ReentrancyGuardTransient, EIP712 {
     using BitMaps for BitMaps.BitMap;
     using SafeCast for uint256;
-
-    enum Status {
-        None,
-        Open,
-        Settled
-    }
-
-    /// @param nSteps matches of the round, which are the steps of its tree
-    /// @param bound largest score, by amount, that a match may give
-    struct Commitment {
-        address poster;
-        uint48 settleableAt;
-        uint32 nSteps;
-        uint8 depth;
-        Status status;
-        bytes32 root;
-        bytes32 rosterHash;
-        uint96 pot;
-        uint64 bound;
-        uint16 nAgents;
-        uint16 nDisqualified;
-    }
-
-    /// @notice Signed by an agent: "in match `index` of this round I scored `score`; `evidence` commits to the match".
-    struct ScoreClaim {
-        bytes32 leagueId;
-        uint32 index;
-        address agent;
-        int64 score;
-        bytes32 evidence;
-    }
 
     bytes32 public constant PAUSER_ROLE = keccak256("PAUSER_ROLE");
     bytes32 public constant SCORE_CLAIM_TYPEHASH =
@@ -77,49 +47,6 @@ contract LeagueAnchor is AccessControlDefaultAdminRules, Pausable, ReentrancyGua
     mapping(bytes32 id => Commitment) private _commitments;
     mapping(bytes32 id => BitMaps.BitMap) private _disqualified;
     mapping(bytes32 id => BitMaps.BitMap) private _claimed;
-
-    event CommitmentPosted(
-        bytes32 indexed id,
-        address indexed poster,
-        bytes32 indexed leagueId,
-        bytes32 systemId,
-        bytes32 root,
-        uint32 nSteps,
-        uint64 bound,
-        uint256 pot,
-        uint256 settleableAt
-    );
-    event ScoreMismatchProven(
-        bytes32 indexed id,
-        address indexed agent,
-        address indexed reporter,
-        uint32 index,
-        int64 posted,
-        int64 claimed,
-        uint256 slashed
-    );
-    event AgentDisqualified(bytes32 indexed id, address indexed agent);
-    event Settled(bytes32 indexed id, uint256 payouts, uint256 dust);
-    event PayoutClaimed(bytes32 indexed id, address indexed agent, uint256 amount);
-
-    error InvalidParameters();
-    /// @notice The vault's unbonding period is shorter than seven challenge windows.
-    error UnbondingTooShort(uint256 unbonding, uint256 needed);
-    error AlreadyPosted(bytes32 id);
-    error NotOpen(bytes32 id);
-    error NotSettled(bytes32 id);
-    error WindowOpen(uint256 settleableAt);
-    error BadDepth(uint256 depth, uint256 expected);
-    /// @notice Not a permutation of the roster, or not by descending score.
-    error BadOrder(uint256 position);
-    error NotIncluded(uint256 index);
-    /// @notice The claim speaks of another round, another match, or an agent that did not play it.
-    error ClaimElsewhere();
-    error ScoresAgree(int64 score);
-    error BadSignature(address agent);
-    error AlreadyDisqualified(address agent);
-    error AlreadyClaimed(address agent);
-    error NothingToPay(address agent);
 
     constructor(
         address admin,

@@ -5,6 +5,7 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Test} from "forge-std/Test.sol";
 
 import {LeagueAnchor} from "../src/LeagueAnchor.sol";
+import {ILeagueAnchor} from "../src/interfaces/ILeagueAnchor.sol";
 
 import {RoundLeaf, RoundTree} from "../src/libraries/RoundTree.sol";
 import {TraceTree} from "../src/libraries/TraceTree.sol";
@@ -134,6 +135,17 @@ contract VectorsTest is LeagueFixture, Test {
         assertNotEq(hash, bytes32(0));
     }
 
+    /// @dev An index of more than 32 bits would reach the domain byte and pass for a node.
+    function testALeafWithAWideIndexIsRefused() public view {
+        RoundLeaf memory leaf;
+        bytes memory data = abi.encodeCall(libraries.roundHash, (leaf));
+        (bool ok,) = address(libraries).staticcall(data);
+        assertTrue(ok);
+        data[4 + 27] = 0x01;
+        (ok,) = address(libraries).staticcall(data);
+        assertFalse(ok);
+    }
+
     function testDepths() public pure {
         assertEq(RoundTree.depthOf(0), 0);
         for (uint256 d = 1; d < 32; ++d) {
@@ -194,7 +206,7 @@ contract VectorsTest is LeagueFixture, Test {
             address home = vm.parseJsonAddress(json, string.concat(item, "verifyingContract"));
             vm.etch(home, address(anchor).code);
             vm.chainId(_uint(item, "chainId"));
-            LeagueAnchor.ScoreClaim memory claim = LeagueAnchor.ScoreClaim(
+            ILeagueAnchor.ScoreClaim memory claim = ILeagueAnchor.ScoreClaim(
                 _bytes32(item, "leagueId"),
                 uint32(_uint(item, "index")),
                 vm.parseJsonAddress(json, string.concat(item, "agent")),

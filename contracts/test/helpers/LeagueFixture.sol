@@ -6,6 +6,7 @@ import {StdUtils} from "forge-std/StdUtils.sol";
 
 import {LeagueAnchor} from "../../src/LeagueAnchor.sol";
 import {StakeVault} from "../../src/StakeVault.sol";
+import {ILeagueAnchor} from "../../src/interfaces/ILeagueAnchor.sol";
 import {RoundLeaf} from "../../src/libraries/RoundTree.sol";
 import {Trees} from "./Trees.sol";
 
@@ -86,6 +87,19 @@ abstract contract LeagueFixture is CommonBase, StdUtils {
         return soloRound(leagueId, scores);
     }
 
+    /// @dev 0, 7, 14, ...: match 1 of a solo round is played by agent 1 and scores 7.
+    function deltasOf(uint256 n) internal pure returns (int64[] memory deltas) {
+        deltas = new int64[](n);
+        for (uint256 i = 0; i < n; ++i) {
+            deltas[i] = int64(uint64(7 * i));
+        }
+    }
+
+    function scoresOf(int64 a, int64 b, int64 c, int64 d) internal pure returns (int64[] memory scores) {
+        scores = new int64[](4);
+        (scores[0], scores[1], scores[2], scores[3]) = (a, b, c, d);
+    }
+
     function postAs(address from, Round memory round, uint256 pot) internal returns (bytes32) {
         vm.deal(from, from.balance + pot);
         bytes32 root = Trees.root(round.leaves);
@@ -98,10 +112,10 @@ abstract contract LeagueFixture is CommonBase, StdUtils {
     function claimOf(Round memory round, uint256 index, int64 score)
         internal
         view
-        returns (LeagueAnchor.ScoreClaim memory)
+        returns (ILeagueAnchor.ScoreClaim memory)
     {
         RoundLeaf memory leaf = round.leaves[index];
-        return LeagueAnchor.ScoreClaim(round.leagueId, leaf.index, agents[leaf.a], score, leaf.evidence);
+        return ILeagueAnchor.ScoreClaim(round.leagueId, leaf.index, agents[leaf.a], score, leaf.evidence);
     }
 
     function keyOf(address agent) internal view returns (uint256) {
@@ -111,14 +125,14 @@ abstract contract LeagueFixture is CommonBase, StdUtils {
         revert("no key");
     }
 
-    function sign(LeagueAnchor.ScoreClaim memory claim) internal view returns (bytes memory) {
+    function sign(ILeagueAnchor.ScoreClaim memory claim) internal view returns (bytes memory) {
         (uint8 v, bytes32 r, bytes32 s) = vm.sign(keyOf(claim.agent), anchor.hashClaim(claim));
         return abi.encodePacked(r, s, v);
     }
 
     /// @notice Proves that the agent of leaf `index` claimed `score`.
     function proveAs(address from, bytes32 id, Round memory round, uint256 index, int64 score) internal {
-        LeagueAnchor.ScoreClaim memory claim = claimOf(round, index, score);
+        ILeagueAnchor.ScoreClaim memory claim = claimOf(round, index, score);
         bytes memory signature = sign(claim);
         bytes32[] memory proof = Trees.proof(round.leaves, index);
         vm.prank(from);

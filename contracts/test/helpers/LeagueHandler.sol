@@ -5,6 +5,7 @@ import {StdAssertions} from "forge-std/StdAssertions.sol";
 
 import {LeagueAnchor} from "../../src/LeagueAnchor.sol";
 import {StakeVault} from "../../src/StakeVault.sol";
+import {ILeagueAnchor} from "../../src/interfaces/ILeagueAnchor.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
 import {ForcedEther, LeagueFixture} from "./LeagueFixture.sol";
 import {Trees} from "./Trees.sol";
@@ -143,7 +144,7 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
             try this.tryProve(id, index, claimed) {
                 fail();
             } catch (bytes memory reason) {
-                assertEq(bytes4(reason), LeagueAnchor.AlreadyDisqualified.selector);
+                assertEq(bytes4(reason), ILeagueAnchor.AlreadyDisqualified.selector);
             }
             return;
         }
@@ -169,7 +170,7 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
         try this.tryProve(id, index, honest) {
             fail();
         } catch (bytes memory reason) {
-            assertEq(bytes4(reason), LeagueAnchor.ScoresAgree.selector);
+            assertEq(bytes4(reason), ILeagueAnchor.ScoresAgree.selector);
         }
         bytes32[] memory proof = Trees.proof(round.leaves, index);
         assertTrue(anchor.verifyStep(id, round.leaves[index], proof));
@@ -315,7 +316,7 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
     }
 
     function _settle(bytes32 id) private {
-        LeagueAnchor.Commitment memory c = anchor.commitmentOf(id);
+        ILeagueAnchor.Commitment memory c = anchor.commitmentOf(id);
         Round memory round = _rounds[id];
         uint256 credit = creditOf(c.poster);
         settle(id, round);
@@ -346,7 +347,9 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
             escrow -= due;
             assertLe(paid[id], anchor.commitmentOf(id).pot);
         } catch (bytes memory reason) {
-            assertEq(bytes4(reason), again ? LeagueAnchor.AlreadyClaimed.selector : LeagueAnchor.NothingToPay.selector);
+            assertEq(
+                bytes4(reason), again ? ILeagueAnchor.AlreadyClaimed.selector : ILeagueAnchor.NothingToPay.selector
+            );
             assertTrue(again || due == 0);
         }
     }
