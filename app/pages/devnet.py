@@ -99,7 +99,7 @@ class DevnetPage(ConsolePage):
         )
         self._gas = BarPlot()
         self._log = LogView(capacity=100_000)
-        self._log.set_level("info")
+        self._log.set_level("INFO")
         self.tabs = Tabs("Parts of the chain")
         self._build()
         self.keep(model.observe(self._show))
@@ -284,7 +284,7 @@ def _tab(top: QWidget, body: QWidget) -> QWidget:
 
 
 def _line(text: str) -> LogLine:
-    return LogLine(time.time(), line_level(text), "anvil", text)
+    return LogLine(time.time(), line_level(text).upper(), "anvil", text)
 
 
 def _trouble(state: DevnetState) -> BannerState | None:

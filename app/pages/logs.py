@@ -23,7 +23,7 @@ class LogsPage(ConsolePage):
         super().__init__("Logs", "What the console, its workers and the devnet said")
         self._model = model
         self._view = LogView()
-        self._view.set_level("info")
+        self._view.set_level("INFO")
         folder = button("Open folder", "open", tooltip="The rotating log files of this data directory")
         folder.clicked.connect(self.folderRequested)
         self.header.add_action(folder)
@@ -35,7 +35,7 @@ class LogsPage(ConsolePage):
     def _show(self, state: LogState) -> None:
         taken = self._model.take()
         if taken:
-            self._view.append([LogLine(line.time, line.level, line.source, line.text) for line in taken])
+            self._view.append([LogLine(line.time, line.level.upper(), line.source, line.text) for line in taken])
 
     def find(self) -> None:
         """Search the log."""
