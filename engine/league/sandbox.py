@@ -26,6 +26,8 @@ from engine.league.native import Links, NativeStore, pointer_of
 from engine.league.referee import HEADER_BYTES, SYSTEM, Header, Shape, imports_of, referee_wat
 
 TICK_SECONDS: Final = 0.25
+# The dearest operations take some 30 ns a unit of gas; the net hangs well below what gas allows.
+SECONDS_PER_GAS: Final = 200e-9
 _MAX_COMPILED: Final = 512
 
 
@@ -66,7 +68,8 @@ def referee_module(shape: Shape) -> bytes:
 class Sandbox:
     """Runs matches; a context manager, because the watchdog is a thread. One a process; threads take turns.
 
-    ``cache_dir`` keeps compiled modules between starts; ``deadline`` is the net's length in seconds.
+    ``cache_dir`` keeps compiled modules between starts; ``deadline`` is what the watchdog gives a
+    match in seconds, beyond the time in which its agents can spend their gas.
     """
 
     def __init__(
@@ -103,7 +106,7 @@ class Sandbox:
         self, system: bytes, agents: Sequence[bytes], shape: Shape, *, seed: int, budget: int, max_steps: int
     ) -> RawRun:
         """Play one match in a fresh world. ``seed`` is unsigned 64 bits. Raises SandboxError when it cannot begin."""
-        with self._turn, self._world(system, agents, shape) as world:
+        with self._turn, self._world(system, agents, shape, max_steps * budget) as world:
             store = world.store
             memory = store.export(world.referee, "memory")
             trap, _ = store.call(store.export(world.referee, "run"), _signed64(seed), budget, max_steps)
@@ -140,13 +143,15 @@ class Sandbox:
         return self._ready(module).module
 
     @contextmanager
-    def _world(self, system: bytes, agents: Sequence[bytes], shape: Shape) -> Iterator[_World]:
+    def _world(self, system: bytes, agents: Sequence[bytes], shape: Shape, gas: int = 0) -> Iterator[_World]:
+        """Link a fresh world. ``gas`` is what its agents may spend in all, which the watchdog waits for."""
         links = self._links.get(shape)
         if links is None:
             links = self._links[shape] = _plan(shape)
         modules = [self._ready(module).address for module in (system, *agents, referee_module(shape))]
         instances = [links.instance(number) for number in range(len(modules))]
-        with NativeStore(self._engine_address, self._epochs) as store:
+        epochs = self._epochs + int(gas * SECONDS_PER_GAS / TICK_SECONDS)
+        with NativeStore(self._engine_address, epochs) as store:
             try:
                 for module, instance in zip(modules[:-1], instances[:-1], strict=True):
                     store.instantiate(module, instance)

@@ -6,7 +6,9 @@ so no name can collide. The output depends on nothing but the input.
 
 Gas: entering a function costs its instructions outside loops + 2, each iteration of a loop the loop's own + 1;
 ``end`` and ``else`` are free. Bulk memory operations cost n >> 3 bytes, table operations one an entry (eight bytes),
-``memory.grow`` 8192 a page. Stack: 8 + locals + largest operand height while a function is active.
+``memory.grow`` 8192 a page. Stack: 8 + locals + largest operand height while a function is active; a function that
+computes many values costs a unit for each 48 bytes of the largest frame that a compiler could give it, for an optimiser
+keeps values alive across calls, and a native stack that overflows first would end a match differently elsewhere.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from engine.league.gate import scan as sc
-from engine.league.gate.limits import Caps
+from engine.league.gate.limits import FRAME_BASE_BYTES, FRAME_BYTES_PER_UNIT, Caps
 from engine.league.wasm import opcodes as op
 from engine.league.wasm.leb import MalformedModuleError, signed, unsigned
 from engine.league.wasm.reader import (
@@ -141,9 +143,17 @@ def _bodies(module: ParsedModule, caps: Caps, names: _Names, types: list[FuncTyp
         if weight > caps.loop_locals:
             reason = f"the loops of functions 0 to {index} carry more than {caps.loop_locals} locals"
             raise MalformedModuleError(reason, body.start)
-        units = 8 + n_locals + result.max_height
+        units = _stack_units(n_locals, result)
         bodies.append(_body(module, body, result, units, names, _block_type(kind.results, types)))
     return bodies
+
+
+def _stack_units(n_locals: int, result: sc.Scan) -> int:
+    """8 + locals + operand height; more for a function whose values could fill a frame that this does not cover."""
+    named = n_locals + result.max_height
+    width = 16 if result.vectors else 8
+    frame = FRAME_BASE_BYTES + width * (named + result.values + 2 * len(result.costs))
+    return max(8 + named, -(-frame // FRAME_BYTES_PER_UNIT))
 
 
 def _body(module: ParsedModule, body: Body, result: sc.Scan, units: int, names: _Names, block_type: bytes) -> bytes:

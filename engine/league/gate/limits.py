@@ -9,6 +9,10 @@ GATE_VERSION: Final = "1"
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 STACK_UNITS: Final = 16_384
 PAGE: Final = 65_536
+# A compiler may keep every value of a function in its frame, which the operand height does not show. A unit stands for
+# at least this much native stack, so 16,384 of them end before the megabyte that the engine gives does.
+FRAME_BYTES_PER_UNIT: Final = 48
+FRAME_BASE_BYTES: Final = 128
 
 
 @dataclass(frozen=True, slots=True)

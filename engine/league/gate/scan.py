@@ -13,6 +13,7 @@ from engine.league.wasm.reader import Body, ParsedModule
 # Kinds of edits.
 LOOP_CHECK, RETURN, CHARGE_BYTES, CHARGE_ENTRIES, CHARGE_PAGES = range(5)
 _WIDTH: Final = {op.F32: 4, op.F64: 8, op.LANE: 1, op.BYTES16: 16}
+_COPIES: Final = (op.LOCAL_GET, op.LOCAL_TEE)
 _NUMBERS: Final = {op.U32: 1, op.S32: 1, op.S64: 1, op.U32X2: 2, op.MEMARG: 2}
 
 
@@ -29,12 +30,15 @@ class Edit:
 @dataclass(slots=True)
 class Scan:
     """What the instrumentation needs of one body. ``costs[0]`` counts the instructions outside loops, ``costs[i]``
-    those of loop i without the loops inside it; ``code_end`` is the position of the body's last ``end``."""
+    those of loop i without the loops inside it; ``code_end`` is the position of the body's last ``end``. ``values``
+    is how many values the body computes, ``vectors`` whether any may be 128 bits wide."""
 
     costs: list[int]
     edits: list[Edit]
     max_height: int
     code_end: int
+    values: int
+    vectors: bool
 
 
 @dataclass(slots=True)
@@ -56,6 +60,8 @@ class _Scanner:
     height: int = 0
     max_height: int = 0
     targets: int = 0
+    values: int = 0
+    vectors: bool = False
     costs: list[int] = field(default_factory=lambda: [0])
     edits: list[Edit] = field(default_factory=list)
     frames: list[_Frame] = field(default_factory=list)
@@ -78,15 +84,19 @@ class _Scanner:
                 self.costs[self.frames[-1].region] += 1
                 self._skip_immediate(known.immediate)
                 self._apply(known.pops, known.pushes)
+                if code not in _COPIES:
+                    self.values += known.pushes
                 if code == op.MEMORY_GROW:
                     self.edits.append(Edit(at, at, CHARGE_PAGES, 0))
         if self.pos != self.end:
             raise MalformedModuleError(f"function {self.index} goes on after its end", self.pos)
-        return Scan(self.costs, self.edits, self.max_height, self.end - 1)
+        vectors = self.vectors or self.module.has_vectors
+        return Scan(self.costs, self.edits, self.max_height, self.end - 1, self.values, vectors)
 
     def _prefixed(self, at: int, prefix: int) -> op.Op:
         table = {op.PREFIX_MISC: op.MISC, op.PREFIX_SIMD: op.SIMD}.get(prefix)
         code = 0
+        self.vectors |= prefix == op.PREFIX_SIMD
         if table is not None:
             code, self.pos = read_unsigned(self.module.data, self.pos)
             if code in table:
@@ -152,6 +162,7 @@ class _Scanner:
             self._apply(1, 0)
         params, results = self._block_type()
         base = max(self.height - params, parent.base)
+        self.values += params + results
         region = parent.region
         if code == op.LOOP:
             region = len(self.costs)
@@ -205,6 +216,7 @@ class _Scanner:
             raise MalformedModuleError(f"function {self.index} calls something unknown", self.pos)
         kind = self.module.types[type_index]
         self._apply(len(kind.params) + extra, len(kind.results))
+        self.values += len(kind.results)
 
     def _branch_table(self) -> None:
         count, self.pos = read_unsigned(self.module.data, self.pos)

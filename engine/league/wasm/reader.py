@@ -80,6 +80,7 @@ class ParsedModule:
     n_globals: int = 0
     exports: list[Export] = field(default_factory=list)
     has_start: bool = False
+    has_vectors: bool = False
     bodies: list[Body] = field(default_factory=list)
     customs: list[tuple[str, int, int]] = field(default_factory=list)
     spans: dict[int, tuple[int, int]] = field(default_factory=dict)

@@ -99,6 +99,7 @@ def _types(module: ParsedModule, cursor: Cursor, caps: SectionCaps) -> None:
         params = bytes(cursor.value_type() for _ in range(cursor.count(caps.params, "parameters")))
         results = bytes(cursor.value_type() for _ in range(cursor.count(caps.results, "results")))
         module.types.append(FuncType(params, results))
+        module.has_vectors |= opcodes.V128 in params + results
     _done(cursor, "type")
 
 
@@ -148,7 +149,7 @@ def _memories(module: ParsedModule, cursor: Cursor, caps: SectionCaps) -> None:
 def _globals(module: ParsedModule, cursor: Cursor, caps: SectionCaps) -> None:
     module.n_globals = cursor.count(caps.globals, "globals")
     for _ in range(module.n_globals):
-        cursor.value_type()
+        module.has_vectors |= cursor.value_type() == opcodes.V128
         cursor.byte()
         _skip_constant(cursor)
     _done(cursor, "global")
@@ -219,7 +220,9 @@ def _code(module: ParsedModule, cursor: Cursor, caps: SectionCaps) -> None:
             )
         start = cursor.pos
         cursor.take(size)
-        module.bodies.append(_body(Cursor(module.data, start, start + size, f"body of function {index}"), index, caps))
+        body = _body(Cursor(module.data, start, start + size, f"body of function {index}"), index, caps)
+        module.bodies.append(body)
+        module.has_vectors |= any(kind == opcodes.V128 for _, kind in body.locals)
     _done(cursor, "code")
 
 

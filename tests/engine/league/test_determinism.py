@@ -73,3 +73,33 @@ def test_the_largest_seed_and_budget_are_taken(arena) -> None:
     result = arena.play(arena.one, seed=2**64 - 1, budget=2**32 - 1)
     assert result.outcome is Outcome.FINISHED
     assert b'"seed":18446744073709551615' in result.header
+
+
+# What an optimiser keeps in a frame although no local and no operand shows it: each value is computed again after the
+# recursive call, so it is kept across. Before the frames were counted, these overflowed the native stack.
+KEPT = {
+    "products": "(i64.store offset={at} (i32.const 0) (i64.mul (local.get 0) (i64.const {n})))",
+    "quotients": "(i64.store offset={at} (i32.const 0) (i64.div_u (local.get 0) (i64.const {n})))",
+    "constants": "(i64.store offset={at} (i32.const 0) (i64.const {n}123456789))",
+    "addresses": "(i64.store offset={at} (i32.const 0) (i64.load (i32.wrap_i64 (i64.and"
+    " (i64.mul (local.get 0) (i64.const {n})) (i64.const 0xffff)))))",
+    "floats": "(f64.store offset={at} (i32.const 0) (f64.mul (f64.convert_i64_s (local.get 0)) (f64.const {n})))",
+    "vectors": "(v128.store offset={at} (i32.const 0)"
+    " (i64x2.add (i64x2.splat (local.get 0)) (v128.const i64x2 {n} 1)))",
+    "vector constants": "(v128.store offset={at} (i32.const 0) (v128.const i64x2 {n} 3))",
+}
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_stack_units_end_before_the_native_stack_does(arena, name) -> None:
+    """Unbounded recursion with frames of any size is the agent's loss, on every engine, in the same step."""
+    results = []
+    for count in (5, 40, 500):
+        before, after = (
+            "".join(KEPT[name].format(at=at + 16 * n, n=2 * n + 3) for n in range(count)) for at in (0, 16_384)
+        )
+        call = "(drop (call $decide (i64.add (local.get 0) (i64.const 1))))"
+        agent = arena.agent(arena.decide(f"{before} {call} {after} (i64.const 1)", "(memory 1)"))
+        results.append(MatchRequest(arena.system(), (agent,), 1, 2**32 - 1))
+    for options in CONFIGURATIONS.values():
+        assert [result.cause for result in play_all(results, options)] == ["STACK"] * 3

@@ -35,7 +35,7 @@ def test_the_watchdog_stops_what_metering_missed_and_blames_nobody(arena) -> Non
     agent = unmetered(arena, "(loop $l (br $l)) unreachable")
     with Sandbox(deadline=0.3) as sandbox:
         started = time.monotonic()
-        result = run_match(MatchRequest(arena.system(), (agent,), 1), sandbox)
+        result = run_match(MatchRequest(arena.system(), (agent,), 1, budget=1000), sandbox)
         assert time.monotonic() - started < 5
         assert (result.outcome, result.cause, result.seat) == (Outcome.INFRA, "WATCHDOG", None)
         assert result.detail == "stopped while seat 0 ran"
