@@ -37,48 +37,51 @@ def _fill(table: dict[int, Op], first: int, last: int, immediate: int, pops: int
         table[code] = Op(immediate, pops, pushes)
 
 
+# First and last opcode, what follows, operands taken, operands left.
+_PLAIN_ROWS: Final = (
+    (NOP, NOP, NONE, 0, 0),
+    (0x1A, 0x1A, NONE, 1, 0),  # drop
+    (0x1B, 0x1B, NONE, 3, 1),  # select
+    (0x1C, 0x1C, SELECT_T, 3, 1),
+    (0x20, 0x20, U32, 0, 1),  # local.get, set, tee
+    (0x21, 0x21, U32, 1, 0),
+    (0x22, 0x22, U32, 1, 1),
+    (0x23, 0x23, U32, 0, 1),  # global.get, set
+    (0x24, 0x24, U32, 1, 0),
+    (0x25, 0x25, U32, 1, 1),  # table.get, set
+    (0x26, 0x26, U32, 2, 0),
+    (0x28, 0x35, MEMARG, 1, 1),  # loads
+    (0x36, 0x3E, MEMARG, 2, 0),  # stores
+    (0x3F, 0x3F, U32, 0, 1),  # memory.size
+    (MEMORY_GROW, MEMORY_GROW, U32, 1, 1),
+    (0x41, 0x41, S32, 0, 1),  # constants
+    (0x42, 0x42, S64, 0, 1),
+    (0x43, 0x43, F32, 0, 1),
+    (0x44, 0x44, F64, 0, 1),
+    (0x45, 0x45, NONE, 1, 1),  # i32.eqz
+    (0x46, 0x4F, NONE, 2, 1),
+    (0x50, 0x50, NONE, 1, 1),  # i64.eqz
+    (0x51, 0x66, NONE, 2, 1),  # comparisons
+    (0x67, 0x69, NONE, 1, 1),  # i32
+    (0x6A, 0x78, NONE, 2, 1),
+    (0x79, 0x7B, NONE, 1, 1),  # i64
+    (0x7C, 0x8A, NONE, 2, 1),
+    (0x8B, 0x91, NONE, 1, 1),  # f32
+    (0x92, 0x98, NONE, 2, 1),
+    (0x99, 0x9F, NONE, 1, 1),  # f64
+    (0xA0, 0xA6, NONE, 2, 1),
+    (0xA7, 0xC4, NONE, 1, 1),  # conversions and sign extension
+    (REF_NULL, REF_NULL, REF_TYPE, 0, 1),
+    (0xD1, 0xD1, NONE, 1, 1),  # ref.is_null
+    (0xD2, 0xD2, U32, 0, 1),  # ref.func
+)
+
+
 def _plain() -> dict[int, Op]:
     table: dict[int, Op] = {}
     for code in (UNREACHABLE, BLOCK, LOOP, IF, ELSE, END, BR, BR_IF, BR_TABLE, RETURN, CALL, CALL_INDIRECT):
         table[code] = Op(CONTROL, 0, 0)
-    rows = (
-        (NOP, NOP, NONE, 0, 0),
-        (0x1A, 0x1A, NONE, 1, 0),  # drop
-        (0x1B, 0x1B, NONE, 3, 1),  # select
-        (0x1C, 0x1C, SELECT_T, 3, 1),
-        (0x20, 0x20, U32, 0, 1),  # local.get, set, tee
-        (0x21, 0x21, U32, 1, 0),
-        (0x22, 0x22, U32, 1, 1),
-        (0x23, 0x23, U32, 0, 1),  # global.get, set
-        (0x24, 0x24, U32, 1, 0),
-        (0x25, 0x25, U32, 1, 1),  # table.get, set
-        (0x26, 0x26, U32, 2, 0),
-        (0x28, 0x35, MEMARG, 1, 1),  # loads
-        (0x36, 0x3E, MEMARG, 2, 0),  # stores
-        (0x3F, 0x3F, U32, 0, 1),  # memory.size
-        (MEMORY_GROW, MEMORY_GROW, U32, 1, 1),
-        (0x41, 0x41, S32, 0, 1),  # constants
-        (0x42, 0x42, S64, 0, 1),
-        (0x43, 0x43, F32, 0, 1),
-        (0x44, 0x44, F64, 0, 1),
-        (0x45, 0x45, NONE, 1, 1),  # i32.eqz
-        (0x46, 0x4F, NONE, 2, 1),
-        (0x50, 0x50, NONE, 1, 1),  # i64.eqz
-        (0x51, 0x66, NONE, 2, 1),  # comparisons
-        (0x67, 0x69, NONE, 1, 1),  # i32
-        (0x6A, 0x78, NONE, 2, 1),
-        (0x79, 0x7B, NONE, 1, 1),  # i64
-        (0x7C, 0x8A, NONE, 2, 1),
-        (0x8B, 0x91, NONE, 1, 1),  # f32
-        (0x92, 0x98, NONE, 2, 1),
-        (0x99, 0x9F, NONE, 1, 1),  # f64
-        (0xA0, 0xA6, NONE, 2, 1),
-        (0xA7, 0xC4, NONE, 1, 1),  # conversions and sign extension
-        (REF_NULL, REF_NULL, REF_TYPE, 0, 1),
-        (0xD1, 0xD1, NONE, 1, 1),  # ref.is_null
-        (0xD2, 0xD2, U32, 0, 1),  # ref.func
-    )
-    for row in rows:
+    for row in _PLAIN_ROWS:
         _fill(table, *row)
     return table
 
