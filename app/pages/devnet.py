@@ -118,7 +118,7 @@ class DevnetPage(ConsolePage):
         self._contract_table.setMinimumHeight(120)
         self._port.setMaximumWidth(360)
         contracts.add(self._contract_table, 1)
-        self.add(side_by_side(node, contracts, stretches=(2, 3)))
+        self.add(side_by_side(node, contracts, stretches=(2, 3), narrow=980))
         self.add(self._detail)
         for title, tab in (
             (

@@ -48,7 +48,6 @@ class OverviewPage(ConsolePage):
                     key=lambda r: r[1],
                 ),
                 Column("League"),
-                Column("Agents", align="right", kind="number", width=76),
                 Column("Matches", align="right", kind="number", width=86),
                 Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s, "neutral"), width=112),
                 Column("Started", format=brief_moment, width=104),
@@ -113,7 +112,7 @@ class OverviewPage(ConsolePage):
         self._demo.setEnabled(not running)
         self._demo.setText({"idle": "Run the demo", "running": "Running…"}.get(state.demo_state, "Run again"))
         self._cancel.setVisible(running)
-        rows = tuple(((r.round_id, r.number), r.name, r.agents, r.done, r.state, r.created) for r in state.rounds)
+        rows = tuple(((r.round_id, r.number), r.name, r.done, r.state, r.created) for r in state.rounds)
         self._rounds.set_state(TableState(rows, tuple(r.round_id for r in state.rounds), EMPTY_ROUNDS))
         best = tuple((s.rank, s.agent, s.score, s.reward_wei) for s in state.standings)
         self._best.set_state(TableState(best, tuple(s.sha256 for s in state.standings)))

@@ -40,7 +40,7 @@ def line_level(text: str) -> str:
     words = text.split()
     if len(words) == 1 and words[0].partition("_")[0] in ("eth", "evm", "anvil", "web3", "net", "debug"):
         return "debug"
-    return "error" if "error" in text.lower() or "panic" in text.lower() else "info"
+    return "warning" if "error" in text.lower() or "panic" in text.lower() else "info"
 
 
 class LogViewModel(ViewModel[LogState]):
