@@ -19,7 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QProgressBar, QWidget
 
-from widgets.basics import IconLabel, button, column, label, row
+from widgets.basics import IconLabel, button, column, label, row, set_property
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
@@ -164,7 +164,7 @@ class DropZone(QWidget):
         self._button.setText(state.button)
         self._button.setAccessibleName(state.button)
         self._busy.setVisible(state.busy)
-        self._say(state.message)
+        self._say(state.message, state.message_kind)
         self.setAccessibleName(state.title)
         self.setAccessibleDescription(state.hint)
 
@@ -194,9 +194,10 @@ class DropZone(QWidget):
         self.filesDropped.emit(files)
 
     def _refuse(self, why: str) -> None:
-        self._say(f"Not taken: {why}.")
+        self._say(f"Not taken: {why}.", "error")
         self.rejected.emit(why)
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, kind: str) -> None:
+        set_property(self._message, "role", "error" if kind == "error" else "small")
         self._message.setText(text)
         self._message.setVisible(bool(text))

@@ -126,6 +126,7 @@ class _PlotBase(QWidget):
         """Recolour axes and grid."""
         if self._plot is None:
             return
+        self._plot.resetCachedContent()  # pyqtgraph keeps the old background otherwise
         item = self._plot.getPlotItem()
         for side in ("left", "bottom"):
             axis = item.getAxis(side)

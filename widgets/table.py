@@ -253,7 +253,9 @@ class DataTable(QWidget):
         )
         if self._current is not None and (at := self._model.rows_of([self._current])):
             model.setCurrentIndex(self._model.index(at[0], 0), QItemSelectionModel.SelectionFlag.NoUpdate)
-        self._view.verticalScrollBar().setValue(self._scroll)
+        if self._scroll:
+            self._view.doItemsLayout()  # now, not when it is painted: the scroll bar needs its range back
+            self._view.verticalScrollBar().setValue(self._scroll)
         self._restoring = False
         kept = tuple(self._model.key_at(row) for row in rows)
         if kept != self._selected:
