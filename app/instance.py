@@ -49,10 +49,11 @@ class SingleInstance(QObject):
         if not socket.waitForConnected(_DEADLINE_MS):
             return False
         socket.write(json.dumps([str(path.resolve()) for path in files]).encode())
-        socket.flush()
-        done = socket.waitForBytesWritten(_DEADLINE_MS)
+        while socket.bytesToWrite() and socket.waitForBytesWritten(_DEADLINE_MS):
+            pass
+        done = not socket.bytesToWrite()
         socket.disconnectFromServer()
-        return bool(done)
+        return done
 
     def release(self) -> None:
         """Stop listening and give the lock back."""
@@ -66,6 +67,8 @@ class SingleInstance(QObject):
         socket = self._server.nextPendingConnection()
         if socket is not None:
             socket.disconnected.connect(lambda: self._read(socket))
+            if socket.state() == QLocalSocket.LocalSocketState.UnconnectedState:
+                self._read(socket)
 
     def _read(self, socket: QLocalSocket) -> None:
         data = bytes(socket.readAll().data())
