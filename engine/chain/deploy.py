@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 import time
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -46,10 +47,9 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The contracts of one chain. ``genesis`` tells this chain from another one of the same id and addresses."""
+    """The contracts of one chain. ``book`` names them apart from those of any other chain."""
 
     book: str
-    genesis: str
     vault: Contract
     anchor: Contract
     treasury: str
@@ -68,9 +68,7 @@ class Deployment:
     def from_json(cls, value: dict[str, Any]) -> Deployment:
         """Read what ``to_json`` gave."""
         contracts = {name: Contract(**value[name]) for name in ("vault", "anchor")}
-        return cls(
-            value["book"], value["genesis"], **contracts, treasury=value["treasury"], rules=Rules(**value["rules"])
-        )
+        return cls(value["book"], **contracts, treasury=value["treasury"], rules=Rules(**value["rules"]))
 
 
 class Deployer:
@@ -83,43 +81,47 @@ class Deployer:
 
     async def find(self) -> Deployment | None:
         """Return the deployment kept for this chain, if its code still stands there."""
-        genesis = await self._genesis()
         rows = self._store.db.execute("SELECT record FROM deployments ORDER BY created DESC").fetchall()
         for row in rows:
             deployment = Deployment.from_json(json.loads(row["record"]))
-            if deployment.genesis == genesis and await self._stands(deployment):
+            if await self.stands(deployment):
                 return deployment
         return None
 
     async def deploy(self, rules: Rules) -> Deployment:
-        """Create both contracts, let the anchor slash, and keep the addresses."""
+        """Create both contracts, let the anchor slash, and keep the addresses.
+
+        Random bytes behind the vault's arguments make its transaction the mark of this chain: a fresh devnet gives the
+        same addresses again, and Anvil does not keep the hash of block 0 over restarts.
+        """
         operator, treasury = self._wallet.address(OPERATOR), self._wallet.address(TREASURY_ACCOUNT)
-        vault = await self._create("StakeVault", operator, treasury, rules.unbonding)
+        vault = await self._create("StakeVault", operator, treasury, rules.unbonding, mark=secrets.token_bytes(32))
         arguments = (operator, vault.address, rules.window, rules.exposure, rules.claim_penalty, rules.reporter_bps)
         anchor = await self._create("LeagueAnchor", *arguments)
         grant = StakeVault(vault.address, self._rpc).grant_slasher(anchor.address)
         await self._send(grant.to, grant.data)
-        genesis = await self._genesis()
-        book = f"{await self._rpc.chain_id()}:{genesis[2:10]}:{vault.address}"
-        deployment = Deployment(book, genesis, vault, anchor, treasury, rules)
+        book = f"{await self._rpc.chain_id()}:{vault.tx[2:10]}:{vault.address}"
+        deployment = Deployment(book, vault, anchor, treasury, rules)
         with self._store.transaction() as db:
             record = json.dumps(deployment.to_json())
             db.execute("INSERT OR REPLACE INTO deployments VALUES (?, ?, ?)", (book, record, time.time()))
         return deployment
 
-    async def _genesis(self) -> str:
-        block = await self._rpc.request("eth_getBlockByNumber", "0x0", False)
-        return str(block["hash"])
+    async def stands(self, deployment: Deployment) -> bool:
+        """Return whether this is the deployment's chain and its contracts are on it."""
+        receipt = await self._rpc.request("eth_getTransactionReceipt", deployment.vault.tx)
+        return receipt is not None and await self._has_code(deployment)
 
-    async def _stands(self, deployment: Deployment) -> bool:
+    async def _has_code(self, deployment: Deployment) -> bool:
         requests = [("eth_getCode", [contract.address, "latest"]) for contract in deployment.contracts]
-        sizes = [len(answer.get("result", "0x")) // 2 - 1 for answer in await self._rpc.batch(requests)]
-        # Immutable values differ from the artifact's bytes; the length does not.
-        names = (contract.name for contract in deployment.contracts)
-        return sizes == [len(contract_abi(name).artifact.deployed_bytecode) for name in names]
+        answers = await self._rpc.batch(requests)
+        return all(
+            is_code_of(contract.name, bytes.fromhex(str(answer.get("result", "0x"))[2:]))
+            for contract, answer in zip(deployment.contracts, answers, strict=True)
+        )
 
-    async def _create(self, name: str, *arguments: Any) -> Contract:
-        receipt = await self._send(None, contract_abi(name).encode_constructor(*arguments))
+    async def _create(self, name: str, *arguments: Any, mark: bytes = b"") -> Contract:
+        receipt = await self._send(None, contract_abi(name).encode_constructor(*arguments) + mark)
         address = to_checksum_address(receipt["contractAddress"])
         block, gas = int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16)
         return Contract(name, address, receipt["transactionHash"], block, gas)
@@ -157,3 +159,9 @@ class Deployer:
                     await asyncio.sleep(0.02)
         except TimeoutError as error:
             raise RpcError("The chain does not mine", f"{digest} waits for {_DEADLINE:g} s") from error
+
+
+def is_code_of(name: str, code: bytes) -> bool:
+    """Return whether ``code`` is the shipped contract's: immutable values stand where the artifact has zeros."""
+    shipped = contract_abi(name).artifact.deployed_bytecode
+    return len(code) == len(shipped) and all(a in (0, b) for a, b in zip(shipped, code, strict=True))

@@ -76,14 +76,8 @@ class Explorer:
         receipt = await self._rpc.request("eth_getTransactionReceipt", digest)
         if not tx or not receipt:
             return None
-        error = "" if int(receipt["status"], 16) else await self._reverted(digest)
+        error = "" if int(receipt["status"], 16) else await why_reverted(self._rpc, digest)
         return _transaction(tx, receipt, error)
-
-    async def _reverted(self, digest: str) -> str:
-        trace = await self._rpc.request("debug_traceTransaction", digest, {"tracer": "callTracer"})
-        inner = _deepest(trace)
-        call = decode_call(_bytes(inner.get("input"))) or f"a call to {inner.get('to')}"
-        return f"{explain_revert(_bytes(inner.get('output')))[0]} in {call}"
 
 
 class BlockWatcher:
@@ -124,6 +118,16 @@ class BlockWatcher:
         for b in reversed(await explorer.blocks(count, before=head + 1)):
             self._bus.publish(BlockMined(b.number, b.hash, b.timestamp, len(b.transactions), b.gas_used, b.gas_limit))
         return head
+
+
+async def why_reverted(rpc: Rpc, digest: str) -> str:
+    """Return the decoded reason of a mined transaction that failed, and the inner call it comes from."""
+    trace = await rpc.request("debug_traceTransaction", digest, {"tracer": "callTracer"})
+    inner = _deepest(trace)
+    call = decode_call(_bytes(inner.get("input"))) or f"a call to {inner.get('to')}"
+    output = _bytes(inner.get("output"))
+    reason = explain_revert(output)[0] if output or inner.get("error") == "execution reverted" else inner.get("error")
+    return f"{reason} in {call}"
 
 
 def _block(raw: dict[str, Any]) -> BlockInfo:

@@ -7,17 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.chain.bindings import LeagueAnchor, ScoreClaim, StakeVault
+from engine.chain.control import NodeControl
 from engine.chain.deploy import Deployer, Deployment, Rules
-from engine.chain.errors import DevnetError, WrongChainError
+from engine.chain.errors import DevnetError, RpcError, WrongChainError
 from engine.chain.events import ContractsDeployed
 from engine.chain.rpc import Rpc
 from engine.chain.sender import Sender
 from engine.chain.wallet import OPERATOR, Wallet
 from engine.core.bus import EventBus
 from engine.store.database import Store
-
-_ETHER = 10**18
-_ALLOWANCE = 10 * _ETHER  # left on a development account for gas, beside what its transactions carry
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,9 @@ class Chain:
         self.anchor = LeagueAnchor(deployment.anchor.address, rpc)
         self._store = parts.store
         self._number_of = parts.number_of
-        self._sender = Sender(rpc, parts.store, parts.bus, parts.wallet, deployment.book, parts.number_of)
+        self.control = NodeControl(rpc) if development else None
+        self._deployer = Deployer(rpc, parts.store, parts.wallet)
+        self._sender = Sender(rpc, parts.store, parts.bus, parts.wallet, deployment.book, parts.number_of, self.control)
 
     @classmethod
     async def connect(cls, url: str, parts: Parts, rules: Rules | None = None) -> Chain:
@@ -81,8 +81,11 @@ class Chain:
         await self.rpc.close()
 
     async def alive(self) -> bool:
-        """Return whether the node answers."""
-        return await self.rpc.alive()
+        """Return whether the node answers and this is still the chain that holds the contracts."""
+        try:
+            return await self.rpc.alive() and await self._deployer.stands(self.deployment)
+        except RpcError:
+            return False
 
     async def block_number(self) -> int:
         """Return the head's number."""
@@ -100,8 +103,7 @@ class Chain:
 
     async def drain(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Bring the outbox to the chain; see :meth:`engine.chain.sender.Sender.drain`."""
-        if self.development:
-            await self._fund()
+        await self._require_contracts()
         await self._sender.drain(progress)
 
     async def pass_window(self, identity: bytes) -> None:
@@ -114,17 +116,15 @@ class Chain:
         left = posted.settleable_at - int(head["timestamp"], 16)
         if left <= 0:
             return
-        if not self.development:
+        if self.control is None:
             raise DevnetError("The challenge window is open", f"{left} seconds are left", "Settle after that.")
-        await self.rpc.request("evm_increaseTime", left)
-        await self.rpc.request("evm_mine")
+        await self.control.warp(left)
 
-    async def _fund(self) -> None:
-        """Give the accounts that are about to send what they need; development accounts cost nothing."""
-        needs: dict[str, int] = {}
-        for row in self._store.outbox.open(self.book, -1):
-            needs[row.tx.account] = needs.get(row.tx.account, _ALLOWANCE) + row.tx.value
-        accounts = sorted(needs)
-        answers = await self.rpc.batch([("eth_getBalance", [account, "latest"]) for account in accounts])
-        short = [a for a, answer in zip(accounts, answers, strict=True) if int(answer["result"], 16) < needs[a]]
-        await self.rpc.batch([("anvil_setBalance", [a, hex(needs[a] + 100 * _ETHER)]) for a in short])
+    async def _require_contracts(self) -> None:
+        """Refuse to send where the contracts are not: an address without code takes the ether and succeeds."""
+        if not await self._deployer.stands(self.deployment):
+            raise WrongChainError(
+                "The contracts are not on this chain",
+                f"the node at {self.url} began a new chain or lost its last blocks",
+                "Connect again: they are deployed anew then.",
+            )

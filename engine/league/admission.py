@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
 from engine.core.bus import EventBus
@@ -13,9 +14,10 @@ from engine.league.config import AgentEntry
 from engine.league.errors import RejectedModuleError
 from engine.league.events import AgentAdmitted
 from engine.league.gate import Gate
-from engine.league.gate.limits import GATE_VERSION
-from engine.league.gate.verdict import AgentImage, SystemImage, Verdict
+from engine.league.gate.limits import GATE_VERSION, MAX_FILE_BYTES
+from engine.league.gate.verdict import SYSTEM_LEGAL_ABI, AgentImage, SystemImage, Verdict
 from engine.league.roster import AgentRecord, Roster, StoredModule
+from engine.league.system import read_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Admissions:
         """Put every accepted agent into the roster; rejected, repeated and known ones are told apart."""
         admissions: list[Admission] = []
         for entry in entries:
-            verdict = await self._gate.check_file(entry.path, "agent")
+            verdict = await self._verdict(entry.path)
             admissions.append(self._admit(entry, verdict, admissions))
         return admissions
 
@@ -113,6 +115,14 @@ class Admissions:
         self._roster.keep_module(StoredModule(sha256, "agent", image.abi, GATE_VERSION, stored.original, image.module))
         return image
 
+    async def _verdict(self, path: Path) -> Verdict:
+        """Return the gate's verdict on an agent's file; what this gate let in before it need not see again."""
+        digest = await asyncio.to_thread(file_digest, path)
+        stored = self._roster.module(digest) if digest else None
+        if stored is None or stored.kind != "agent" or stored.gate_version != GATE_VERSION:
+            return await self._gate.check_file(path, "agent")
+        return Verdict(path.name, digest, True, "", "agent", stored.abi, stored.instrumented)
+
     def _admit(self, entry: AgentEntry, verdict: Verdict, before: Sequence[Admission]) -> Admission:
         name = entry.path.name
         if not verdict.accepted:
@@ -139,15 +149,33 @@ class Admissions:
         known = next((item for item in self._systems.values() if item[0].path == path), None)
         if known is not None:
             return known
-        verdict = await self._gate.check_file(path, "system")
-        image = verdict.system()
+        image = await self._system_image(path)
         spec = image.spec
         info = SystemInfo(
             spec.id, spec.title, spec.summary, spec.version, image.sha256, spec.seats, spec.max_steps, path
         )
+        self._systems[image.sha256] = (info, image)
+        return info, image
+
+    async def _system_image(self, path: Path) -> SystemImage:
+        digest = await asyncio.to_thread(file_digest, path)
+        stored = self._roster.module(digest) if digest else None
+        if stored is not None and stored.kind == "system" and stored.gate_version == GATE_VERSION:
+            return SystemImage(digest, read_spec(stored.original), stored.instrumented, stored.abi == SYSTEM_LEGAL_ABI)
+        verdict = await self._gate.check_file(path, "system")
+        image = verdict.system()
         original = await asyncio.to_thread(path.read_bytes)
         self._roster.keep_module(
             StoredModule(image.sha256, "system", verdict.abi, verdict.gate_version, original, image.module)
         )
-        self._systems[image.sha256] = (info, image)
-        return info, image
+        return image
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file that may be a module, in hex; empty for one that cannot be read or is too large."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+            return ""
+        return sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return ""

@@ -6,7 +6,6 @@ Entries: ``manifest.json`` (the committed header, number of steps, trace root, a
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,13 +15,14 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from engine.core.hashing import canonical_json
+from engine.core.hashing import canonical_json, parse_json
 from engine.league.archive import pack, unpack
 from engine.league.cache import write_atomically
+from engine.league.config import MAX_BUDGET
 from engine.league.engines import MAX_TRACE_BYTES
 from engine.league.errors import BundleError, LeagueError
 from engine.league.gate.limits import MAX_FILE_BYTES
-from engine.league.match import MAX_BUDGET, MatchRequest, MatchResult, Outcome, match_commitment
+from engine.league.match import MatchRequest, MatchResult, Outcome, match_commitment
 from engine.league.system import MAX_SEATS
 from engine.league.trace import Trace
 
@@ -203,7 +203,7 @@ def _limit(name: str) -> int | None:
 
 def _read_manifest(raw: bytes) -> _Manifest:
     try:
-        value = json.loads(raw)
+        value = parse_json(raw)
         if canonical_json(value) != raw:
             raise _refuse("manifest.json is not in canonical form")
         return _Manifest.model_validate(value)

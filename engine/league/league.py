@@ -16,6 +16,7 @@ from engine.core.paths import DataDir
 from engine.league.accounts import Accounts, Book
 from engine.league.admission import Admission, Admissions, SystemInfo
 from engine.league.bundle import SUFFIX, write_bundle
+from engine.league.chainside import ChainSide
 from engine.league.claims import ClaimOutcome, Claims
 from engine.league.config import AgentEntry, RoundConfig, Tier
 from engine.league.errors import LeagueError
@@ -23,11 +24,11 @@ from engine.league.events import AgentRemoved, RoundChanged
 from engine.league.gate.verdict import Verdict
 from engine.league.history import EntryRow, History, RoundRow
 from engine.league.play import PlayBatch, play_bundle
-from engine.league.results import Anchor, Payout, RoundResult, RoundSummary, results_hash, standings
+from engine.league.results import Payout, RoundResult, RoundSummary, results_hash, standings
 from engine.league.roster import AgentRecord, Roster
 from engine.league.rounds import RoundControl, RoundPlayer
-from engine.league.schedule import Fixture, league_round_id, solo_schedule
-from engine.league.settlement import Settlement, StoredRound, book_of, commitment_id
+from engine.league.schedule import Fixture, solo_schedule
+from engine.league.settlement import Settlement, StoredRound, book_of
 from engine.league.stakes import StakeRow, stake_rows
 from engine.league.verify import Verification, verify_file
 from engine.league.workers import Workers
@@ -52,10 +53,10 @@ class League:
         self._store = store
         self._bus = bus
         self._roster = roster
-        self._connect = connect
         self._workers = Workers()
         self.admissions = admissions
         self.history = History(store)
+        self._onchain = ChainSide(store, self.history, connect)
         self.claims = Claims(self.history)
 
     async def close(self) -> None:
@@ -106,7 +107,7 @@ class League:
         The agents are those of ``config`` and the roster's of the hashes in ``entrants``.
         """
         with self._store.exclusive(LOCK):
-            chain = await self._connect() if anchor else None
+            chain = await self._onchain.connect() if anchor else None
             system = await self.admissions.system(config.system)
             if system.spec.seats != 1:
                 raise UsageError(f"{system.spec.title} cannot be played as a solo league", "it has more than one seat")
@@ -125,12 +126,12 @@ class League:
         """Go on with a round from where it is: play what is left, then send what the chain has not got."""
         with self._store.exclusive(LOCK):
             row = self.history.round(round_id)
-            chain = await self._chain_of(row)
+            chain = await self._onchain.of(row)
             if row.state == "playing":
                 return await self._play(row, workers, chain, job, control, ())
             if chain is not None:
-                await chain.drain()
-            return self.round(row.round_id)
+                await self._onchain.drain(chain, row)
+            return self._moved(row.round_id)
 
     def rounds(self) -> list[RoundSummary]:
         """Return all rounds, newest first."""
@@ -139,7 +140,7 @@ class League:
                 row.round_id,
                 row.number,
                 row.name,
-                self._state(row),
+                self._onchain.state(row),
                 row.book,
                 len(self.history.entries(row.round_id)),
                 len(self.history.played_fixtures(row.round_id)),
@@ -160,7 +161,7 @@ class League:
             round_id=row.round_id,
             number=row.number,
             name=row.name,
-            state=self._state(row),
+            state=self._onchain.state(row),
             book=row.book,
             system=row.system,
             tier=config["tier"],
@@ -172,7 +173,7 @@ class League:
             results_hash=row.results_hash,
             standings=standings(entries, matches, out, int(config["pot_wei"])),
             disqualified=tuple(out),
-            anchored=self._anchor(row),
+            anchored=self._onchain.anchor(row),
             ineligible=tuple(ineligible),
         )
 
@@ -195,11 +196,10 @@ class League:
             row = stored.row
             if row.state == "playing":
                 raise LeagueError("The round is not played to its end", "", "Resume it first.")
-            chain = await self._chain_of(row)
+            chain = await self._onchain.of(row)
             if chain is not None:
-                await chain.drain()
-                self._require_mined(row)
-            if self._state(row) == "settled":
+                await self._onchain.drain(chain, row)
+            if self._onchain.state(row) == "settled":
                 raise LeagueError(
                     "The round is settled already", "every reward was credited then; nobody is paid twice"
                 )
@@ -208,21 +208,21 @@ class League:
             settlement = self._settlement(chain, Book(row.book))
             settlement.settle(stored)
             if chain is not None:
-                await self._finish_on_chain(chain, row)
+                await self._onchain.drain(chain, row)
             return self._moved(row.round_id)
 
     async def submit_claim(self, round_id: str, bundle: Path) -> ClaimOutcome:
         """Judge a match bundle that claims a score in this round; a false claim is slashed and disqualified."""
         with self._store.exclusive(LOCK):
             stored = StoredRound.load(self.history, round_id)
-            chain = await self._chain_of(stored.row)
+            chain = await self._onchain.of(stored.row)
             settlement = self._settlement(chain, Book(stored.row.book))
             outcome = self.claims.submit(stored, self.claims.read([bundle])[0], settlement)
             if outcome.slashed is not None:
                 self._bus.publish(outcome.slashed)
                 self._bus.publish(self._changed(stored.row.round_id))
             if chain is not None:
-                await chain.drain()
+                await self._onchain.drain(chain, stored.row)
             return outcome
 
     async def stakes(self, chain: Chain | None = None) -> list[StakeRow]:
@@ -340,8 +340,7 @@ class League:
         bound = max(abs(system.spec.score_min), abs(system.spec.score_max))
         self._finish(row, chain, bound)
         if chain is not None:
-            await chain.drain()
-            self._require_mined(row)
+            await self._onchain.drain(chain, row)
         self._bus.publish(self._changed(row.round_id))
         return self.round(row.round_id, ineligible)
 
@@ -351,44 +350,9 @@ class League:
         digest = results_hash(row, stored.entries, stored.matches, out)
         self._settlement(chain, Book(row.book)).finish(stored, digest, bound=bound)
 
-    async def _finish_on_chain(self, chain: Chain, row: RoundRow) -> None:
-        await chain.drain()
-        failed = self._store.outbox.failed(f"{row.book}:{row.round_id}:")
-        if failed:
-            raise LeagueError("The settlement did not go through on chain", failed[0].error, "See the Devnet page.")
-
     def _settlement(self, chain: Chain | None, book: Book) -> Settlement:
         book = book_of(chain) if chain is not None else book
         return Settlement(self._store, self.history, Accounts(self._store, book), chain)
-
-    async def _chain_of(self, row: RoundRow) -> Chain | None:
-        """Return the chain that the round's book stands on, None for the local book."""
-        if not Book(row.book).on_chain:
-            return None
-        chain = await self._connect()
-        if chain.book != row.book:
-            raise LeagueError(
-                "The round belongs to another deployment",
-                f"its book is {row.book}, the running chain's is {chain.book}",
-                "Start the devnet whose state holds that deployment.",
-            )
-        return chain
-
-    def _require_mined(self, row: RoundRow) -> None:
-        failed = self._store.outbox.failed(f"{row.book}:{row.round_id}:")
-        if failed:
-            raise LeagueError(f"The chain refused to {failed[0].tx.purpose}", failed[0].error, "See the Devnet page.")
-
-    def _anchor(self, row: RoundRow) -> Anchor | None:
-        sent = self._store.outbox.get(f"{row.book}:{row.round_id}:post")
-        if sent is None or row.root is None or sent.state != "mined":
-            return None
-        identity = commitment_id(sent.tx.account, league_round_id(row.name, row.number, row.config["seed"]))
-        return Anchor(row.root, sent.hash, sent.block, identity.hex(), sent.tx.to)
-
-    def _state(self, row: RoundRow) -> str:
-        """Return the row's state, with ``anchored`` as the chain's word on a played round."""
-        return "anchored" if row.state == "played" and self._anchor(row) is not None else row.state
 
     def _moved(self, round_id: str) -> RoundResult:
         self._bus.publish(self._changed(round_id))
@@ -396,4 +360,4 @@ class League:
 
     def _changed(self, round_id: str) -> RoundChanged:
         row = self.history.round(round_id)
-        return RoundChanged(round_id, self._state(row), row.results_hash or "")
+        return RoundChanged(round_id, self._onchain.state(row), row.results_hash or "")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from engine.core.hashing import canonical_json
+from engine.core.hashing import canonical_json, parse_json
 from engine.league.errors import SystemSpecError
+from engine.league.wasm.reader import split_sections
 
 SECTION: Final = "nets.system"
 MAX_SECTION_BYTES: Final = 64 * 1024
@@ -49,7 +49,7 @@ def parse_spec(section: bytes) -> SystemSpec:
     if len(section) > MAX_SECTION_BYTES:
         raise _wrong(f"it has {len(section)} bytes, at most {MAX_SECTION_BYTES} are allowed")
     try:
-        value = json.loads(section)
+        value = parse_json(section)
     except (ValueError, RecursionError) as error:
         raise _wrong(f"not JSON: {error}") from None
     try:
@@ -62,6 +62,12 @@ def parse_spec(section: bytes) -> SystemSpec:
         raise _wrong(f"{where}: {first['msg']}") from None
     except (TypeError, RecursionError, UnicodeEncodeError) as error:
         raise _wrong(str(error)) from None
+
+
+def read_spec(module: bytes) -> SystemSpec:
+    """Return the description in a module that the gate let in as a System. Raises SystemSpecError."""
+    _, customs = split_sections(module)
+    return parse_spec(b"".join(module[start:end] for title, start, end in customs if title == SECTION))
 
 
 def _wrong(why: str) -> SystemSpecError:

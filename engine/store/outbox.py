@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.store.errors import StoreError
+
 OUTBOX_SCHEMA = """
 CREATE TABLE outbox (
     id INTEGER PRIMARY KEY,
@@ -32,6 +34,7 @@ CREATE TABLE outbox (
     created REAL NOT NULL
 ) STRICT;
 CREATE INDEX outbox_open ON outbox (book, id) WHERE state IN ('queued', 'signed', 'sent');
+CREATE INDEX outbox_placed ON outbox (book, block) WHERE block IS NOT NULL;
 CREATE UNIQUE INDEX outbox_nonce ON outbox (book, account, nonce) WHERE nonce IS NOT NULL;
 """
 
@@ -99,9 +102,13 @@ class Outbox:
         """Return the newest rows of a book, newest first."""
         return self._select("book = ? ORDER BY id DESC LIMIT ?", book, limit)
 
-    def mined(self, book: str, limit: int = 1000) -> list[OutboxRow]:
-        """Return the newest mined rows: what a chain that lost its last blocks may have forgotten."""
-        return self._select("book = ? AND state = 'mined' ORDER BY id DESC LIMIT ?", book, limit)
+    def placed(self, book: str, limit: int, offset: int = 0) -> list[OutboxRow]:
+        """Return rows that stand in a block, mined or reverted, newest block first.
+
+        A chain that lost its last blocks has forgotten the first of these, reverted ones and their nonces too.
+        """
+        where = "book = ? AND block IS NOT NULL ORDER BY block DESC, id DESC LIMIT ? OFFSET ?"
+        return self._select(where, book, limit, offset)
 
     def get(self, key: str) -> OutboxRow | None:
         """Return the row of that key."""
@@ -116,16 +123,37 @@ class Outbox:
         rows = self._db.execute("SELECT state, COUNT(*) FROM outbox WHERE book = ? GROUP BY state", (book,))
         return {row[0]: row[1] for row in rows}
 
-    def next_nonce(self, book: str, account: str) -> int:
-        """Return the nonce after the highest one that a live row of the account holds, 0 when there is none."""
-        row = self._db.execute(
-            "SELECT COALESCE(MAX(nonce) + 1, 0) FROM outbox WHERE book = ? AND account = ?", (book, account)
-        ).fetchone()
-        return int(row[0])
+    def open_count(self, book: str) -> int:
+        """Return how many rows are not settled yet."""
+        sql = "SELECT COUNT(*) FROM outbox WHERE book = ? AND state IN ('queued', 'signed', 'sent')"
+        return int(self._db.execute(sql, (book,)).fetchone()[0])
+
+    def held_nonces(self, book: str) -> dict[str, set[int]]:
+        """Return the nonces that signed, unmined rows hold, by account."""
+        rows = self._db.execute(
+            "SELECT account, nonce FROM outbox WHERE book = ? AND state IN ('signed', 'sent') AND nonce IS NOT NULL",
+            (book,),
+        )
+        held: dict[str, set[int]] = {}
+        for row in rows:
+            held.setdefault(row["account"], set()).add(row["nonce"])
+        return held
+
+    def held_nonce(self, book: str, account: str) -> int:
+        """Return the highest nonce that a signed, unsettled row of the account holds, -1 when there is none."""
+        sql = (
+            "SELECT MAX(nonce) FROM outbox WHERE book = ? AND account = ? AND nonce IS NOT NULL "
+            "AND state IN ('signed', 'sent')"
+        )
+        highest = self._db.execute(sql, (book, account)).fetchone()[0]
+        return -1 if highest is None else int(highest)
 
     def mark_signed(self, key: str, nonce: int, raw: bytes, tx_hash: str) -> None:
-        """Keep the signed bytes."""
-        self._update(key, "state = 'signed', nonce = ?, raw = ?, hash = ?, error = ''", nonce, raw, tx_hash)
+        """Keep the signed bytes of a queued row. Raises StoreError when it is signed already: never two of one."""
+        sql = "UPDATE outbox SET state = 'signed', nonce = ?, raw = ?, hash = ?, error = '' WHERE key = ? "
+        cursor = self._db.execute(sql + "AND state = 'queued'", (nonce, raw, tx_hash, key))
+        if cursor.rowcount != 1:
+            raise StoreError(f"The transaction {key} cannot be signed", "it is not queued: another program took it")
 
     def mark_sent(self, keys: Sequence[str]) -> None:
         """Note that the node has the transactions."""

@@ -1,0 +1,75 @@
+"""What only a development node allows: snapshots, mining by hand, moving the clock, balances out of nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.chain.errors import DevnetError
+from engine.chain.rpc import Rpc
+
+_ETHER = 10**18
+_ALLOWANCE = 10 * _ETHER  # kept on a development account for gas, beside what its transactions carry
+AUTOMINE, INTERVAL, MANUAL = "automine", "interval", "manual"
+
+
+class NodeControl:
+    """The development methods of one Anvil."""
+
+    def __init__(self, rpc: Rpc) -> None:
+        self._rpc = rpc
+
+    async def mining(self) -> tuple[str, int]:
+        """Return how blocks come about, automine, interval or manual, and the interval in seconds (else 0)."""
+        automine, interval = await self._rpc.batch([("anvil_getAutomine", []), ("anvil_getIntervalMining", [])])
+        if automine.get("result"):
+            return AUTOMINE, 0
+        seconds = interval.get("result")
+        return (INTERVAL, int(seconds)) if seconds else (MANUAL, 0)
+
+    async def set_mining(self, mode: str, seconds: int = 1) -> None:
+        """Change how blocks come about; ``seconds`` counts for the mode interval alone."""
+        if mode not in (AUTOMINE, INTERVAL, MANUAL):
+            raise DevnetError(f"There is no mining mode {mode!r}", "", f"Use {AUTOMINE}, {INTERVAL} or {MANUAL}.")
+        await self._rpc.request("evm_setIntervalMining", seconds if mode == INTERVAL else 0)
+        await self._rpc.request("evm_setAutomine", mode == AUTOMINE)
+
+    async def mine(self, blocks: int = 1) -> None:
+        """Mine blocks now, with what waits in the pool."""
+        await self._rpc.request("anvil_mine", hex(blocks))
+
+    async def nudge(self) -> None:
+        """Mine what waits, unless blocks come at an interval.
+
+        Automine misses a wake-up when transactions arrive in quick batches and leaves the rest in the pool until
+        the next one; in manual mode somebody has to mine.
+        """
+        mode, _ = await self.mining()
+        if mode != INTERVAL:
+            await self.mine()
+
+    async def warp(self, seconds: int) -> None:
+        """Move the chain's clock ahead and mine one block at the new time."""
+        await self._rpc.request("evm_increaseTime", seconds)
+        await self.mine()
+
+    async def snapshot(self) -> str:
+        """Return the id of a snapshot of the chain as it is; it serves one ``revert``."""
+        return str(await self._rpc.request("evm_snapshot"))
+
+    async def revert(self, snapshot: str) -> None:
+        """Bring the chain back to a snapshot, which is used up by that. Raises DevnetError when it is unknown."""
+        if not await self._rpc.request("evm_revert", snapshot):
+            raise DevnetError(f"The snapshot {snapshot} cannot be restored", "it is unknown, or was restored before")
+
+    async def fund(self, address: str, wei: int) -> None:
+        """Set the balance of an account."""
+        await self._rpc.request("anvil_setBalance", address, hex(wei))
+
+    async def cover(self, spending: Mapping[str, int]) -> None:
+        """See to it that each account can send ``spending[account]`` wei and pay for gas."""
+        accounts = sorted(spending)
+        answers = await self._rpc.batch([("eth_getBalance", [account, "latest"]) for account in accounts])
+        for account, answer in zip(accounts, answers, strict=True):
+            needed = spending[account] + _ALLOWANCE
+            if int(answer["result"], 16) < needed:
+                await self.fund(account, needed + 100 * _ETHER)
