@@ -11,6 +11,7 @@ from app.commands.output import JsonOption, Output
 
 if TYPE_CHECKING:
     from engine.chain.anvil import Devnet, DevnetStatus
+    from engine.core.bus import EventBus
 
 group = typer.Typer(help="The local Ethereum chain (Anvil).", no_args_is_help=True)
 
@@ -26,10 +27,10 @@ def up(
     """Start the chain and return when it answers. It runs on until 'nashboard devnet down'."""
     output: Output = context.obj
 
-    async def work(devnet: Devnet) -> DevnetStatus:
+    async def work(devnet: Devnet, bus: EventBus) -> DevnetStatus:
         status = await devnet.up(port=port, chain_id=chain_id, detached=not foreground)
         if foreground:
-            await _hold(devnet, output)
+            await _hold(devnet, bus, output)
         return status
 
     status = _with_devnet(output, work)
@@ -41,7 +42,7 @@ def up(
 def status(context: typer.Context, json: JsonOption = False) -> None:
     """Say whether the chain runs, and where."""
 
-    async def work(devnet: Devnet) -> DevnetStatus:
+    async def work(devnet: Devnet, bus: EventBus) -> DevnetStatus:
         return await devnet.refresh()
 
     _show(context.obj, _with_devnet(context.obj, work))
@@ -51,7 +52,7 @@ def status(context: typer.Context, json: JsonOption = False) -> None:
 def down(context: typer.Context, json: JsonOption = False) -> None:
     """Stop the chain; its state is saved and loaded at the next start."""
 
-    async def work(devnet: Devnet) -> DevnetStatus:
+    async def work(devnet: Devnet, bus: EventBus) -> DevnetStatus:
         await devnet.refresh()
         return await devnet.down()
 
@@ -68,9 +69,10 @@ def _with_devnet(output: Output, work: Any) -> DevnetStatus:
         from engine.chain.anvil import Devnet
         from engine.core.bus import EventBus
 
-        devnet = Devnet(data.devnet, EventBus())
+        bus = EventBus()
+        devnet = Devnet(data.devnet, bus)
         try:
-            return await work(devnet)
+            return await work(devnet, bus)
         finally:
             await devnet.close()
 
@@ -78,20 +80,23 @@ def _with_devnet(output: Output, work: Any) -> DevnetStatus:
         return run_async(main)
 
 
-async def _hold(devnet: Devnet, output: Output) -> None:
+async def _hold(devnet: Devnet, bus: EventBus, output: Output) -> None:
     """Keep the chain up until the command is interrupted or the chain ends by itself."""
     import asyncio
 
+    from engine.chain.events import DevnetChanged
     from engine.core.errors import EngineError
 
+    ended = asyncio.Event()
+    bus.subscribe(lambda event: None if event.state == "running" else ended.set(), DevnetChanged)
     _show(output, devnet.status)
     output.note("Ctrl+C stops it.")
     try:
-        while devnet.status.state == "running":
-            await asyncio.sleep(0.2)
+        await ended.wait()
+        cause = devnet.status.cause
     finally:
         await devnet.down()
-    raise EngineError("The devnet ended", devnet.status.cause)
+    raise EngineError("The devnet ended", cause, "See the log for its last lines.")
 
 
 def _show(output: Output, status: DevnetStatus) -> None:

@@ -90,11 +90,12 @@ def _root(text: str) -> bytes:
 
 def _read(file: Path) -> StepProof:
     """Return the proof in a file. Raises TraceError."""
+    from engine.core.hashing import parse_json
     from engine.league.errors import TraceError
     from engine.league.proof import StepProof
 
     try:
-        value = jsonlib.loads(file.read_bytes())
-    except (ValueError, RecursionError) as error:
+        value = parse_json(file.read_bytes())
+    except ValueError as error:
         raise TraceError("This is not the proof of a step", f"it is not JSON: {error}") from None
     return StepProof.from_json(value)

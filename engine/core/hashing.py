@@ -6,6 +6,7 @@ SHA-256 for what machines replay (traces, commitments), Keccak-256 for what the 
 from __future__ import annotations
 
 import json
+import re
 from hashlib import sha256
 from typing import Any
 
@@ -16,6 +17,8 @@ ACTION = b"\x03"
 FAULT = b"\x04"
 COMMITMENT = b"\x05"
 HEADER = b"\x06"
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[{\]}]")
 
 
 def sha(domain: bytes, *parts: bytes) -> bytes:
@@ -35,6 +38,21 @@ def canonical_json(value: Any) -> bytes:
     """Return UTF-8 JSON with sorted keys and no white space. Floats are refused: they print differently elsewhere."""
     _refuse_floats(value)
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def parse_json(data: bytes | str, max_depth: int = 64) -> Any:
+    """Return the value in JSON from outside. Raises ValueError for what is not JSON or nests too deep.
+
+    The depth is looked at first: the parser recurses in C, and libraries of the chain raise Python's recursion limit
+    so far that a deep enough document would end the process.
+    """
+    text = data.decode() if isinstance(data, bytes) else data
+    depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        if depth > max_depth:
+            raise ValueError(f"it nests deeper than {max_depth} levels")
+    return json.loads(text)
 
 
 def _refuse_floats(value: Any) -> None:
