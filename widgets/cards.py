@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
-from widgets.basics import Card, IconLabel, button, clear, label, row
+from widgets.basics import Card, IconLabel, button, clear, label, row, set_property
 from widgets.labels import HashLabel, HashState, PillHolder, PillState
 
 
@@ -61,6 +61,7 @@ class StatCard(Card):
         self._note.setToolTip(state.note)
         self._link = state.link
         self.setAccessibleName(f"{state.title}: {state.value} {state.unit} {state.note}".strip())
+        set_property(self, "linked", bool(state.link))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if state.link else Qt.FocusPolicy.NoFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor if state.link else Qt.CursorShape.ArrowCursor)
 

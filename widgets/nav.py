@@ -47,7 +47,6 @@ class NavButton(QAbstractButton):
         self.item = item
         self._collapsed = False
         self.setCheckable(True)
-        self.setAutoExclusive(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -65,6 +64,13 @@ class NavButton(QAbstractButton):
     def sizeHint(self) -> QSize:
         """A comfortable row."""
         return QSize(NARROW if self._collapsed else WIDE, 38)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Leave the arrows to the bar: a button alone would look for any neighbour on the screen."""
+        if event.key() in (Qt.Key.Key_Up, Qt.Key.Key_Down):
+            event.ignore()
+        else:
+            super().keyPressEvent(event)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the entry."""

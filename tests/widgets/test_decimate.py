@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ curves = hnp.arrays(np.float64, st.integers(1, 400), elements=st.floats(-1e9, 1e
 
 def envelope(y, buckets):
     edges = np.linspace(0, len(y), buckets + 1).astype(int)
-    return [(y[a:b].min(), y[a:b].max()) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    return [(y[a:b].min(), y[a:b].max()) for a, b in pairwise(edges)]
 
 
 @given(curves, st.integers(1, 40))
