@@ -52,6 +52,15 @@ class NodeControl:
         await self._rpc.request("evm_increaseTime", seconds)
         await self.mine()
 
+    async def warp_to(self, timestamp: int) -> None:
+        """Mine a block at ``timestamp``, in seconds since the epoch, and let time go on from there.
+
+        Adding to the node's clock is not enough for an exact time: many blocks in one second run ahead of it.
+        """
+        head = await self._rpc.request("eth_getBlockByNumber", "latest", False)
+        await self._rpc.request("evm_setNextBlockTimestamp", max(timestamp, int(head["timestamp"], 16) + 1))
+        await self.mine()
+
     async def snapshot(self) -> str:
         """Return the id of a snapshot of the chain as it is; it serves one ``revert``."""
         return str(await self._rpc.request("evm_snapshot"))

@@ -118,7 +118,7 @@ class Chain:
             return
         if self.control is None:
             raise DevnetError("The challenge window is open", f"{left} seconds are left", "Settle after that.")
-        await self.control.warp(left)
+        await self.control.warp_to(posted.settleable_at + 1)
 
     async def _require_contracts(self) -> None:
         """Refuse to send where the contracts are not: an address without code takes the ether and succeeds."""

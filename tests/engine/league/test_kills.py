@@ -130,6 +130,6 @@ async def test_kills_that_take_the_node_along(tmp_path):
     async with await Runtime.open(DataDir.open(tmp_path / "data")) as first:
         await first.devnet.up()
         await first.chain()
-    async with await survive(tmp_path, 12, 7) as runtime:
+    async with await survive(tmp_path, 15, 11) as runtime:
         await runtime.devnet.up()
         await require_all_in_order(runtime)
