@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent
+from PySide6.QtCore import QRectF, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from widgets.basics import Card, IconLabel, button, clear, label, row, set_property
 from widgets.labels import HashLabel, HashState, PillHolder, PillState
+from widgets.theme import current_tokens
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,15 @@ class StatCard(Card):
         set_property(self, "linked", bool(state.link))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if state.link else Qt.FocusPolicy.NoFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor if state.link else Qt.CursorShape.ArrowCursor)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw the focus ring inside the edge: a thicker border would move the content."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            tokens, painter = current_tokens(), QPainter(self)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(tokens.accent), 2))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), tokens.radius, tokens.radius)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Follow the link."""
