@@ -30,6 +30,7 @@ from engine.store.outbox import Inclusion, OutboxRow
 BATCH = 100
 POLL = 0.05
 NUDGE = 0.3  # seconds without a new block before a development node is told to mine
+RECEIPT_DELAY = 0.5  # seconds
 PATIENCE = 60.0  # seconds without any progress before the operator is told
 LOCK_PATIENCE = 30.0
 _GAS_FACTOR = 2  # what is not used costs nothing, and an earlier row may make a later one dearer than estimated
@@ -185,7 +186,7 @@ class Sender:
                 self._store.outbox.mark_signed(key, nonce, raw, digest)
 
     def _others_pending(self) -> bool:
-        return any(row.state in ("signed", "sent") for row in self._store.outbox.open(self._book, BATCH))
+        return self._store.outbox.in_flight(self._book)
 
     def _refuse(self, row: OutboxRow, error: Any) -> None:
         """Fail a row that its contract refuses; whatever else the node says may pass, so the row stays."""
@@ -252,23 +253,21 @@ class Sender:
         """The nonce is used up: by this very transaction, which is well, or by another one: sign anew."""
         (receipt,) = await self._receipts([row])
         if receipt is None:
-            self._nonces.clear()
-            with self._store.transaction():
-                self._store.outbox.requeue(row.tx.key)
-        else:
-            await self._settle(row, receipt)
+            # A node may count a block's nonces a moment before it shows the receipts; signing anew would pay twice.
+            await asyncio.sleep(RECEIPT_DELAY)
+            (receipt,) = await self._receipts([row])
+        if receipt is not None:
+            await self._settle([(row, receipt)])
+            return
+        self._nonces.clear()
+        with self._store.transaction():
+            self._store.outbox.requeue(row.tx.key)
 
     async def _collect(self, rows: Sequence[OutboxRow]) -> None:
-        waiting = [
-            row for row in rows if (now := self._store.outbox.get(row.tx.key)) is not None and now.state == "sent"
-        ]
-        missing = []
-        for row, receipt in zip(waiting, await self._receipts(waiting), strict=True):
-            if receipt is not None:
-                await self._settle(row, receipt)
-            else:
-                missing.append(row)
-        await self._send_dropped_again(missing)
+        waiting = [row for row in rows if self._store.outbox.state(row.tx.key) == "sent"]
+        pairs = list(zip(waiting, await self._receipts(waiting), strict=True))
+        await self._settle([(row, receipt) for row, receipt in pairs if receipt is not None])
+        await self._send_dropped_again([row for row, receipt in pairs if receipt is None])
 
     async def _send_dropped_again(self, rows: Sequence[OutboxRow]) -> None:
         """A node that restarted has an empty pool: what it does not know is broadcast again."""
@@ -283,15 +282,21 @@ class Sender:
         requests: list[Request] = [("eth_getTransactionReceipt", [row.hash]) for row in rows]
         return [answer.get("result") for answer in await self._rpc.batch(requests)]
 
-    async def _settle(self, row: OutboxRow, receipt: dict[str, Any]) -> None:
-        where = Inclusion(int(receipt["blockNumber"], 16), receipt["blockHash"], int(receipt["gasUsed"], 16))
-        reason = None if int(receipt["status"], 16) == 1 else await self._why(row, where.block)
+    async def _settle(self, mined: Sequence[tuple[OutboxRow, dict[str, Any]]]) -> None:
+        """Write what became of transactions that stand in blocks, all at once: a commit costs a write to the disk."""
+        outcomes = []
+        for row, receipt in mined:
+            where = Inclusion(int(receipt["blockNumber"], 16), receipt["blockHash"], int(receipt["gasUsed"], 16))
+            reason = None if int(receipt["status"], 16) == 1 else await self._why(row, where.block)
+            outcomes.append((row.tx.key, where, reason))
         with self._store.transaction():
-            if reason is None:
-                self._store.outbox.mark_mined(row.tx.key, where)
-            else:
-                self._store.outbox.mark_failed(row.tx.key, reason, where)
-        self._publish(row.tx.key)
+            for key, where, reason in outcomes:
+                if reason is None:
+                    self._store.outbox.mark_mined(key, where)
+                else:
+                    self._store.outbox.mark_failed(key, reason, where)
+        for key, _, _ in outcomes:
+            self._publish(key)
 
     async def _why(self, row: OutboxRow, block: int) -> str:
         """Return why a mined transaction reverted: from its trace, or by calling it again on the block before."""

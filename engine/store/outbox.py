@@ -123,6 +123,16 @@ class Outbox:
         rows = self._db.execute("SELECT state, COUNT(*) FROM outbox WHERE book = ? GROUP BY state", (book,))
         return {row[0]: row[1] for row in rows}
 
+    def state(self, key: str) -> str | None:
+        """Return the state of the row of that key."""
+        row = self._db.execute("SELECT state FROM outbox WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def in_flight(self, book: str) -> bool:
+        """Return whether any row is signed and not settled."""
+        sql = "SELECT 1 FROM outbox WHERE book = ? AND state IN ('signed', 'sent') LIMIT 1"
+        return self._db.execute(sql, (book,)).fetchone() is not None
+
     def open_count(self, book: str) -> int:
         """Return how many rows are not settled yet."""
         sql = "SELECT COUNT(*) FROM outbox WHERE book = ? AND state IN ('queued', 'signed', 'sent')"
