@@ -61,6 +61,13 @@ def test_version_is_that_of_the_project() -> None:
     assert without_qt("--version").stdout == f"nashboard {wanted}\n"
 
 
+def test_the_installed_program_runs_from_anywhere(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("nashboard")
+    done = subprocess.run([program, "--version"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == without_qt("--version").stdout
+
+
 def test_console_without_qt_names_doctor_and_demo() -> None:
     done = without_qt()
     assert done.returncode == 4
