@@ -98,11 +98,9 @@ class Demo:
 
     async def _verify(self) -> str:
         """Replay a match of the winner from its bundle, and one with a flipped byte, which must be refused."""
-        league, played = self._runtime.league, self._require_round()
-        seat = played.standings[0].seat
-        fixture = next(m.fixture for m in league.history.matches(played.round_id) if m.a == seat)
-        self._bundle = await league.bundle(played.round_id, fixture)
-        verification = await league.verify(self._bundle)
+        played = self._require_round()
+        self._bundle = await self._bundle_of(played.standings[0].seat)
+        verification = await self._runtime.league.verify(self._bundle)
         verification.require(self._bundle.name)
         refused = self._refuses_flipped_byte(self._bundle)
         self._facts["verification"] = {"bundle": str(self._bundle), "ok": True, "flipped_byte": refused}
@@ -131,8 +129,10 @@ class Demo:
             raise VerificationError("The contract's verdict is wrong", f"good: {good.holds}, tampered: {bad.holds}")
 
     async def _catch(self) -> str:
-        """Claim five points more than the replay gives, as a dishonest owner would."""
-        played, bundle = self._require_round(), self._require_bundle()
+        """Claim five points more than the replay gives, as the dishonest owner of the last finisher would."""
+        played = self._require_round()
+        seat = [line.seat for line in played.standings if line.won][-1]
+        bundle = read_bundle(await self._bundle_of(seat))
         match = bundle.match.model_copy(update={"scores": [score + 5 for score in bundle.match.scores]})
         path = self._runtime.data.bundles / f"{played.round_id[:12]}-false-claim.nets"
         write_bundle(path, replace(bundle, match=match))
@@ -151,6 +151,12 @@ class Demo:
         if wrong:
             raise VerificationError("Ledger and contract differ", ", ".join(wrong))
         return f"{sum(line.reward_wei > 0 for line in result.standings)} agents rewarded; ledger equals contract"
+
+    async def _bundle_of(self, seat: int) -> Path:
+        """Write the bundle of the first match of a seat."""
+        league, round_id = self._runtime.league, self._require_round().round_id
+        fixture = next(m.fixture for m in league.history.matches(round_id) if m.a == seat)
+        return await league.bundle(round_id, fixture)
 
     def _require_round(self) -> RoundResult:
         assert self._round is not None
