@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QFont, QFontMetrics
+from PySide6.QtGui import QFont, QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
     QFrame,
@@ -121,6 +121,37 @@ class Card(QFrame):
     def add(self, item: QWidget | QLayout, stretch: int = 0) -> None:
         """Append a widget or a layout."""
         add(self.body, item, stretch)
+
+
+class Pair(QWidget):
+    """Two widgets side by side where there is room for both, one beneath the other where there is not."""
+
+    def __init__(self, first: QWidget, second: QWidget, *, spacing: int = 16, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._parts = (first, second)
+        self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._box.setContentsMargins(0, 0, 0, 0)
+        self._box.setSpacing(spacing)
+        # Without this the layout would hold the widget at the width of both, and it could never turn.
+        self._box.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)
+        self._box.addWidget(first, 0, Qt.AlignmentFlag.AlignTop)
+        self._box.addWidget(second, 1, Qt.AlignmentFlag.AlignTop)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the wider one, as high as the layout of the moment."""
+        wide = max(part.minimumSizeHint().width() for part in self._parts)
+        return QSize(wide, self._box.minimumSize().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Turn when the room changes."""
+        super().resizeEvent(event)
+        needed = sum(part.minimumSizeHint().width() for part in self._parts) + self._box.spacing()
+        across = self.width() >= needed
+        wanted = QBoxLayout.Direction.LeftToRight if across else QBoxLayout.Direction.TopToBottom
+        if wanted != self._box.direction():
+            self._box.setDirection(wanted)
+            self._box.setAlignment(self._parts[1], Qt.AlignmentFlag.AlignTop if across else Qt.AlignmentFlag(0))
+            self.updateGeometry()
 
 
 class Page(QScrollArea):

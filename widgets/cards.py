@@ -141,7 +141,9 @@ class KeyValuePanel(QWidget):
             self._grid.addWidget(name, index, 0, Qt.AlignmentFlag.AlignTop)
             value = self._make_value(item)
             self._grid.addWidget(value, index, 1)
+            self._grid.setRowStretch(index, 0)
             self._values.append(value)
+        self._grid.setRowStretch(len(rows), 1)  # rows keep their pace when the panel is given more height
 
     def _make_value(self, item: KeyValueRow) -> QWidget:
         if item.kind == "hash":

@@ -32,6 +32,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _RANK = {name: rank for rank, name in enumerate(LEVELS)}
 _MARK = {"DEBUG": "D", "INFO": "I", "WARNING": "W", "ERROR": "E", "CRITICAL": "C"}
 FLUSH_MS = 33
+TEXT_AT = 32  # characters before the text: time, level and source
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class _Lines(QAbstractScrollArea):
         self.setObjectName("log")
         self.shown: list[LogLine] = []
         self.needle = ""
+        self.longest = 0  # characters of the longest line shown, for the scroll bar beneath
         self._from, self._to = -1, -1
 
     def line_height(self) -> int:
@@ -68,6 +70,11 @@ class _Lines(QAbstractScrollArea):
         bar.setPageStep(page)
         bar.setSingleStep(1)
         bar.setRange(0, max(0, len(self.shown) - page))
+        digit = self.fontMetrics().horizontalAdvance("0")
+        across = self.horizontalScrollBar()
+        across.setPageStep(self.viewport().width())
+        across.setSingleStep(8 * digit)
+        across.setRange(0, max(0, round((TEXT_AT + 2 + self.longest) * digit) - self.viewport().width()))
         if follow_end:
             bar.setValue(bar.maximum())
         self.viewport().update()
@@ -122,8 +129,10 @@ class _Lines(QAbstractScrollArea):
         digit = metrics.horizontalAdvance("0")
         first = self.verticalScrollBar().value()
         low, high = sorted((self._from, self._to))
+        painter.translate(-self.horizontalScrollBar().value(), 0)
         for slot, line in enumerate(islice(self.shown, first, first + self.viewport().height() // height + 2)):
-            box = QRectF(0, slot * height, self.viewport().width(), height)
+            width = self.viewport().width() + self.horizontalScrollBar().value()
+            box = QRectF(0, slot * height, width, height)
             if 0 <= low <= first + slot <= high:
                 painter.fillRect(box, QColor(t.selection))
             self._paint_line(painter, box, line, digit, t)
@@ -138,7 +147,7 @@ class _Lines(QAbstractScrollArea):
         painter.setPen(QColor(t.muted))
         source = painter.fontMetrics().elidedText(line.source, Qt.TextElideMode.ElideLeft, int(14 * digit))
         painter.drawText(QPointF(12 + 16 * digit, base), source)
-        left = 12 + 31 * digit
+        left = 12 + (TEXT_AT - 1) * digit
         if self.needle:
             self._paint_hits(painter, box, line.text, left, t)
         painter.setPen(QColor(ink))
@@ -212,7 +221,7 @@ class LogView(QWidget):
         """Forget all lines."""
         self._all.clear()
         self._pending.clear()
-        self._lines.shown = []
+        self._lines.shown, self._lines.longest = [], 0
         self._refresh()
 
     def set_filter(self, text: str) -> None:
@@ -242,7 +251,9 @@ class LogView(QWidget):
         fresh = [self._pending.popleft() for _ in range(min(len(self._pending), 20_000))]
         self._all.extend(fresh)
         shown = self._lines.shown
-        shown.extend(line for line in fresh if self._matches(line))
+        new = [line for line in fresh if self._matches(line)]
+        shown.extend(new)
+        self._lines.longest = max(self._lines.longest, max((len(line.text) for line in new), default=0))
         if len(shown) > self._capacity * 1.1 + 1000:
             del shown[: len(shown) - self._capacity]
         self._refresh()
@@ -274,8 +285,10 @@ class LogView(QWidget):
         self._delay.stop()
         self._needle = self._search.text().casefold().strip()
         self._lines.needle = self._needle
+        self._lines.longest = 0
         plain = self._level == 0 and not self._needle
         self._lines.shown = list(self._all) if plain else [line for line in self._all if self._matches(line)]
+        self._lines.longest = max((len(line.text) for line in self._lines.shown), default=0)
         self._refresh()
 
     def _refresh(self) -> None:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from widgets.basics import Card, button, column, label, row
+from widgets.basics import Card, Pair, button, column, label, row
 from widgets.byte_grid import ByteGrid
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
 from widgets.fonts import scaled
@@ -114,8 +114,7 @@ class ProofView(QWidget):
         self._revert = button("Revert", "undo")
         self._verify = button("Verify on chain", "shield", "primary")
         self._export = button("Export proof", "export")
-        for made in (self._revert, self._export, self._verify, self._badge):
-            self._header.add_action(made)
+        self._header.add_action(self._badge)
         self._bytes = ByteGrid()
         self._parts = KeyValuePanel()
         self._table = DataTable(_columns(), name="Audit path")
@@ -132,14 +131,12 @@ class ProofView(QWidget):
     def _build(self) -> None:
         leaf = Card(margins=16, spacing=8)
         leaf.add(row(label("Leaf", "strong"), None, label("Type hex to change a byte", "small")))
-        inside = row(self._bytes, self._parts, spacing=32)
-        inside.setStretch(1, 1)
-        inside.setAlignment(self._parts, Qt.AlignmentFlag.AlignTop)
-        leaf.add(inside)
+        leaf.add(Pair(self._bytes, self._parts, spacing=32))
         roots = Card(margins=16, spacing=4)
         roots.add(self._roots)
         body = column(self, spacing=12)
         body.addWidget(self._header)
+        body.addLayout(row(self._verify, self._export, self._revert, None))
         body.addWidget(self._note)
         body.addWidget(leaf)
         body.addWidget(self._table, 1)

@@ -280,11 +280,10 @@ class StatusStrip(QFrame):
 
     def __init__(self, state: StatusStripState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setObjectName("strip")
         self.setAccessibleName("Status")
         self._buttons: dict[str, StripButton] = {}
         self._layout = QHBoxLayout(self)
-        self._layout.setContentsMargins(8, 2, 8, 2)
+        self._layout.setContentsMargins(0, 2, 0, 2)
         self._layout.setSpacing(4)
         follow(self)
         self.set_state(state or StatusStripState())
@@ -303,8 +302,6 @@ class StatusStrip(QFrame):
         for item in state.pills:
             self._buttons[item.key].set_item(item)
 
-    def on_theme(self, tokens: Tokens) -> None:
-        """Take the sidebar's colour."""
-        self.setStyleSheet(
-            f"QFrame#strip {{ background: {tokens.sidebar}; border: none; border-top: 1px solid {tokens.border}; }}"
-        )
+    def on_theme(self, _tokens: Tokens) -> None:
+        """Repaint in the new colours."""
+        self.update()

@@ -105,6 +105,8 @@ class _PlotBase(QWidget):
                 item.getAxis(side).setZValue(-200)  # the grid belongs beneath the data
                 item.getAxis(side).setStyle(tickLength=0, tickTextOffset=8, maxTickLevel=0)
                 item.getAxis(side).setTickFont(scaled(self.font(), -1))
+                item.getAxis(side).enableAutoSIPrefix(False)
+                item.getAxis(side).tickStrings = tick_texts
             self._stack.addWidget(self._plot)
             self._built()
             self.on_theme(current_tokens())
@@ -344,6 +346,12 @@ class CrosshairLink:
             plot = ref()
             if plot is not None:
                 plot.show_cursor(x)
+
+
+def tick_texts(values: list[float], _scale: float, spacing: float) -> list[str]:
+    """Numbers beneath an axis, with thousands apart and as many decimals as the spacing needs; never 3e+06."""
+    decimals = 0 if spacing >= 1 else min(12, int(np.ceil(-np.log10(spacing))))
+    return [f"{value:,.{decimals}f}" for value in values]
 
 
 def _span(arrays: list[Any]) -> tuple[float, float]:

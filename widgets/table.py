@@ -82,6 +82,8 @@ class DataTable(QWidget):
         self._selected: tuple[Hashable, ...] = ()
         self._current: Hashable | None = None
         self._restoring = False
+        self._scroll = 0
+        self._fit: tuple[int, int] | None = None
         self._view = self._make_view(name)
         self._empty = EmptyPanel()
         self._empty.actionTriggered.connect(self.emptyAction)
@@ -141,6 +143,7 @@ class DataTable(QWidget):
         if state.empty is not None:
             self._empty.set_state(state.empty)
         self._stack.setCurrentIndex(1 if state.empty is not None and not state.rows else 0)
+        self._apply_fit()
 
     def set_filter(self, text: str) -> None:
         """Show only the rows that contain all words."""
@@ -209,6 +212,19 @@ class DataTable(QWidget):
             if header.sectionResizeMode(index) == QHeaderView.ResizeMode.Interactive:
                 header.resizeSection(index, width)
         self.sort_by(column, descending=descending)
+
+    def fit_height(self, least: int = 2, most: int = 10) -> None:
+        """Be as high as the rows need, between two numbers of rows, now and after every update."""
+        self._fit = (least, most)
+        self._apply_fit()
+
+    def _apply_fit(self) -> None:
+        if self._fit is not None:
+            least, most = self._fit
+            rows = max(least, min(most, self._model.rowCount()))
+            # Room for an empty panel's icon, words and button, when there is one to show.
+            needed = self._view.horizontalHeader().sizeHint().height() + rows * ROW_HEIGHT + 4
+            self.setFixedHeight(max(needed, 200) if self._stack.currentIndex() == 1 else needed)
 
     def view(self) -> QTableView:
         """The Qt view, for tests and for pages that need its header."""
