@@ -10,18 +10,21 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
+from filelock import FileLock, Timeout
 
+from engine.chain.control import NodeControl
 from engine.chain.errors import DevnetError, PortBusyError
 from engine.chain.events import DevnetChanged, DevnetLine
 from engine.chain.locate import find_anvil
 from engine.chain.record import NodeRecord, read_record, write_record
 from engine.chain.rpc import Rpc
-from engine.chain.state import check_state
+from engine.chain.state import check_state, keep_good, put_aside
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError
 from engine.core.process import ChildProcess, child_environment
@@ -33,7 +36,10 @@ _LISTENING = re.compile(r"Listening on \S+:(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class DevnetStatus:
-    """What the node is doing. ``state``: stopped, starting, running, stopping or failed (then with a ``cause``)."""
+    """What the node is doing. ``state``: stopped, starting, running, stopping or failed (then with a ``cause``).
+
+    ``mining`` is automine, interval or manual; ``started`` is in seconds since the epoch.
+    """
 
     state: str = "stopped"
     url: str | None = None
@@ -43,6 +49,8 @@ class DevnetStatus:
     version: str | None = None
     block: int | None = None
     detached: bool = False
+    mining: str = ""
+    started: float | None = None
     cause: str = ""
 
 
@@ -71,22 +79,25 @@ class Devnet:
         A ``detached`` node outlives this program. Raises AnvilMissingError, PortBusyError or DevnetError.
         """
         async with self._turn:
-            if (await self._look()).state == "running":
-                return self._require_same(port, chain_id)
-            binary = find_anvil(self.binary)
-            self._set(DevnetStatus("starting", chain_id=chain_id))
-            try:
-                await self._require_free(port)
-                check_state(self._state)
-                await self._start(binary, port or 0, chain_id, detached)
-            except BaseException as error:
-                self._set(DevnetStatus("failed", cause=str(error) or repr(error)))
-                raise
-            return self._status
+            async with self._alone():
+                if (await self._look()).state == "running":
+                    return self._require_same(port, chain_id)
+                self._require_none_hangs()
+                binary = find_anvil(self.binary)
+                self._set(DevnetStatus("starting", chain_id=chain_id))
+                try:
+                    await self._require_free(port)
+                    await asyncio.to_thread(check_state, self._state)
+                    await self._start_on_good_state(binary, port or 0, chain_id, detached)
+                    keep_good(self._state)
+                except BaseException as error:
+                    self._set(DevnetStatus("failed", cause=str(error) or repr(error)))
+                    raise
+                return self._status
 
     async def down(self) -> DevnetStatus:
         """Stop the node after it saved its state, whoever started it here."""
-        async with self._turn:
+        async with self._turn, self._alone():
             record = read_record(self._record)
             if record is not None:
                 self._set(replace(self._status, state="stopping"))
@@ -106,6 +117,25 @@ class Devnet:
             await self.down()
         await self._end_watch()
 
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Keep other programs on this data directory from starting or stopping the node meanwhile."""
+        lock = FileLock(self.folder / "node.lock", timeout=0)
+        try:
+            async with asyncio.timeout(DEADLINE + STOP_DEADLINE):
+                while True:
+                    try:
+                        lock.acquire()
+                        break
+                    except Timeout:
+                        await asyncio.sleep(0.05)
+        except TimeoutError as error:
+            raise DevnetError("Another Nashboard is starting or stopping this devnet", str(self.folder)) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
     async def _look(self) -> DevnetStatus:
         record = read_record(self._record)
         if record is None:
@@ -114,17 +144,17 @@ class Devnet:
             return self._status
         rpc = Rpc(record.url, deadline=5.0)
         try:
-            block = await rpc.block_number()
+            block, (mining, _) = await rpc.block_number(), await NodeControl(rpc).mining()
         except EngineError as error:
             self._set(DevnetStatus("failed", pid=record.pid, cause=f"it runs but does not answer ({error.why})"))
             return self._status
         finally:
             await rpc.close()
-        self._set(self._running(record, block))
+        self._set(self._running(record, block, mining))
         self._ensure_watch(record)
         return self._status
 
-    def _running(self, record: NodeRecord, block: int) -> DevnetStatus:
+    def _running(self, record: NodeRecord, block: int, mining: str) -> DevnetStatus:
         return DevnetStatus(
             "running",
             url=record.url,
@@ -134,6 +164,8 @@ class Devnet:
             version=record.version,
             block=block,
             detached=record.detached,
+            mining=mining,
+            started=record.started,
         )
 
     def _require_same(self, port: int | None, chain_id: int) -> DevnetStatus:
@@ -145,6 +177,14 @@ class Devnet:
                 "Stop it first, or use it as it is.",
             )
         return status
+
+    def _require_none_hangs(self) -> None:
+        """Refuse a second node on the state of one that lives but does not answer."""
+        record = read_record(self._record)
+        if record is not None:
+            raise DevnetError(
+                "The devnet does not answer", f"its process {record.pid} still runs", "Stop it, then start again."
+            )
 
     async def _require_free(self, port: int | None) -> None:
         if port is None or not _taken(port):
@@ -160,7 +200,18 @@ class Devnet:
             alternatives=alternatives,
         )
 
+    async def _start_on_good_state(self, binary: Path, port: int, chain_id: int, detached: bool) -> None:
+        try:
+            await self._start(binary, port, chain_id, detached)
+        except DevnetError as error:
+            if "parse json" not in error.why:
+                raise
+            put_aside(self._state)
+            await self._start(binary, port, chain_id, detached)
+
     async def _start(self, binary: Path, port: int, chain_id: int, detached: bool) -> None:
+        await self._end_watch()  # that of a node that ended before
+        self._child = None
         arguments = [
             str(binary),
             *("--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id)),
@@ -170,7 +221,9 @@ class Devnet:
         if detached:
             pid = self._spawn(arguments, output)
         else:
-            self._child = await ChildProcess.start(arguments, name="Anvil", on_line=output.take)
+            self._child = await ChildProcess.start(
+                arguments, name="Anvil", on_line=output.take, death_signal=signal.SIGTERM
+            )
             pid = self._child.pid
         try:
             async with asyncio.timeout(DEADLINE):
@@ -202,12 +255,12 @@ class Devnet:
         try:
             version = str(await rpc.request("web3_clientVersion"))
             await _keep_time(rpc)
-            block = await rpc.block_number()
+            block, (mining, _) = await rpc.block_number(), await NodeControl(rpc).mining()
         finally:
             await rpc.close()
         record = NodeRecord(pid, psutil.Process(pid).create_time(), port, chain_id, version, detached)
         write_record(self._record, record)
-        self._set(self._running(record, block))
+        self._set(self._running(record, block, mining))
         self._ensure_watch(record)
 
     def _gone(self, pid: int) -> bool:
@@ -278,6 +331,7 @@ class _Output:
         self._bus = bus
         self._lines: list[str] = []
         self._port: int | None = None
+        self._read = 0
 
     def take(self, line: str) -> None:
         self._lines = [*self._lines[-19:], line]
@@ -292,8 +346,10 @@ class _Output:
         while self._port is None:
             ended = gone()
             if log is not None:
-                for line in _lines(log):
+                lines = _lines(log)
+                for line in lines[self._read :]:
                     self.take(line)
+                self._read = len(lines)
             if self._port is None and ended:
                 await asyncio.sleep(0.05)  # its last lines may still be on their way
                 raise DevnetError("Anvil did not start", self.tail() or "it ended at once", "See the node's log.")

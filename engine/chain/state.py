@@ -6,7 +6,6 @@ forgets by that, the outbox sends again.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -19,33 +18,58 @@ _log = logging.getLogger(__name__)
 
 
 def check_state(path: Path) -> None:
-    """Keep a copy of a good state; put a damaged one aside and go on from the copy.
+    """Copy the state for ``keep_good``; put a damaged one aside and go on from the last good copy.
 
-    Raises DevnetError when there is no copy; the next start begins a new chain then.
+    Raises DevnetError when there is no copy; the next start begins a new chain then. Only the ends are looked at,
+    since a hundred megabytes take seconds to parse: what else may be wrong Anvil finds, see ``put_aside``.
     """
-    good = path.with_name(f"{path.stem}.good{path.suffix}")
     try:
-        text = path.read_bytes()
+        whole = _is_whole(path)
     except FileNotFoundError:
         return
     except OSError as error:
         raise DevnetError("The devnet's state cannot be read", f"{path}: {error.strerror}") from error
-    if text:
-        try:
-            if isinstance(json.loads(text), dict):
-                shutil.copy2(path, good)
-                return
-        except ValueError:
-            pass
-    aside = path.with_name(f"{path.stem}.damaged-{int(time.time())}{path.suffix}")
+    if whole:
+        shutil.copyfile(path, _candidate(path))
+    else:
+        put_aside(path)
+
+
+def keep_good(path: Path) -> None:
+    """Note that Anvil could load the state that ``check_state`` saw: it is the copy to go back to."""
+    if _candidate(path).exists():
+        os.replace(_candidate(path), _good(path))  # noqa: PTH105
+
+
+def put_aside(path: Path) -> None:
+    """Set a damaged state aside and put the last good copy in its place. Raises DevnetError when there is none."""
+    size, good = path.stat().st_size, _good(path)
+    aside = path.with_name(f"{path.stem}.damaged-{time.time_ns() // 1_000_000}{path.suffix}")
     os.replace(path, aside)  # noqa: PTH105
+    _candidate(path).unlink(missing_ok=True)
     if good.exists():
-        shutil.copy2(good, path)
+        shutil.copyfile(good, path)
         _log.info("the devnet's state was damaged (kept as %s); going on from the last good copy", aside.name)
         return
     raise DevnetError(
         "The devnet's saved state is damaged",
-        f"{path.name} has {len(text)} bytes and is not the JSON that Anvil writes; it is kept as {aside.name}",
+        f"{path.name} has {size} bytes and is not the JSON that Anvil writes; it is kept as {aside.name}",
         "Start again for a new chain, or put a copy of the file back.",
         kept=str(aside),
     )
+
+
+def _good(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.good{path.suffix}")
+
+
+def _candidate(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.candidate{path.suffix}")
+
+
+def _is_whole(path: Path) -> bool:
+    with path.open("rb") as file:
+        first = file.read(1)
+        file.seek(-min(16, path.stat().st_size), os.SEEK_END)
+        last = file.read().rstrip()
+    return first == b"{" and last.endswith(b"}")

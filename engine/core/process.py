@@ -30,11 +30,11 @@ def die_with_parent(parent: int, sig: int = signal.SIGKILL) -> None:
         os.kill(os.getpid(), sig)
 
 
-def _prepare_child(parent: int) -> Callable[[], None]:
+def _prepare_child(parent: int, sig: int) -> Callable[[], None]:
     def prepare() -> None:
         # Away from the terminal's process group: Ctrl+C reaches the program, which then stops its children in order.
         os.setsid()
-        die_with_parent(parent)
+        die_with_parent(parent, sig)
 
     return prepare
 
@@ -68,8 +68,12 @@ class ChildProcess:
         on_line: Callable[[str], None],
         env: Mapping[str, str] | None = None,
         cwd: Path | None = None,
+        death_signal: int = signal.SIGKILL,
     ) -> ChildProcess:
-        """Start the program. Raises EngineError when it cannot be executed."""
+        """Start the program. Raises EngineError when it cannot be executed.
+
+        ``death_signal`` is what it gets when this program is killed: SIGTERM lets it save what it holds.
+        """
         try:
             process = await asyncio.create_subprocess_exec(
                 *(str(item) for item in argv),
@@ -78,7 +82,7 @@ class ChildProcess:
                 stderr=asyncio.subprocess.STDOUT,
                 env=child_environment(env),
                 cwd=cwd,
-                preexec_fn=_prepare_child(os.getpid()) if os.name == "posix" else None,
+                preexec_fn=_prepare_child(os.getpid(), death_signal) if os.name == "posix" else None,
             )
         except OSError as error:
             raise EngineError(f"{name} could not be started", f"{argv[0]}: {error.strerror or error!r}") from error
