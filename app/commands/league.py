@@ -10,6 +10,7 @@ import typer
 from app.commands.output import JsonOption, Output, table
 
 if TYPE_CHECKING:
+    from engine.league.claims import ClaimOutcome
     from engine.league.config import RoundConfig
     from engine.league.results import RoundResult
     from engine.runtime import Runtime
@@ -82,6 +83,42 @@ def settle(context: typer.Context, round_id: RoundArgument = None, json: JsonOpt
         return await runtime.league.settle(_choose(runtime, round_id))
 
     _show(context.obj, run_engine(context.obj, work))
+
+
+@group.command()
+def bundle(
+    context: typer.Context,
+    match: Annotated[int, typer.Option("--match", min=0, metavar="N", help="Number of the match in the round.")],
+    out: Annotated[Path, typer.Option("--out", metavar="M.nets", help="The file to write.")],
+    round_id: RoundArgument = None,
+    json: JsonOption = False,
+) -> None:
+    """Write the bundle of a match of a round, by playing it again. Default: the latest round's."""
+    from app.commands.session import run_engine
+
+    async def work(runtime: Runtime) -> Path:
+        return await runtime.league.bundle(_choose(runtime, round_id), match, out.expanduser().resolve())
+
+    path = run_engine(context.obj, work)
+    context.obj.result({"path": str(path)}, f"{path} holds match {match}")
+
+
+@group.command()
+def claim(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="M.nets", help="The bundle whose score is claimed.")],
+    round_id: RoundArgument = None,
+    json: JsonOption = False,
+) -> None:
+    """Hand in a match bundle as a claim on a played round: a score that the replay does not give is slashed."""
+    from app.commands.session import run_engine
+
+    async def work(runtime: Runtime) -> ClaimOutcome:
+        return await runtime.league.submit_claim(_choose(runtime, round_id), file.expanduser())
+
+    outcome = run_engine(context.obj, work)
+    text = f"{outcome.agent} claims {outcome.claimed} in match {outcome.fixture}, the replay gives {outcome.replayed}: "
+    context.obj.result(outcome.to_json(), text + outcome.note)
 
 
 def _play(output: Output, work: Any, workers: int) -> RoundResult:

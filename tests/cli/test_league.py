@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import shlex
 import signal
@@ -11,6 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
+
+from engine.league.bundle import read_bundle, write_bundle
 
 ROOT = Path(__file__).parents[2]
 AGENTS = ROOT / "assets" / "agents"
@@ -141,3 +144,23 @@ def test_stakes_of_an_empty_book(nashboard) -> None:
     value = nashboard("stakes", "--json").json
     assert value["differs"] is False
     assert [row["name"] for row in value["accounts"]] == ["operator", "treasury"]
+
+
+def test_a_bundle_of_a_round_verifies_and_a_false_claim_is_slashed(nashboard, tmp_path: Path) -> None:
+    played = nashboard(*run("--json")).json
+    bundle = tmp_path / "match.nets"
+    assert Path(nashboard("league", "bundle", "--match", 0, "--out", bundle, "--json").json["path"]) == bundle
+    assert nashboard("match", "verify", bundle, "--json").status == 0
+    honest = nashboard("league", "claim", bundle, "--json").json
+    assert (honest["honest"], honest["slashed_wei"]) == (True, "0")
+    content = read_bundle(bundle)
+    false = content.match.model_copy(update={"scores": [content.match.scores[0] + 1]})
+    write_bundle(bundle, dataclasses.replace(content, match=false))
+    caught = nashboard("league", "claim", bundle, "--json").json
+    assert caught["claimed"] == caught["replayed"] + 1
+    assert caught["slashed_wei"] == str(5 * 10**16)
+    nashboard("match", "verify", bundle, "--json", status=3)
+    table = {line["agent"]: line for line in nashboard("league", "standings", "--json").json["standings"]}
+    assert table[caught["agent"]]["disqualified"]
+    assert played["results_hash"] == nashboard("league", "standings", "--json").json["results_hash"]
+    assert nashboard("league", "bundle", "--match", 999, "--out", bundle, "--json", status=2).json["what"]
