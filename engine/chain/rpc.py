@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from engine.chain.abi import revert_error
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 DEADLINE = 30.0
 _REVERTED = 3  # the error code that nodes give a call that reverted
+_REPEATABLE = ("eth_", "net_", "web3_", "debug_", "txpool_")  # asked twice they do no more than once
 Request = tuple[str, Sequence[Any]]
 
 
@@ -37,7 +38,7 @@ class Rpc:
 
     async def request(self, method: str, *params: Any) -> Any:
         """Return the result of one request. Raises RpcError or ContractRevertError."""
-        answer = await self._send(self._provider.make_request(method, list(params)), method)
+        answer = await self._send(lambda: self._provider.make_request(method, list(params)), (method,))
         return _result(answer, method)
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
@@ -45,8 +46,9 @@ class Rpc:
         if not requests:
             return []
         calls = [(method, list(params)) for method, params in requests]
-        answers = await self._send(self._provider.make_batch_request(calls), requests[0][0])  # type: ignore[arg-type]
-        if not isinstance(answers, list) or len(answers) != len(requests):
+        methods = tuple(method for method, _ in requests)
+        answers = await self._send(lambda: self._provider.make_batch_request(calls), methods)  # type: ignore[arg-type]
+        if not isinstance(answers, list) or len(answers) != len(requests) or not all(map(_is_answer, answers)):
             raise RpcError("The node did not answer a batch", f"{len(requests)} requests, answer {answers!r:.200}")
         return answers
 
@@ -57,7 +59,11 @@ class Rpc:
 
     async def number(self, method: str, *params: Any) -> int:
         """Return a quantity."""
-        return int(await self.request(method, *params), 16)
+        result = await self.request(method, *params)
+        try:
+            return int(result, 16)
+        except (TypeError, ValueError) as error:
+            raise RpcError(f"The node answered {method} with no number", f"{result!r:.100}") from error
 
     async def block_number(self) -> int:
         """Return the head's number."""
@@ -76,14 +82,24 @@ class Rpc:
             return False
         return True
 
-    async def _send(self, request: Any, method: str) -> Any:
+    async def _send(self, send: Callable[[], Awaitable[Any]], methods: Sequence[str]) -> Any:
+        """Return the answer. A connection that broke is tried once more where repeating does no harm."""
         import aiohttp
 
         try:
             async with asyncio.timeout(self._deadline):
-                return await request
+                try:
+                    return await send()
+                except aiohttp.ClientConnectorError:
+                    raise  # nobody listens: say so at once
+                except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                    if not all(method.startswith(_REPEATABLE) for method in methods):
+                        raise
+                    return await send()
         except TimeoutError as error:
-            raise RpcError(f"The node at {self.url} did not answer {method}", f"{self._deadline:g} s passed") from error
+            raise RpcError(
+                f"The node at {self.url} did not answer {methods[0]}", f"{self._deadline:g} s passed"
+            ) from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             why = str(error) or type(error).__name__
             raise RpcError(
@@ -115,7 +131,13 @@ def error_text(error: Any) -> str:
     return str(error.get("message", error)) if isinstance(error, dict) else str(error)
 
 
+def _is_answer(answer: Any) -> bool:
+    return isinstance(answer, dict) and ("result" in answer or "error" in answer)
+
+
 def _result(answer: Any, method: str) -> Any:
+    if not _is_answer(answer):
+        raise RpcError(f"What answered {method} is no Ethereum node", f"it said {answer!r:.100}")
     error = answer.get("error")
     if error is None:
         return answer.get("result")
