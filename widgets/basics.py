@@ -128,7 +128,7 @@ class Pair(QWidget):
 
     def __init__(self, first: QWidget, second: QWidget, *, spacing: int = 16, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._parts = (first, second)
+        self._parts, self._gap = (first, second), spacing
         self._box = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         self._box.setContentsMargins(0, 0, 0, 0)
         self._box.setSpacing(spacing)
@@ -145,11 +145,12 @@ class Pair(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Turn when the room changes."""
         super().resizeEvent(event)
-        needed = sum(part.minimumSizeHint().width() for part in self._parts) + self._box.spacing()
+        needed = sum(part.minimumSizeHint().width() for part in self._parts) + self._gap
         across = self.width() >= needed
         wanted = QBoxLayout.Direction.LeftToRight if across else QBoxLayout.Direction.TopToBottom
         if wanted != self._box.direction():
             self._box.setDirection(wanted)
+            self._box.setSpacing(self._gap if across else 12)
             self._box.setAlignment(self._parts[1], Qt.AlignmentFlag.AlignTop if across else Qt.AlignmentFlag(0))
             self.updateGeometry()
 

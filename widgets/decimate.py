@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
@@ -36,3 +38,15 @@ def decimate(x: Floats, y: Floats, buckets: int) -> tuple[Floats, Floats]:
 def _first(hits: NDArray[np.bool_], starts: NDArray[np.intp]) -> NDArray[np.intp]:
     positions = np.flatnonzero(hits)
     return positions[np.searchsorted(positions, starts)]
+
+
+def span(arrays: Sequence[ArrayLike]) -> tuple[float, float]:
+    """The least and the greatest finite value of several arrays; (0, 1) when there is none."""
+    lows, highs = [], []
+    for values in arrays:
+        finite = np.asarray(values, dtype=np.float64)
+        finite = finite[np.isfinite(finite)]
+        if len(finite):
+            lows.append(float(finite.min()))
+            highs.append(float(finite.max()))
+    return (min(lows), max(highs)) if lows else (0.0, 1.0)

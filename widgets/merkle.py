@@ -139,8 +139,9 @@ class ProofView(QWidget):
         body.addLayout(row(self._verify, self._export, self._revert, None))
         body.addWidget(self._note)
         body.addWidget(leaf)
-        body.addWidget(self._table, 1)
+        body.addWidget(self._table)
         body.addWidget(roots)
+        body.addStretch(1)
 
     def set_state(self, state: ProofState) -> None:
         """Show a proof."""
@@ -153,7 +154,7 @@ class ProofView(QWidget):
         self._parts.set_state(KeyValueState(_leaf_rows(state)))
         rows = tuple((r.level, r.side, r.sibling, r.result, "changed" if r.changed else "") for r in state.rows)
         self._table.set_state(TableState(rows, tuple(r.level for r in state.rows)))
-        self._table.setMinimumHeight(36 + 34 * min(6, max(2, len(rows))))
+        self._table.fit_height(2, 12)
         self._roots.set_state(KeyValueState(_root_rows(state)))
         self._revert.setEnabled(bool(state.edited))
         self._verify.setEnabled(state.can_verify and state.n_leaves > 0)

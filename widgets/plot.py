@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import bisect
+import math
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QStackedLayout, QWidget
 
 from widgets.basics import column, label, row
-from widgets.decimate import decimate
 from widgets.fonts import scaled
 from widgets.panels import EmptyPanel, EmptyPanelState
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
+
+if TYPE_CHECKING:  # numpy takes a tenth of a second: not before the first paint
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,6 +209,8 @@ class LinePlot(_PlotBase):
             return
         import pyqtgraph as pg
 
+        from widgets.decimate import decimate
+
         tokens = current_tokens()
         self._match_curves(len(state.series), pg)
         buckets = max(50, self._plot.width() // 2)
@@ -247,8 +251,10 @@ class LinePlot(_PlotBase):
     def _fix_ranges(self, points: list[tuple[Any, Any]]) -> None:
         if not points:
             return
-        low, high = self._state.y_range or _span([y for _, y in points])
-        left, right = _span([x for x, _ in points])
+        from widgets.decimate import span
+
+        low, high = self._state.y_range or span([y for _, y in points])
+        left, right = span([x for x, _ in points])
         pad = (high - low) * 0.05 or 0.5
         self._plot.setXRange(left, right if right > left else left + 1, padding=0.01)
         self._plot.setYRange(low - pad, high + pad, padding=0)
@@ -260,7 +266,7 @@ class LinePlot(_PlotBase):
             colour = tokens.series[index % len(tokens.series)]
             value = ""
             if x is not None and len(series.x):
-                at = int(np.clip(np.searchsorted(series.x, x), 0, len(series.x) - 1))
+                at = min(bisect.bisect_left(series.x, x), len(series.x) - 1)
                 value = f" <b>{series.y[at]:.6g}</b>"
             dash = "╌" if series.dashed else "━"
             parts.append(f'<span style="color:{colour}">{dash}</span> {_escape(series.name)}{value}')
@@ -350,19 +356,8 @@ class CrosshairLink:
 
 def tick_texts(values: list[float], _scale: float, spacing: float) -> list[str]:
     """Numbers beneath an axis, with thousands apart and as many decimals as the spacing needs; never 3e+06."""
-    decimals = 0 if spacing >= 1 else min(12, int(np.ceil(-np.log10(spacing))))
+    decimals = 0 if spacing >= 1 else min(12, math.ceil(-math.log10(spacing)))
     return [f"{value:,.{decimals}f}" for value in values]
-
-
-def _span(arrays: list[Any]) -> tuple[float, float]:
-    lows, highs = [], []
-    for values in arrays:
-        finite = np.asarray(values, dtype=float)
-        finite = finite[np.isfinite(finite)]
-        if len(finite):
-            lows.append(float(finite.min()))
-            highs.append(float(finite.max()))
-    return (min(lows), max(highs)) if lows else (0.0, 1.0)
 
 
 def _escape(text: str) -> str:

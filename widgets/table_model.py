@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Callable, Hashable, Sequence
@@ -51,6 +52,7 @@ class TableModel(QAbstractTableModel):
         self._order: list[int] = []
         self._needle = ""
         self._haystack: list[str] | None = None
+        self._sort_keys: dict[int, tuple[list[Any], bool]] = {}
         self.sort_column, self.descending = -1, False
 
     def set_rows(self, rows: Sequence[Sequence[Any]], keys: Sequence[Hashable] = ()) -> None:
@@ -63,14 +65,14 @@ class TableModel(QAbstractTableModel):
             self._update_in_place(rows)
             return
         self.beginResetModel()
-        self._rows, self._keys, self._haystack = rows, new_keys, None
+        self._rows, self._keys, self._haystack, self._sort_keys = rows, new_keys, None, {}
         self._order = self._arranged()
         self.endResetModel()
 
     def _update_in_place(self, rows: tuple[Sequence[Any], ...]) -> None:
         if rows == self._rows:
             return
-        self._rows, self._haystack = rows, None
+        self._rows, self._haystack, self._sort_keys = rows, None, {}
         order = self._arranged()
         if order == self._order:
             last = self.index(max(0, len(order) - 1), len(self.columns) - 1)
@@ -106,19 +108,23 @@ class TableModel(QAbstractTableModel):
         return order
 
     def _sorted(self, order: list[int]) -> list[int]:
-        column, rows = self.sort_column, self._rows
-        key = self.columns[column].key
-        missing = [i for i in order if rows[i][column] is None]
-        have = [i for i in order if rows[i][column] is not None] if missing else order
-        values = [rows[i][column] for i in have]
-        if key is not None:
-            values = [key(value) for value in values]
+        keys, gaps = self._column_keys(self.sort_column)
+        have = [i for i in order if keys[i] is not None] if gaps else order
+        missing = [i for i in order if keys[i] is None] if gaps else []
         try:
-            ranked = sorted(range(len(have)), key=values.__getitem__, reverse=self.descending)
+            ranked = sorted(have, key=keys.__getitem__, reverse=self.descending)
         except TypeError:  # a column of mixed types sorts by its text
-            texts = [str(value) for value in values]
-            ranked = sorted(range(len(have)), key=texts.__getitem__, reverse=self.descending)
-        return [have[i] for i in ranked] + missing
+            ranked = sorted(have, key=[str(key) for key in keys].__getitem__, reverse=self.descending)
+        return ranked + missing
+
+    def _column_keys(self, column: int) -> tuple[list[Any], bool]:
+        """The sort keys of a column and whether some are missing; kept until the rows change."""
+        if column not in self._sort_keys:
+            values = [row[column] for row in self._rows]
+            if (key := self.columns[column].key) is not None:
+                values = [None if value is None else key(value) for value in values]
+            self._sort_keys[column] = values, any(value is None for value in values)
+        return self._sort_keys[column]
 
     def _texts(self) -> list[str]:
         if self._haystack is None:
@@ -175,8 +181,14 @@ class TableModel(QAbstractTableModel):
 
     def rows_of(self, keys: Sequence[Hashable]) -> list[int]:
         """Where keys show now; hidden ones are left out."""
-        wanted = set(keys)
-        return [row for row, at in enumerate(self._order) if self._keys[at] in wanted] if wanted else []
+        if len(keys) > 8:
+            wanted = set(keys)
+            return [row for row, at in enumerate(self._order) if self._keys[at] in wanted]
+        found = []
+        for key in keys:  # two searches in C beat one loop in Python
+            with contextlib.suppress(ValueError):
+                found.append(self._order.index(self._keys.index(key)))
+        return sorted(found)
 
     def raw(self, row: int) -> Sequence[Any]:
         """The raw values of a shown row."""

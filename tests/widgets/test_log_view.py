@@ -116,3 +116,15 @@ def test_a_million_lines_are_bounded_and_searchable(qtbot):
     made.set_filter("message 8")
     assert shown(made) == []
     assert time.process_time() - start < 2.0
+
+
+def test_long_lines_scroll_sideways(log):
+    log.append([LogLine(0, "INFO", "a", "x" * 500)])
+    log.flush()
+    across = log._lines.horizontalScrollBar()
+    assert across.maximum() > 1000
+    before = log.grab().toImage()
+    across.setValue(400)
+    assert log.grab().toImage() != before
+    log.set_filter("nothing")
+    assert across.maximum() == 0

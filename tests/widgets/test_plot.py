@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QPointF
 
-from widgets.plot import BarPlot, BarPlotState, CrosshairLink, LinePlot, LinePlotState, PlotMark, Series
+from widgets.plot import BarPlot, BarPlotState, CrosshairLink, LinePlot, LinePlotState, PlotMark, Series, tick_texts
 
 
 def state(n=100_000, count=2):
@@ -26,11 +26,11 @@ def plot(qtbot, settle):
     return made
 
 
-def test_importing_widgets_does_not_import_pyqtgraph():
+def test_widgets_leave_the_slow_imports_for_later():
     code = (
         "import sys, widgets.plot, widgets.merkle_tree, widgets.merkle, widgets.table, widgets.nav;"
         "from PySide6.QtWidgets import QApplication; app = QApplication([]); widgets.plot.LinePlot();"
-        "sys.exit('pyqtgraph' in sys.modules or 'qtawesome' in sys.modules)"
+        "sys.exit(any(name in sys.modules for name in ('pyqtgraph', 'qtawesome', 'numpy')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -125,3 +125,11 @@ def test_bars(qtbot, settle):
         made.set_state(BarPlotState("x", ("a",), (1, 2)))
     made.set_state(BarPlotState("x"))
     assert made._stack.currentIndex() == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "spacing", "texts"),
+    [([0, 3e6], 1e6, ["0", "3,000,000"]), ([0.2, 0.4], 0.2, ["0.2", "0.4"]), ([0.001], 0.0005, ["0.0010"])],
+)
+def test_axes_read_as_numbers(values, spacing, texts):
+    assert tick_texts(values, 1.0, spacing) == texts

@@ -197,3 +197,12 @@ def test_a_hundred_thousand_rows(qtbot):
     assert isinstance(model, TableModel)
     assert model.total() == 100_000
     assert min(spent) < 0.5, f"sorting and painting took {spent} s of CPU"
+
+
+def test_fits_its_height_to_its_rows(qtbot, table):
+    table.fit_height(2, 3)
+    high = table.height()
+    table.set_state(TableState(ROWS[:1], KEYS[:1]))
+    assert table.height() == high - 34
+    table.set_state(TableState(ROWS * 9, tuple(range(36))))
+    assert table.height() == high
