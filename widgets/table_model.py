@@ -101,8 +101,9 @@ class TableModel(QAbstractTableModel):
     def _arranged(self) -> list[int]:
         order = list(range(len(self._rows)))
         if self._needle:
-            words, hay = self._needle.split(), self._texts()
-            order = [i for i in order if all(word in hay[i] for word in words)]
+            hay = self._texts()
+            for word in self._needle.split():
+                order = [i for i in order if word in hay[i]]
         if 0 <= self.sort_column < len(self.columns):
             order = self._sorted(order)
         return order
