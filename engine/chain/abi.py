@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,6 +18,7 @@ from engine.core.hashing import keccak
 
 _STRING_ERROR = keccak(b"Error(string)")[:4]
 _PANIC = keccak(b"Panic(uint256)")[:4]
+_MALFORMED = (DecodingError, ValueError, OverflowError)  # any contract may answer anything
 CONTRACTS = ("StakeVault", "LeagueAnchor")
 
 
@@ -76,9 +78,12 @@ class ContractAbi:
             return None
         indexed = [i for i in item["inputs"] if i["indexed"]]
         plain = [i for i in item["inputs"] if not i["indexed"]]
-        values = dict(zip((i["name"] for i in plain), decode(_types(plain), data), strict=True))
-        for entry, topic in zip(indexed, topics[1:], strict=True):
-            values[entry["name"]] = decode(_types([entry]), topic)[0]
+        try:
+            values = dict(zip((i["name"] for i in plain), decode(_types(plain), data), strict=True))
+            for entry, topic in zip(indexed, topics[1:], strict=True):
+                values[entry["name"]] = decode(_types([entry]), topic)[0]
+        except _MALFORMED:  # another contract's event of the same name and types, indexed otherwise
+            return None
         return Decoded(self.name, item["name"], {i["name"]: _plain(values[i["name"]], i) for i in item["inputs"]})
 
     def _named(self, kind: str) -> dict[str, Mapping[str, Any]]:
@@ -89,7 +94,7 @@ class ContractAbi:
             return None
         try:
             values = decode(_types(item["inputs"]), data)
-        except DecodingError:
+        except _MALFORMED:
             return None
         names = [entry["name"] or str(n) for n, entry in enumerate(item["inputs"])]
         plain = (_plain(value, entry) for value, entry in zip(values, item["inputs"], strict=True))
@@ -119,10 +124,11 @@ def decode_log(topics: Sequence[bytes], data: bytes) -> Decoded | None:
 
 def explain_revert(data: bytes) -> tuple[str, dict[str, Any]]:
     """Return revert data as text and as JSON-ready facts: a custom error, a reason string, a panic, or its bytes."""
-    if data[:4] == _STRING_ERROR:
-        return str(decode(["string"], data[4:])[0]), {}
-    if data[:4] == _PANIC:
-        return f"panic 0x{decode(['uint256'], data[4:])[0]:02x}", {}
+    with contextlib.suppress(*_MALFORMED):
+        if data[:4] == _STRING_ERROR:
+            return str(decode(["string"], data[4:])[0]), {}
+        if data[:4] == _PANIC:
+            return f"panic 0x{decode(['uint256'], data[4:])[0]:02x}", {}
     found = next((e for abi in all_abis() if (e := abi.decode_error(data)) is not None), None)
     if found is not None:
         return str(found), {"contract": found.contract, "error": found.name, "arguments": found.arguments}
