@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal
-from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent
+from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QStackedLayout, QTableView, QWidget
 
 from widgets.panels import EmptyPanel, EmptyPanelState
@@ -18,6 +18,7 @@ from widgets.theme import follow
 from widgets.tokens import Tokens
 
 ROW_HEIGHT = 34
+LEAST_STRETCHED = 112
 __all__ = ["Column", "DataTable", "TableState"]
 
 
@@ -35,6 +36,20 @@ class _View(QTableView):
 
     linkClicked = Signal(str)
     copyRequested = Signal()
+    stretched: tuple[int, ...] = ()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share the room among the stretching columns, but keep them readable: rather scroll sideways."""
+        super().resizeEvent(event)
+        header = self.horizontalHeader()
+        fixed = sum(header.sectionSize(i) for i in range(header.count()) if i not in self.stretched)
+        tight = self.viewport().width() - fixed < LEAST_STRETCHED * len(self.stretched)
+        mode = QHeaderView.ResizeMode.Interactive if tight else QHeaderView.ResizeMode.Stretch
+        for index in self.stretched:
+            if header.sectionResizeMode(index) != mode:
+                header.setSectionResizeMode(index, mode)
+            if tight and header.sectionSize(index) < LEAST_STRETCHED:
+                header.resizeSection(index, LEAST_STRETCHED)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """A click on a link cell is a link."""
@@ -124,6 +139,7 @@ class DataTable(QWidget):
     def _set_up_header(self, view: _View) -> None:
         header = view.horizontalHeader()
         header.setHighlightSections(False)
+        header.setTextElideMode(Qt.TextElideMode.ElideRight)
         header.setSectionsClickable(True)
         header.setSortIndicatorShown(True)
         header.setSortIndicatorClearable(True)
@@ -136,6 +152,7 @@ class DataTable(QWidget):
                 header.resizeSection(index, column.width)
             else:
                 header.setSectionResizeMode(index, QHeaderView.ResizeMode.Stretch)
+        view.stretched = tuple(i for i, column in enumerate(self._model.columns) if not column.width)
 
     def set_state(self, state: TableState) -> None:
         """Show rows; selection, current row and scroll position stay with their keys."""
@@ -209,7 +226,7 @@ class DataTable(QWidget):
         if len(widths) != header.count() or not all(isinstance(w, int) and 20 <= w <= 5000 for w in widths):
             return
         for index, width in enumerate(widths):
-            if header.sectionResizeMode(index) == QHeaderView.ResizeMode.Interactive:
+            if index not in self._view.stretched:
                 header.resizeSection(index, width)
         self.sort_by(column, descending=descending)
 

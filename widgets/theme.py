@@ -95,16 +95,5 @@ def follow(widget: QWidget, slot_name: str = "on_theme") -> None:
     slot(current_tokens())
 
 
-_cache: dict[int, Theme] = {}
-
-
 def _find(app: QApplication) -> Theme | None:
-    # findChild walks all children; icons ask on every paint, so the answer is kept for the life of the application.
-    theme = _cache.get(id(app))
-    if theme is None:
-        found = app.findChild(Theme, _OBJECT_NAME, Qt.FindChildOption.FindDirectChildrenOnly)
-        if found is not None:
-            _cache.clear()
-            _cache[id(app)] = theme = found
-            found.destroyed.connect(_cache.clear)
-    return theme
+    return app.findChild(Theme, _OBJECT_NAME, Qt.FindChildOption.FindDirectChildrenOnly)

@@ -206,3 +206,14 @@ def test_fits_its_height_to_its_rows(qtbot, table):
     assert table.height() == high - 34
     table.set_state(TableState(ROWS * 9, tuple(range(36))))
     assert table.height() == high
+
+
+def test_stretching_columns_stay_readable(table):
+    header = table.view().horizontalHeader()
+    assert header.sectionSize(2) > 300
+    table.resize(340, 300)
+    assert header.sectionSize(2) == 112
+    assert table.view().horizontalScrollBar().maximum() > 0
+    table.resize(900, 300)
+    assert header.sectionSize(2) > 500
+    assert table.view().horizontalScrollBar().maximum() == 0
