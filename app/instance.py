@@ -25,7 +25,8 @@ class SingleInstance(QObject):
         # Zero: never stale by age (a console may run for weeks); a lock whose process died is still taken over.
         self._lock.setStaleLockTime(0)
         self._server: QLocalServer | None = None
-        self._on_files: Callable[[list[Path]], None] = lambda files: None
+        self._on_files: Callable[[list[Path]], None] | None = None
+        self._early: list[list[Path]] = []
 
     def acquire(self) -> bool:
         """Become the one console of this directory; False when there is one already."""
@@ -39,8 +40,14 @@ class SingleInstance(QObject):
         return True
 
     def listen(self, on_files: Callable[[list[Path]], None]) -> None:
-        """Give the files of later starts to ``on_files`` (an empty list: just come to the front)."""
+        """Give the files of later starts to ``on_files`` (an empty list: just come to the front).
+
+        What came while the window was still being built is given now.
+        """
         self._on_files = on_files
+        early, self._early = self._early, []
+        for files in early:
+            on_files(files)
 
     def hand_over(self, files: list[Path]) -> bool:
         """Pass ``files`` to the console that runs; False when it does not answer."""
@@ -78,4 +85,7 @@ class SingleInstance(QObject):
             files = [Path(name) for name in names if isinstance(name, str)]
         except (ValueError, TypeError):
             return
-        self._on_files(files)
+        if self._on_files is None:
+            self._early.append(files)
+        else:
+            self._on_files(files)

@@ -1,0 +1,73 @@
+"""The console as an operator has it: a real window on a real X server, driven by keys and clicks."""
+
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+from PIL import Image
+
+pytestmark = [pytest.mark.xvfb, pytest.mark.slow]
+BLANK = 4  # colours of an empty window under the manager's frame
+
+
+def colours(picture: Image.Image) -> int:
+    return len(picture.resize((360, 225)).getcolors(360 * 225) or [])
+
+
+def test_pages_are_painted_and_keys_lead_to_them(tmp_path: Path, console_on, until, differs):
+    with console_on(tmp_path / "data") as console:
+        console.settle()
+        shots = []
+        for number, name in enumerate(("Overview", "Devnet", "Leagues", "Replay"), start=1):
+            console.press(f"ctrl+{number}")
+            until(lambda name=name: name in console.title())
+            last = shots[-1] if shots else None
+            until(lambda last=last: last is None or differs(last, console.screen.shot()) > 0.01)
+            shots.append(console.screen.shot())
+        assert all(colours(shot) > BLANK * 10 for shot in shots)
+        console.press("ctrl+q")
+        assert console.process.wait(10) == 0
+
+
+def test_a_killed_console_leaves_no_node(tmp_path: Path, console_on, until):
+    with console_on(tmp_path / "data") as console:
+        console.settle()
+        console.command("start devnet")
+        (node,) = until(lambda: console.children("anvil"), 30)
+        console.process.send_signal(signal.SIGKILL)
+        console.process.wait()
+        until(lambda: not psutil.pid_exists(node.pid) or node.status() == psutil.STATUS_ZOMBIE, 5)
+
+
+def test_sigterm_ends_the_console_and_its_node_in_order(tmp_path: Path, console_on, until):
+    with console_on(tmp_path / "data") as console:
+        console.settle()
+        console.command("start devnet")
+        (node,) = until(lambda: console.children("anvil"), 30)
+        until((tmp_path / "data" / "devnet" / "node.json").exists)
+        console.process.send_signal(signal.SIGTERM)
+        assert console.process.wait(10) == 0
+        assert not psutil.pid_exists(node.pid)
+        assert (tmp_path / "data" / "devnet" / "state.json").stat().st_size > 0
+
+
+def test_a_second_instance_hands_its_files_over(tmp_path: Path, console_on, until, nets_file):
+    with console_on(tmp_path / "data") as console:
+        console.settle()
+        with console_on(tmp_path / "data", nets_file) as second:
+            assert second.process.wait(15) == 0
+        until(lambda: "Replay" in console.title())
+
+
+@pytest.fixture
+def nets_file(tmp_path: Path) -> Path:
+    import subprocess
+    import sys
+
+    root = Path(__file__).parents[2]
+    path = tmp_path / "match.nets"
+    agent = root / "assets" / "agents" / "greedy.wasm"
+    command = [sys.executable, "-m", "app", "--data-dir", str(tmp_path / "other"), "match", "run", "--system", "snake"]
+    subprocess.run([*command, "--agent", str(agent), "--seed", "3", "--out", str(path)], check=True, cwd=root)
+    return path
