@@ -29,6 +29,7 @@ from engine.core.bus import EventBus
 from engine.core.errors import EngineError
 from engine.core.process import ChildProcess, child_environment
 
+CHAIN_ID = 31337
 DEADLINE = 15.0
 STOP_DEADLINE = 10.0
 _LISTENING = re.compile(r"Listening on \S+:(\d+)")
@@ -62,7 +63,7 @@ class Devnet:
         self.binary = binary
         self._bus = bus
         self._record = folder / "node.json"
-        self._state = folder / "state.json"
+        self._state = self._state_of(CHAIN_ID)
         self._status = DevnetStatus()
         self._child: ChildProcess | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -73,7 +74,7 @@ class Devnet:
         """What was last seen."""
         return self._status
 
-    async def up(self, *, port: int | None = None, chain_id: int = 31337, detached: bool = False) -> DevnetStatus:
+    async def up(self, *, port: int | None = None, chain_id: int = CHAIN_ID, detached: bool = False) -> DevnetStatus:
         """Start the node, or adopt the one that runs. ``port`` None takes a free one; a fixed one never changes.
 
         A ``detached`` node outlives this program. Raises AnvilMissingError, PortBusyError or DevnetError.
@@ -87,6 +88,7 @@ class Devnet:
                 self._set(DevnetStatus("starting", chain_id=chain_id))
                 try:
                     await self._require_free(port)
+                    self._state = self._state_of(chain_id)
                     await asyncio.to_thread(check_state, self._state)
                     await self._start_on_good_state(binary, port or 0, chain_id, detached)
                     keep_good(self._state)
@@ -199,6 +201,10 @@ class Devnet:
             occupant=occupant,
             alternatives=alternatives,
         )
+
+    def _state_of(self, chain_id: int) -> Path:
+        """Each chain id has a state of its own: blocks of one are none of another."""
+        return self.folder / ("state.json" if chain_id == CHAIN_ID else f"state-{chain_id}.json")
 
     async def _start_on_good_state(self, binary: Path, port: int, chain_id: int, detached: bool) -> None:
         try:

@@ -56,6 +56,15 @@ async def test_stop_saves_and_start_restores_the_same_head(tmp_path, devnet_at):
         assert await head((await devnet.up()).url) == before
 
 
+async def test_each_chain_id_keeps_its_own_chain(tmp_path, devnet_at):
+    async with devnet_at(tmp_path) as devnet:
+        await mine((await devnet.up()).url, 3)
+        await devnet.down()
+        assert (await devnet.up(chain_id=5)).block == 0
+        await devnet.down()
+        assert (await devnet.up()).block == 3
+
+
 async def test_time_does_not_go_back_after_a_warp_and_a_restart(tmp_path, devnet_at):
     async with devnet_at(tmp_path) as devnet:
         rpc = Rpc((await devnet.up()).url)
