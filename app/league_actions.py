@@ -76,7 +76,7 @@ class LeagueActions:
             self._start()
             return
         if self._w.devnet.state.status.state != "running":
-            text = "The round is to be anchored, which takes a running devnet. It is started and the contracts are deployed first."
+            text = "The round is to be anchored: the devnet is started and the contracts are deployed first."
             self._w.confirmed("Start the devnet?", text, "Start and run", self._start_with_chain)
             return
         agents = state.agents
@@ -93,9 +93,10 @@ class LeagueActions:
         if result is None or result.state not in ("played", "anchored"):
             return
         paid = sum(p.reward for p in state.payouts)
+        receivers = sum(p.reward > 0 for p in state.payouts)
         where = "on chain and in the ledger" if result.anchored else "in the ledger"
         text = (
-            f"{ether(paid, places=6)} are credited to {plural(sum(p.reward > 0 for p in state.payouts), 'agent')} {where}. "
+            f"{ether(paid, places=6)} are credited to {plural(receivers, 'agent')} {where}. "
             "This cannot be undone, and claims on the round are closed."
         )
         self._w.confirmed(

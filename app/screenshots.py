@@ -59,8 +59,7 @@ async def _take(app: Any, folder: Path, out: Path) -> None:
 async def _prepare(wiring: Any) -> None:
     """Run the demo, then open a match at its middle."""
     wiring.overview.run_demo()
-    while wiring.overview.state.demo_state == "running":
-        await asyncio.sleep(0.1)
+    await _settled(wiring.overview, lambda state: state.demo_state != "running")
     if wiring.overview.state.demo_state != "done":
         failed = "; ".join(step.detail for step in wiring.overview.state.demo if step.detail)
         raise SystemExit(f"the demo failed: {failed}")
@@ -68,12 +67,21 @@ async def _prepare(wiring: Any) -> None:
     best = next((line for line in result.standings if line.rank == 1), result.standings[0])
     match = next(m for m in wiring.rounds.state.matches if m.a == best.seat)
     wiring.replay.open_match(result.round_id, match.fixture)
-    while wiring.replay.state.facts is None:
-        await asyncio.sleep(0.1)
+    await _settled(wiring.replay, lambda state: state.facts is not None)
     wiring.replay.seek(wiring.replay.state.facts.steps // 2)
     wiring.replay.verify()
     wiring.replay.verify_on_chain()
-    await asyncio.sleep(2)
+    await _settled(wiring.replay, lambda state: state.verify.state == "ok" and state.chain is not None)
+    await _settled(wiring.stakes, lambda state: state.on_chain and not state.pending)
+
+
+async def _settled(model: Any, condition: Any) -> None:
+    """Wait until the state of a view-model fulfils a condition."""
+    reached = asyncio.Event()
+    end = model.observe(lambda state: reached.set() if condition(state) else None)
+    async with asyncio.timeout(120):
+        await reached.wait()
+    end()
 
 
 async def _pages(wiring: Any, target: Any) -> None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
-from app.actions import Command, Commands, Palette
+from app.actions import Commands, Palette
 from app.dialogs import choose_files, choose_target, confirm, shortcut_list, tell
 from app.errors import Action, Notice
 from app.league_actions import LeagueActions
 from app.links import Navigator, Place
+from app.menu import add_commands
 from app.pages.base import ConsolePage
 from app.pages.devnet import DevnetPage
 from app.pages.leagues import LeaguesPage
@@ -29,7 +30,6 @@ from app.viewmodels.roster import RosterViewModel
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
 from app.viewmodels.setup import SetupViewModel
 from app.viewmodels.stakes import StakesViewModel
-from app.window import PAGES
 from engine.chain.events import DevnetLine
 from widgets.drop_zone import accept_drops
 from widgets.jobs import JobRow
@@ -87,7 +87,7 @@ class Wiring:
             self.window.add_page(key, page)
         self._connect_pages()
         self._connect_window()
-        self._add_commands()
+        add_commands(self)
         self._restore_tables()
         self._observe()
         self.navigator.go(Place("overview"))
@@ -137,11 +137,11 @@ class Wiring:
         overview, devnet, replay, logs = (self.pages[key] for key in ("overview", "devnet", "replay", "logs"))
         overview.resumeRequested.connect(lambda: self.overview.resume(self.workers))
         overview.agentsRequested.connect(lambda: self.navigator.go(Place("leagues", "tab/setup")))
-        devnet.stopRequested.connect(self._stop_devnet)
-        devnet.deployRequested.connect(self._deploy)
-        devnet.locateRequested.connect(self._locate_anvil)
+        devnet.stopRequested.connect(self.stop_devnet)
+        devnet.deployRequested.connect(self.deploy)
+        devnet.locateRequested.connect(self.locate_anvil)
         self.league.connect(self.pages["leagues"])
-        replay.openRequested.connect(self._open_dialog)
+        replay.openRequested.connect(self.open_dialog)
         replay.saveRequested.connect(self._save_bundle)
         replay.exportProofRequested.connect(self._save_proof)
         replay.roundsRequested.connect(lambda: self.navigator.go(Place("leagues", "tab/round")))
@@ -153,7 +153,7 @@ class Wiring:
         window.navigated.connect(self._on_navigated)
         window.linkActivated.connect(self.follow)
         window.backRequested.connect(self.navigator.back)
-        window.paletteRequested.connect(self._palette)
+        window.paletteRequested.connect(self.show_palette)
         window.tray.cancelRequested.connect(lambda job: self.jobs.cancel(int(job)))
         window.guard_close(self._may_close)
         accept_drops(
@@ -176,7 +176,7 @@ class Wiring:
 
     def _on_navigated(self, key: str) -> None:
         if key == "settings":
-            self._settings()
+            self.show_settings()
         else:
             self.navigator.go(Place(key))
 
@@ -234,80 +234,34 @@ class Wiring:
         for key in ("league.after", "league.now"):
             self.commands.enable(key, running)
 
-    def _add_commands(self) -> None:
-        pages = [
-            Command(f"page.{key}", title, lambda k=key: self.navigator.go(Place(k)), "View", (f"Ctrl+{n}",), key)
-            for n, (key, title) in enumerate(PAGES, start=1)
-        ]
-        self.commands.add(self._file_commands())
-        self.commands.add(pages)
-        self.commands.add(self._view_commands())
-        self.commands.add(self._devnet_commands())
-        self.commands.add(self.league.commands())
-        self.commands.add(self._help_commands())
-        self.commands.fill_menus(("File", "View", "Devnet", "League", "Help"))
-
-    def _file_commands(self) -> list[Command]:
-        return [
-            Command("open", "Open files…", self._open_dialog, "File", ("Ctrl+O",), "open"),
-            Command("save", "Save…", lambda: self._page().save(), "File", ("Ctrl+S",), "export"),
-            Command("find", "Find on this page", lambda: self._page().find(), "File", ("Ctrl+F",), "search"),
-            Command("settings", "Settings…", self._settings, "File", ("Ctrl+,",), "settings"),
-            Command("quit", "Quit", self.window.close, "File", ("Ctrl+Q",), "power"),
-        ]
-
-    def _view_commands(self) -> list[Command]:
-        def theme(name: str) -> None:
-            self.console.save_settings(self.console.settings.model_copy(update={"theme": name}))
-
-        return [
-            Command("palette", "Command palette", self._palette, "View", ("Ctrl+K",), "command"),
-            Command("back", "Back", self.navigator.back, "View", ("Alt+Left",), "left"),
-            Command("forward", "Forward", self.navigator.forward, "View", ("Alt+Right",), "forward"),
-            Command("full", "Full screen", self._full_screen, "View", ("F11",), "collapse"),
-            Command("theme.light", "Light theme", lambda: theme("light"), "View", (), "sun"),
-            Command("theme.dark", "Dark theme", lambda: theme("dark"), "View", (), "moon"),
-            Command("theme.system", "Theme of the desktop", lambda: theme("system"), "View", (), "system"),
-        ]
-
-    def _devnet_commands(self) -> list[Command]:
-        return [
-            Command("devnet.up", "Start devnet", self.devnet.up, "Devnet", (), "play"),
-            Command("devnet.down", "Stop devnet…", self._stop_devnet, "Devnet", (), "stop"),
-            Command("devnet.deploy", "Deploy contracts…", self._deploy, "Devnet", (), "anchor"),
-            Command("devnet.locate", "Locate Anvil…", self._locate_anvil, "Devnet", (), "open"),
-        ]
-
-    def _help_commands(self) -> list[Command]:
-        return [
-            Command("help", "Getting started", self._help, "Help", ("F1",), "help"),
-            Command("keys", "Keyboard shortcuts", self._keys, "Help", ("?",), "command"),
-            Command("demo", "Run the guided demo", self._demo, "Help", (), "rocket"),
-            Command("logs.folder", "Open the log folder", self.console.open_logs, "Help", (), "logs"),
-        ]
-
-    def _page(self) -> ConsolePage:
+    def current_page(self) -> ConsolePage:
+        """Return the page that is shown."""
         return self.pages[self.navigator.here.page]
 
-    def _palette(self) -> None:
+    def show_palette(self) -> None:
+        """Open the command palette."""
         Palette(self.window, self.commands).show()
 
-    def _full_screen(self) -> None:
+    def full_screen(self) -> None:
+        """Switch between full screen and window."""
         self.window.setWindowState(self.window.windowState() ^ Qt.WindowState.WindowFullScreen)
 
-    def _demo(self) -> None:
+    def start_demo(self) -> None:
+        """Run the guided demo where it can be watched."""
         self.navigator.go(Place("overview"))
         self.overview.run_demo()
 
-    def _help(self) -> None:
+    def show_help(self) -> None:
+        """Say how to begin."""
         text = (
             "1. Start the devnet and deploy the contracts.\n2. Drop .wasm agents on the window.\n"
-            "3. Run a league round; its results are hashed and anchored.\n4. Settle it, and open any match to replay and "
+            "3. Run a league round; its results are hashed and anchored.\n4. Settle it; open any match to replay and "
             "prove it.\n\nThe guided demo on the Overview page does all of this by itself."
         )
         tell(self.window, "Getting started", text, kind="info")
 
-    def _keys(self) -> None:
+    def show_keys(self) -> None:
+        """List the keys."""
         sections = self.commands.shortcuts()
         sections.append(
             (
@@ -322,7 +276,8 @@ class Wiring:
         )
         shortcut_list(self.window, sections)
 
-    def _settings(self) -> None:
+    def show_settings(self) -> None:
+        """Open the settings."""
         SettingsDialog(
             self.window,
             self.console.settings,
@@ -335,7 +290,8 @@ class Wiring:
         self.console.save_settings(settings)
         self.runtime.devnet.binary = settings.anvil
 
-    def _open_dialog(self) -> None:
+    def open_dialog(self) -> None:
+        """Ask for files to open."""
         filters = "Bundles and agents (*.nets *.wasm);;Match bundles (*.nets);;Agents (*.wasm)"
         choose_files(self.window, "Open", filters, self.open_files)
 
@@ -353,19 +309,23 @@ class Wiring:
         assert isinstance(page, LogsPage)
         choose_target(self.window, "Save the log", "nashboard-log.txt", "Text (*.txt)", page.write)
 
-    def _stop_devnet(self) -> None:
+    def stop_devnet(self) -> None:
+        """Stop the node, after saying what that does."""
         text = (
             "The node saves its state first; the same chain comes back at the next start. Rounds that are running stop."
         )
         self.confirmed("Stop the devnet?", text, "Stop devnet", self.devnet.down)
 
-    def _deploy(self) -> None:
+    def deploy(self) -> None:
+        """Deploy the contracts, after saying what that does."""
         text = (
             "Three transactions from the operator's development account put StakeVault and LeagueAnchor on the devnet."
         )
         self.confirmed("Deploy the contracts?", text, "Deploy", self.devnet.deploy)
 
-    def _locate_anvil(self) -> None:
+    def locate_anvil(self) -> None:
+        """Let the operator show where Anvil is, then start it."""
+
         def use(files: list[Path]) -> None:
             self._on_settings(self.console.settings.model_copy(update={"anvil_path": str(files[0])}))
             self.devnet.up()

@@ -159,7 +159,10 @@ class DataTable(QWidget):
         self._model.set_rows(state.rows, state.keys)
         if state.empty is not None:
             self._empty.set_state(state.empty)
-        self._stack.setCurrentIndex(1 if state.empty is not None and not state.rows else 0)
+        blank = state.empty is not None and not state.rows
+        self._stack.setCurrentIndex(1 if blank else 0)
+        # The keyboard cannot be handed to a view that is hidden: Tab would stop here for good.
+        self.setFocusProxy(None if blank else self._view)
         self._apply_fit()
 
     def set_filter(self, text: str) -> None:

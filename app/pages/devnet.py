@@ -7,9 +7,10 @@ import time
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
 
-from app.formats import count, ether, moment, short
-from app.links import Place, address_link, block_link, tx_link
+from app.formats import count, short
+from app.links import Place, block_link, tx_link
 from app.pages.base import ConsolePage, Tabs, search_field, side_by_side
+from app.pages.devnet_tables import accounts_table, blocks_table, contracts_table, transactions_table
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from app.viewmodels.logs import line_level
 from widgets.basics import Card, button, column, label, row
@@ -19,7 +20,7 @@ from widgets.labels import SectionHeader
 from widgets.log_view import LogLine, LogView
 from widgets.panels import Action, Banner, BannerState, EmptyPanelState
 from widgets.plot import BarPlot, BarPlotState
-from widgets.table import Column, DataTable, TableState
+from widgets.table import TableState
 
 STATES = {
     "stopped": ("Stopped", "neutral"),
@@ -56,47 +57,10 @@ class DevnetPage(ConsolePage):
         )
         self._facts = KeyValuePanel()
         self._detail = Banner(None)
-        self._contract_table = DataTable(
-            (
-                Column("Contract"),
-                Column("Address", kind="hash", link=address_link, width=172),
-                Column("Transaction", kind="hash", link=tx_link, width=172),
-                Column("Gas", align="right", kind="number", format=count, width=110),
-            ),
-            name="Contracts",
-        )
-        self._accounts = DataTable(
-            (
-                Column("No.", align="right", kind="number", width=56),
-                Column("Role"),
-                Column("Address", kind="hash", link=address_link, width=172),
-                Column("Balance", align="right", kind="number", format=ether, width=140),
-            ),
-            name="Accounts",
-        )
-        self._blocks = DataTable(
-            (
-                Column("Block", align="right", kind="link", format=count, link=block_link, width=84),
-                Column("Hash", kind="hash", width=172),
-                Column("Time", format=moment, width=170),
-                Column("Transactions", align="right", kind="number", width=110),
-                Column("Gas used", align="right", kind="bar", format=count, maximum=30_000_000),
-            ),
-            name="Blocks",
-        )
-        self._transactions = DataTable(
-            (
-                Column("Transaction", kind="hash", link=tx_link, width=172),
-                Column("Block", align="right", kind="link", format=count, link=block_link, width=76),
-                Column("Call"),
-                Column("From", kind="hash", link=address_link, width=172),
-                Column("To", kind="hash", link=address_link, width=172),
-                Column("Value", align="right", kind="number", format=ether, width=120),
-                Column("Gas", align="right", kind="number", format=count, width=96),
-                Column("Result", kind="pill", pill=lambda v: "ok" if v == "Success" else "error", width=124),
-            ),
-            name="Transactions",
-        )
+        self._contract_table = contracts_table()
+        self._accounts = accounts_table()
+        self._blocks = blocks_table()
+        self._transactions = transactions_table()
         self._gas = BarPlot()
         self._log = LogView(capacity=100_000)
         self._log.set_level("INFO")

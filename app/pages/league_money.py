@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import Signal
 
-from app.formats import ether
+from app.formats import ether, plural
 from app.links import address_link, match_link, tx_link
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
 from app.viewmodels.stakes import StakesState, StakesViewModel
@@ -88,10 +89,9 @@ class SettlementCard(Card):
         self._facts.set_state(KeyValueState(tuple(_anchor_rows(result))))
 
 
-def _anchor_rows(result: object) -> list[KeyValueRow]:
-    anchored = getattr(result, "anchored", None)
-    name = f"{getattr(result, 'name', '')} #{getattr(result, 'number', '')}"
-    rows = [KeyValueRow("Round", name)]
+def _anchor_rows(result: Any) -> list[KeyValueRow]:
+    anchored = result.anchored
+    rows = [KeyValueRow("Round", f"{result.name} #{result.number}")]
     if anchored is None:
         rows.append(KeyValueRow("Root", "Local, not anchored", "pill", status="neutral"))
         return rows
@@ -199,7 +199,7 @@ class StakesCard(Card):
                 row.chain_free,
                 row.chain_locked,
                 row.chain_credit,
-                "Differs" if row.differs else "Agrees" if state.on_chain else "Not compared",
+                _agreement(row, state),
             )
             for row in state.rows
         )
@@ -208,18 +208,30 @@ class StakesCard(Card):
             self._note.setText(
                 "The contracts are not deployed or the devnet does not run: these are the ledger's balances alone."
             )
+        elif state.pending:
+            self._note.setText(
+                f"{plural(state.pending, 'transaction is', 'transactions are')} on the way to the chain."
+            )
         elif state.differences:
             self._note.setText(
                 f"{state.differences} account(s) differ between ledger and contract at block {state.block}."
             )
         else:
             self._note.setText(f"Ledger and contract agree at block {state.block}.")
-        self._note.setProperty("role", "error" if state.differences else "muted")
+        self._note.setProperty("role", "error" if state.differences and not state.pending else "muted")
         self._note.style().polish(self._note)
 
 
 NO_STAKES = EmptyPanelState("coin", "No stakes yet", "Agents stake when they enter their first round.")
 
 
+def _agreement(row: Any, state: StakesState) -> str:
+    if not state.on_chain:
+        return "Not compared"
+    if row.differs:
+        return "On the way" if state.pending else "Differs"
+    return "Agrees"
+
+
 def _agree_kind(text: str) -> str:
-    return {"Agrees": "ok", "Differs": "error"}.get(text, "neutral")
+    return {"Agrees": "ok", "Differs": "error", "On the way": "info"}.get(text, "neutral")

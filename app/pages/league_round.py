@@ -21,6 +21,18 @@ STATE_KINDS = {"settled": "ok", "anchored": "info", "played": "info", "playing":
 EMPTY_ROUND = EmptyPanelState("leagues", "No round yet", "Set one up and run it.", (Action("setup", "Set up a round"),))
 
 
+# The cell holds the round's id and the match's number; the number alone is shown and sorted by.
+MATCH = Column(
+    "Match",
+    align="right",
+    kind="link",
+    format=lambda cell: f"#{cell[1]}",
+    link=lambda cell: match_link(*cell),
+    key=lambda cell: cell[1],
+    width=80,
+)
+
+
 def outcome_kind(text: str) -> str:
     """Return the colour of an outcome; the word and the icon say the same."""
     return "ok" if text == "FINISHED" else "warn" if text in ("VOID", "INFRA") else "error"
@@ -62,7 +74,7 @@ class RoundCard(Card):
         )
         self.matches = DataTable(
             (
-                Column("Match", align="right", kind="link", format=lambda v: f"#{v[1]}", link=lambda v: match_link(*v), key=lambda v: v[1], width=80),
+                MATCH,
                 Column("Agent"),
                 Column("Outcome", kind="pill", pill=outcome_kind, width=170),
                 Column("Score", align="right", kind="number", width=72),

@@ -172,7 +172,7 @@ class ReplayPage(ConsolePage):
         chain: tuple[KeyValueRow, ...] = ()
         if check is not None:
             chain = (
-                KeyValueRow("Contract says", "true" if check.answer else "false", "pill", "ok" if check.answer else "error"),
+                KeyValueRow("Contract says", str(check.answer).lower(), "pill", "ok" if check.answer else "error"),
                 KeyValueRow("Contract", check.contract, "hash", link=address_link(check.contract)),
                 KeyValueRow("Block", count(check.block), "mono"),
                 KeyValueRow("Round", f"{check.round_name}, leaf {check.leaf}"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def write_league_file(path: Path, setup: SetupViewModel, runtime: Runtime, agents: Sequence[AgentRow]) -> int:
-    """Write ``path`` and the agents' modules into a folder of its name; return how many. Raises EngineError, OSError."""
+    """Write ``path`` and, in a folder beside it, the agents' modules; return how many. Raises EngineError, OSError."""
     folder = path.parent / f"{path.stem}-agents"
     folder.mkdir(parents=True, exist_ok=True)
     roster = Roster(runtime.store, runtime.wallet.address)

@@ -7,21 +7,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.viewmodels.base import ViewModel
+from engine.chain.events import TransactionMoved
 from engine.league.events import AgentAdmitted, AgentRemoved, AgentSlashed, RoundChanged
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
+    from engine.chain.session import Chain
     from engine.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class StakesState:
-    """Rows as the engine gives them; ``source`` says what they were compared with."""
+    """Rows as the engine gives them; while transactions are ``pending`` the chain is behind the ledger."""
 
     rows: tuple[Any, ...] = ()
     on_chain: bool = False
     block: int | None = None
     differences: int = 0
+    pending: int = 0
 
 
 class StakesViewModel(ViewModel[StakesState]):
@@ -34,6 +37,7 @@ class StakesViewModel(ViewModel[StakesState]):
         self._reading = False
         self._again = False
         bridge.subscribe(lambda event: self.refresh(), AgentAdmitted, AgentRemoved, AgentSlashed, RoundChanged)
+        bridge.subscribe(self._on_transaction, TransactionMoved)
         self.refresh()
 
     def refresh(self) -> None:
@@ -59,11 +63,25 @@ class StakesViewModel(ViewModel[StakesState]):
             while True:
                 self._again = False
                 chain = await self._runtime.chain() if self._deployed() else None
+                before = self._pending(chain)
                 rows = tuple(await self._runtime.league.stakes(chain))
                 block = next((row.block for row in rows if row.block is not None), None)
                 differences = sum(bool(row.differs) for row in rows)
-                self.update(rows=rows, on_chain=chain is not None, block=block, differences=differences)
+                pending = max(before, self._pending(chain))
+                self.update(
+                    rows=rows, on_chain=chain is not None, block=block, differences=differences, pending=pending
+                )
                 if not self._again:
                     return
         finally:
             self._reading = False
+
+    def _on_transaction(self, event: TransactionMoved) -> None:
+        """Read again once the last transaction of a batch has arrived."""
+        outbox = self._runtime.store.outbox
+        row = outbox.get(event.key) if event.state in ("mined", "failed") else None
+        if row is not None and self._deployed() and not outbox.open_count(row.tx.book):
+            self.refresh()
+
+    def _pending(self, chain: Chain | None) -> int:
+        return self._runtime.store.outbox.open_count(chain.book) if chain is not None else 0

@@ -45,6 +45,8 @@ async def _opened(data: DataDir, *files: Path) -> AsyncIterator[Wiring]:
         if running.done():
             running.result()
         assert console.wiring is not None
+        console.window.activateWindow()
+        await _until(console.window.isActiveWindow)
         yield console.wiring
     finally:
         ready.cancel()
@@ -52,7 +54,6 @@ async def _opened(data: DataDir, *files: Path) -> AsyncIterator[Wiring]:
         assert await asyncio.wait_for(running, 20) == 0
         with contextlib.suppress(asyncio.CancelledError):
             await ready
-        console.window.close()
         del console
         QApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
         gc.collect()

@@ -25,7 +25,9 @@ class Told:
         self.notices: list[Notice] = []
         self.crashes: list[BaseException] = []
         self.bus = EventBus()
-        self.bridge = Bridge(self.bus, notify=self.notices.append, crash=lambda error, where: self.crashes.append(error))
+        self.bridge = Bridge(
+            self.bus, notify=self.notices.append, crash=lambda error, where: self.crashes.append(error)
+        )
 
 
 @dataclass(frozen=True)

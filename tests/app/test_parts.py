@@ -43,7 +43,9 @@ def test_back_returns() -> None:
 
 def test_fuzzy_search_prefers_beginnings() -> None:
     titles = ["Second thing", "Stop devnet", "Start devnet", "Settings"]
-    ranked = sorted((t for t in titles if fuzzy_score("std", t) is not None), key=lambda t: -(fuzzy_score("std", t) or 0))
+    ranked = sorted(
+        (t for t in titles if fuzzy_score("std", t) is not None), key=lambda t: -(fuzzy_score("std", t) or 0)
+    )
     assert ranked[0] in ("Stop devnet", "Start devnet")
     assert fuzzy_score("xyz", "Start devnet") is None
     assert fuzzy_score("", "anything") is not None
