@@ -12,6 +12,8 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QPlainTextEdit, QVBoxLayout,
 from widgets.basics import IconLabel, button, column, label, row
 from widgets.fonts import mono_font
 
+SUMMARY = 240
+
 
 class Dialog(QDialog):
     """A dialog with an icon, a title, a text and buttons; it deletes itself when closed."""
@@ -29,6 +31,7 @@ class Dialog(QDialog):
         words = column(spacing=8)
         words.addWidget(label(title, "title", wrap=True))
         words.addLayout(self.body)
+        words.addStretch(1)
         top = row(spacing=16)
         top.addWidget(IconLabel(icon, kind, 28), 0, Qt.AlignmentFlag.AlignTop)
         top.addLayout(words, 1)
@@ -79,7 +82,8 @@ def tell(parent: QWidget | None, title: str, text: str, *, kind: str = "error") 
 def crash_dialog(parent: QWidget | None, summary: str, report: str, log: Path, open_log: Callable[[], None]) -> Dialog:
     """Say that the program has a fault, with the report to copy; the program goes on."""
     dialog = Dialog(parent, "Nashboard hit a fault of its own", "bug", "error")
-    dialog.text(summary)
+    # The first sentence is enough here: all of it is in the report.
+    dialog.text(summary if len(summary) <= SUMMARY else summary[:SUMMARY] + "…")
     dialog.text(
         "What you were doing was stopped; stored rounds and balances are not affected. The report is in "
         f"{log.name}, and Copy takes it along for a bug report.",
@@ -129,10 +133,20 @@ def choose_target(parent: QWidget, title: str, name: str, filters: str, on_path:
 def shortcut_list(parent: QWidget, rows: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> Dialog:
     """Show the keys, by section."""
     dialog = Dialog(parent, "Keyboard", "command", "accent")
+    dialog.setMinimumWidth(680)
+    columns = [column(spacing=4), column(spacing=4)]
+    half = sum(len(keys) + 1 for _, keys in rows) / 2
+    placed = 0
     for title, keys in rows:
-        dialog.body.addWidget(label(title, "heading"))
+        target = columns[0 if placed < half else 1]
+        placed += len(keys) + 1
+        target.addWidget(label(title, "heading"))
         for text, key in keys:
-            dialog.body.addLayout(row(label(text), None, label(key, "mono-muted")))
+            target.addLayout(row(label(text), 24, None, label(key, "mono-muted")))
+        target.addSpacing(8)
+    for made in columns:
+        made.addStretch(1)
+    dialog.body.addLayout(row(*columns, spacing=40))
     dialog.offer("Close", None, "primary")
     dialog.open()
     return dialog

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 
 WEI = 10**18
 
 
+@lru_cache(maxsize=8192)
 def ether(wei: int, *, places: int = 4) -> str:
     """Return wei as ETH; exact amounts stay in tooltips, so trailing zeros go."""
     sign = "-" if wei < 0 else ""
@@ -23,6 +25,7 @@ def short(value: str, head: int = 8, tail: int = 6) -> str:
     return value if len(value) <= head + tail + 1 else f"{value[:head]}…{value[-tail:]}"
 
 
+@lru_cache(maxsize=8192)
 def count(value: int) -> str:
     """Return a count with thousands separated."""
     return f"{value:,}"

@@ -90,7 +90,7 @@ async def _pages(wiring: Any, target: Any) -> None:
     wiring.window.notices.clear()
 
     window = wiring.window
-    places = [Place(key) for key in ("overview", "devnet", "replay", "logs")]
+    places = [Place(key) for key in ("overview", "logs")]
     places += [Place("leagues", f"tab/{tab}") for tab in ("setup", "round", "settlement", "stakes")]
     for place in places:
         wiring.navigator.go(place)

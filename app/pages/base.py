@@ -114,6 +114,10 @@ class Tabs(QTabWidget):
         super().tabInserted(index)
         self._fit()
 
+    def hasHeightForWidth(self) -> bool:
+        """Say no: with wrapped texts inside, the tabs would insist on the height that they prefer."""
+        return False
+
     def _fit(self) -> None:
         for index in range(self.count()):
             shown = index == self.currentIndex()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
 
 from app.formats import count, short
 from app.links import Place, block_link, tx_link
@@ -81,6 +81,7 @@ class DevnetPage(ConsolePage):
         contracts.add(SectionHeader("Contracts", "Stakes and results on chain"))
         self._contract_table.setMinimumHeight(120)
         self._port.setMaximumWidth(360)
+        self._facts.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
         contracts.add(self._contract_table, 1)
         self.add(side_by_side(node, contracts, stretches=(2, 3), narrow=980))
         self.add(self._detail)

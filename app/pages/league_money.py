@@ -122,10 +122,10 @@ class ClaimsCard(Card):
         self.table = DataTable(
             (
                 Column("Agent"),
-                Column("Match", kind="link", format=lambda v: f"#{v[1]}", link=lambda v: match_link(*v), width=72),
-                Column("Claimed", align="right", kind="number", width=80),
-                Column("Replayed", align="right", kind="number", width=84),
-                Column("Verdict", kind="pill", pill=lambda v: "error", width=108),
+                Column("Match", kind="link", format=lambda v: f"#{v[1]}", link=lambda v: match_link(*v), width=64),
+                Column("Claimed", align="right", kind="number", width=74),
+                Column("Replayed", align="right", kind="number", width=80),
+                Column("Verdict", kind="pill", pill=lambda v: "error", width=104),
             ),
             name="Disqualified agents",
         )
@@ -182,7 +182,7 @@ class StakesCard(Card):
         header.add_action(refresh)
         self.add(header)
         self.add(self._note)
-        self.table.setMinimumHeight(320)
+        self.table.setMinimumHeight(240)
         self.add(self.table, 1)
         refresh.clicked.connect(model.refresh)
         self.table.linkActivated.connect(self.linkActivated)

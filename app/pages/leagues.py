@@ -117,6 +117,6 @@ class LeaguesPage(ConsolePage):
 
 
 def _padded(*cards: QWidget) -> QWidget:
-    holder = side_by_side(*cards, stretches=(3, 2), narrow=980)
+    holder = side_by_side(*cards, stretches=(4, 3), narrow=980)
     holder.setMargins(0, 16, 0, 0)
     return holder

@@ -48,9 +48,9 @@ class OverviewPage(ConsolePage):
                     key=lambda r: r[1],
                 ),
                 Column("League"),
-                Column("Matches", align="right", kind="number", width=86),
-                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s, "neutral"), width=112),
-                Column("Started", format=brief_moment, width=104),
+                Column("Matches", align="right", kind="number", width=80),
+                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s, "neutral"), width=108),
+                Column("Started", format=brief_moment, width=92),
             ),
             name="Recent rounds",
         )
