@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt, Signal
-from PySide6.QtGui import QResizeEvent
-from PySide6.QtWidgets import QBoxLayout, QLineEdit, QScrollArea, QSizePolicy, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QBoxLayout,
+    QLayoutItem,
+    QLineEdit,
+    QScrollArea,
+    QSizePolicy,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.links import Place
 from widgets.basics import Page
@@ -33,6 +42,11 @@ class ConsolePage(Page):
         """Fill the window."""
         super().resizeEvent(event)
         self._fit()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Fit once the page has its final width: it may have changed while another page was in front."""
+        super().showEvent(event)
+        QTimer.singleShot(0, self, self._fit)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Fit again when something inside asks for another size."""
@@ -126,13 +140,27 @@ class Tabs(QTabWidget):
         self.updateGeometry()
 
 
+class _Box(QBoxLayout):
+    """A box that leaves it to its widget to say how tall it must be at a width."""
+
+    def hasHeightForWidth(self) -> bool:
+        """Say no."""
+        return False
+
+
+def _height(item: QLayoutItem, width: int, *, least: bool) -> int:
+    if not item.hasHeightForWidth() or width <= 0:
+        return item.minimumSize().height()
+    return item.minimumHeightForWidth(width) if least else item.heightForWidth(width)
+
+
 class SideBySide(QWidget):
     """Widgets beside each other while there is room, below each other when there is not."""
 
     def __init__(self, widgets: Sequence[QWidget], stretches: Sequence[int], narrow: int) -> None:
         super().__init__()
         self._narrow = narrow
-        self._layout = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
+        self._layout = _Box(QBoxLayout.Direction.LeftToRight, self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(16)
         for index, widget in enumerate(widgets):
@@ -145,11 +173,26 @@ class SideBySide(QWidget):
         wanted = QBoxLayout.Direction.TopToBottom if down else QBoxLayout.Direction.LeftToRight
         if self._layout.direction() != wanted:
             self._layout.setDirection(wanted)
+        if event.size().width() != event.oldSize().width():
+            # The page measured this widget at its old width.
+            QTimer.singleShot(0, self, self.updateGeometry)
 
     def minimumSizeHint(self) -> QSize:
-        """Ask for the width of the widest alone: the others can go below it."""
-        widest = max((self._layout.itemAt(i).minimumSize().width() for i in range(self._layout.count())), default=0)
-        return QSize(widest, super().minimumSizeHint().height())
+        """Ask for the width of the widest alone (the others can go below it), and for the height at this width.
+
+        Below each other, Qt squeezes widgets with wrapped texts under their minimum unless all get what they prefer.
+        """
+        items = [self._layout.itemAt(i) for i in range(self._layout.count())]
+        margins = self._layout.contentsMargins()
+        widest = max((item.minimumSize().width() for item in items), default=0)
+        if self._layout.direction() == QBoxLayout.Direction.TopToBottom:
+            inner = self.width() - margins.left() - margins.right()
+            height = sum(_height(item, inner, least=False) for item in items) + self._layout.spacing() * (
+                len(items) - 1
+            )
+        else:
+            height = max((_height(item, item.geometry().width(), least=True) for item in items), default=0)
+        return QSize(widest, height + margins.top() + margins.bottom())
 
     def setMargins(self, left: int, top: int, right: int, bottom: int) -> None:
         """Set the outer margins."""

@@ -124,7 +124,7 @@ class ClaimsCard(Card):
                 Column("Agent"),
                 Column("Match", kind="link", format=lambda v: f"#{v[1]}", link=lambda v: match_link(*v), width=64),
                 Column("Claimed", align="right", kind="number", width=74),
-                Column("Replayed", align="right", kind="number", width=80),
+                Column("Replayed", align="right", kind="number", width=88),
                 Column("Verdict", kind="pill", pill=lambda v: "error", width=104),
             ),
             name="Disqualified agents",

@@ -54,10 +54,10 @@ class RosterCard(Card):
         self.table = DataTable(
             (
                 Column("Agent"),
-                Column("Interface", width=92),
-                Column("Size", align="right", kind="number", format=size, width=92),
-                Column("Module", kind="hash", width=164),
-                Column("Account", kind="hash", link=address_link, width=172),
+                Column("Interface", width=84),
+                Column("Size", align="right", kind="number", format=size, width=76),
+                Column("Module", kind="hash", width=150),
+                Column("Account", kind="hash", link=address_link, width=160),
             ),
             name="Agents",
         )

@@ -74,7 +74,7 @@ class OverviewPage(ConsolePage):
             tile.linkActivated.connect(self.linkActivated)
             tiles.addWidget(tile, 1)
         self.add(tiles)
-        self.add(side_by_side(self._demo_card(), self._rounds_card()), 1)
+        self.add(side_by_side(self._demo_card(), self._rounds_card(), narrow=960), 1)
 
     def _demo_card(self) -> Card:
         card = Card()
