@@ -109,7 +109,7 @@ class Console:
             bridge = Bridge(runtime.bus, notify=self.window.notices.show_notice, crash=self.crashes.report)
             wiring = self.wiring = Wiring(self, runtime, bridge)
             try:
-                wiring.build()
+                await wiring.build()
                 if self._told:
                     self.window.notices.show_notice(Notice("warn", "Settings were reset", self._told, key="settings"))
                 if self._instance is not None:

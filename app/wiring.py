@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,24 +75,27 @@ class Wiring:
         """How many worker processes a round gets."""
         return self.console.settings.workers or self.runtime.workers
 
-    def build(self) -> None:
-        """Make the pages and connect everything."""
-        self.pages = {
-            "overview": OverviewPage(self.overview),
-            "devnet": DevnetPage(self.devnet),
-            "leagues": LeaguesPage(self.roster, self.setup, self.rounds, self.stakes),
-            "replay": ReplayPage(self.replay),
-            "logs": LogsPage(self.logs),
+    async def build(self) -> None:
+        """Make the pages, letting the loop breathe between them, and connect everything."""
+        makers: dict[str, Callable[[], ConsolePage]] = {
+            "overview": lambda: OverviewPage(self.overview),
+            "devnet": lambda: DevnetPage(self.devnet),
+            "leagues": lambda: LeaguesPage(self.roster, self.setup, self.rounds, self.stakes),
+            "replay": lambda: ReplayPage(self.replay),
+            "logs": lambda: LogsPage(self.logs),
         }
-        for key, page in self.pages.items():
+        for key, make in makers.items():
+            page = self.pages[key] = make()
             page.linkActivated.connect(self.follow)
             self.window.add_page(key, page)
+            await asyncio.sleep(0.001)
         self._connect_pages()
         self._connect_window()
         add_commands(self)
         self._restore_tables()
         self._observe()
         self.navigator.go(Place("overview"))
+        self.devnet.follow()
 
     async def close(self) -> None:
         """Detach the pages and let what they hold go."""

@@ -91,6 +91,9 @@ class DevnetViewModel(ViewModel[DevnetState]):
         bridge.subscribe(lambda event: self._wake.set(), ContractsDeployed)
         bridge.subscribe(self._on_line, DevnetLine)
         self._take_status()
+
+    def follow(self) -> None:
+        """Begin to look at the node. Not before the pages stand: the imports that it takes compete with them."""
         self.start(self._follow(), "Following the devnet")
 
     @property

@@ -43,10 +43,10 @@ def start(data: DataDir, *arguments: str) -> subprocess.Popen[str]:
 
 
 def answers(data: DataDir, seconds: float = 30) -> bool:
-    """Whether a console of this directory takes files."""
+    """Whether a console of this directory takes files, and has come as far as opening its store."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if SingleInstance(data.root).hand_over([]):
+        if data.database.exists() and SingleInstance(data.root).hand_over([]):
             return True
         time.sleep(0.1)
     return False
