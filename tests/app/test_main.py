@@ -96,6 +96,7 @@ def test_a_killed_console_leaves_no_child_and_no_lock(data_dir: DataDir) -> None
     assert _ended(children)
     second = start(data_dir)
     assert answers(data_dir)
+    time.sleep(2)
     second.terminate()
     assert end_of(second)[0] == 0
 
