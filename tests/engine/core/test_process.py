@@ -31,7 +31,7 @@ if __name__ == "__main__":
 
 async def until(condition):
     async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110  (what it waits for comes from a callback of the code under test)
+        while not condition():
             await asyncio.sleep(0.01)
 
 
