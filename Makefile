@@ -23,8 +23,8 @@ lint:  ## the checks that run nothing: ruff, mypy, import-linter
 bench:  ## ours against the plain way, in the same run
 	@$(BOOTSTRAP) exec -m app bench league
 
-screenshots:  ## the pictures of the README: every page in both themes
-	@$(BOOTSTRAP) exec -m app.screenshots --out assets/screenshots
+screenshots:  ## pictures of every page, both themes, two sizes, into build/screenshots
+	@$(BOOTSTRAP) exec -m app.screenshots --out build/screenshots
 
 freeze:  ## write constraints.txt from what is installed
 	@$(BOOTSTRAP) exec packaging/freeze.py

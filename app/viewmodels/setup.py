@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.formats import ether, plural
 from app.viewmodels.base import ViewModel
 from engine.core.errors import EngineError
-from engine.league.config import AgentEntry, RoundConfig, Tier
+from engine.league.config import DEFAULT_BUDGET, AgentEntry, RoundConfig, Tier
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
@@ -36,7 +36,7 @@ class SetupState:
     seed: int = 1
     stake_wei: int = 10**18
     reward_wei: int = 10**18
-    budget: int = 200_000
+    budget: int = DEFAULT_BUDGET
     anchor: bool = True
     typed_well: bool = True
     errors: dict[str, str] = field(default_factory=dict)

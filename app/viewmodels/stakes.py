@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.viewmodels.base import ViewModel
 from engine.chain.events import TransactionMoved
+from engine.core.errors import EngineError
 from engine.league.events import AgentAdmitted, AgentRemoved, AgentSlashed, RoundChanged
 
 if TYPE_CHECKING:
@@ -62,9 +63,7 @@ class StakesViewModel(ViewModel[StakesState]):
         try:
             while True:
                 self._again = False
-                chain = await self._runtime.chain() if self._deployed() else None
-                before = self._pending(chain)
-                rows = tuple(await self._runtime.league.stakes(chain))
+                chain, before, rows = await self._rows()
                 block = next((row.block for row in rows if row.block is not None), None)
                 differences = sum(bool(row.differs) for row in rows)
                 pending = max(before, self._pending(chain))
@@ -75,6 +74,18 @@ class StakesViewModel(ViewModel[StakesState]):
                     return
         finally:
             self._reading = False
+
+    async def _rows(self) -> tuple[Chain | None, int, tuple[Any, ...]]:
+        """Return the chain, how many transactions wait, and the rows; of a node that just went, the ledger alone."""
+        chain = None
+        try:
+            chain = await self._runtime.chain() if self._deployed() else None
+            waiting = self._pending(chain)
+            return chain, waiting, tuple(await self._runtime.league.stakes(chain))
+        except EngineError:
+            if (await self._runtime.devnet.refresh()).state == "running":
+                raise
+        return None, 0, tuple(await self._runtime.league.stakes(None))
 
     def _on_transaction(self, event: TransactionMoved) -> None:
         """Read again once the last transaction of a batch has arrived."""

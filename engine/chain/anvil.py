@@ -30,7 +30,7 @@ from engine.core.errors import EngineError
 from engine.core.process import ChildProcess, child_environment
 
 CHAIN_ID = 31337
-DEADLINE = 15.0
+DEADLINE = 30.0
 STOP_DEADLINE = 10.0
 _LISTENING = re.compile(r"Listening on \S+:(\d+)")
 
@@ -257,7 +257,7 @@ class Devnet:
         return process.pid
 
     async def _greet(self, pid: int, port: int, chain_id: int, detached: bool) -> None:
-        rpc = Rpc(f"http://127.0.0.1:{port}", deadline=5.0)
+        rpc = Rpc(f"http://127.0.0.1:{port}", deadline=DEADLINE)
         try:
             version = str(await rpc.request("web3_clientVersion"))
             await _keep_time(rpc)

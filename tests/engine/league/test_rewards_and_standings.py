@@ -90,7 +90,7 @@ def test_league_file_round_trip(tmp_path):
         ("agents = 3", "agents"),
         ("[[agents]]\nname = 'x'", "path"),
         ("name = ''", "name"),
-        ("name = \"a\\u0007\"", "name"),
+        ('name = "a\\u0007"', "name"),
     ],
 )
 def test_a_wrong_league_file_is_refused_by_field(tmp_path, text, names):
