@@ -41,9 +41,12 @@ class CrashHandler:
 
     def install(self) -> None:
         """Take over the hooks that need no loop."""
-        with contextlib.suppress(OSError):
-            self._fault_file = (self._logs / "fault.log").open("a", encoding="utf-8")
-            faulthandler.enable(self._fault_file)
+        # Whoever enabled it already keeps it: doing so again would also take the signals back that a sandbox in this
+        # process turns into traps.
+        if not faulthandler.is_enabled():
+            with contextlib.suppress(OSError):
+                self._fault_file = (self._logs / "fault.log").open("a", encoding="utf-8")
+                faulthandler.enable(self._fault_file)
         self._previous = (sys.excepthook, threading.excepthook)
         sys.excepthook = self._on_exception
         threading.excepthook = self._on_thread_exception
