@@ -25,16 +25,19 @@ class Rpc:
         # Imported here: web3 takes a second to import, and the command line's help must not.
         from web3 import AsyncHTTPProvider, AsyncWeb3
 
+        from engine.chain.http import OneSession
+
         self.url = url
         self._deadline = deadline
         self._provider = AsyncHTTPProvider(
             url, request_kwargs={"timeout": deadline}, exception_retry_configuration=None
         )
+        self._session = self._provider._request_session_manager = OneSession()
         self.web3: AsyncWeb3[AsyncHTTPProvider] = AsyncWeb3(self._provider)
 
     async def close(self) -> None:
         """End the session."""
-        await self._provider.disconnect()
+        await self._session.close()
 
     async def request(self, method: str, *params: Any) -> Any:
         """Return the result of one request. Raises RpcError or ContractRevertError."""

@@ -120,3 +120,18 @@ async def test_refusals_are_told_apart(tmp_path, chain_at):
             await chain.rpc.call(call.to, call.data)
         assert caught.value.data["error"] == "InsufficientStake"
         assert caught.value.data["arguments"] == {"available": 0, "needed": 5}
+
+
+async def test_cancelled_requests_hold_nothing_up(tmp_path, devnet_at):
+    async with devnet_at(tmp_path) as devnet:
+        url = (await devnet.up()).url
+        connections = [Rpc(url) for _ in range(40)]
+        for rpc in connections * 5:
+            request = asyncio.ensure_future(rpc.block_number())
+            await asyncio.sleep(0)
+            request.cancel()
+            await asyncio.gather(request, return_exceptions=True)
+        async with asyncio.timeout(10):
+            assert [await rpc.block_number() for rpc in connections] == [0] * 40
+        for rpc in connections:
+            await rpc.close()
