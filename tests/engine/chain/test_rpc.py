@@ -124,7 +124,7 @@ async def test_refusals_are_told_apart(tmp_path, chain_at):
 
 
 async def test_a_lock_that_a_cancelled_request_left_taken_holds_nothing_up(tmp_path, devnet_at):
-    """web3 guards the sessions of a process by one lock, and a request cancelled at the wrong moment leaves it taken."""
+    """web3 guards the sessions of a process by one lock; a request cancelled at a bad moment leaves it taken."""
     async with devnet_at(tmp_path) as devnet:
         rpc = Rpc((await devnet.up()).url)
         with HTTPSessionManager._lock:
