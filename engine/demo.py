@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.core.errors import EngineError, VerificationError
 from engine.core.paths import assets_dir
-from engine.league.anchored import ChainVerdict, verify_on_chain
+from engine.league.anchored import ChainVerdict, ShownStep, verify_on_chain
 from engine.league.bundle import Bundle, read_bundle, write_bundle
 from engine.league.config import AgentEntry, RoundConfig
 from engine.league.proof import StepProof
@@ -116,10 +116,11 @@ class Demo:
         raise VerificationError("A bundle with a flipped byte was accepted")
 
     async def _prove(self) -> str:
-        chain, history = await self._runtime.chain(), self._runtime.league.history
+        connect, history = self._runtime.chain, self._runtime.league.history
         proof = StepProof.of(self._require_bundle(), 0)
-        good = await verify_on_chain(chain, history, proof)
-        bad = await verify_on_chain(chain, history, replace(proof, action=(proof.action or 0) + 1))
+        good = await verify_on_chain(connect, history, ShownStep.of(proof))
+        wrong = replace(proof, action=(proof.action or 0) + 1)
+        bad = await verify_on_chain(connect, history, ShownStep.of(wrong))
         self._facts["proof"] = {"contract": good.contract, "block": good.block, "good": good.holds, "bad": bad.holds}
         self._require_verdicts(good, bad)
         return f"step 0 holds at block {good.block}; with another action it does not"

@@ -83,10 +83,6 @@ class ChainFeed:
         answers = await self.rpc.batch([("eth_getBalance", (address, "latest")) for address in addresses])
         return [int(answer["result"], 16) if "result" in answer else None for answer in answers]
 
-    async def has_code(self, address: str) -> bool:
-        """Return whether a contract stands at the address."""
-        return len(str(await self.rpc.request("eth_getCode", address, "latest"))) > 2
-
     async def _read(self, numbers: range) -> None:
         blocks = await self.rpc.batch([("eth_getBlockByNumber", (hex(n), True)) for n in numbers])
         receipts = await self.rpc.batch([("eth_getBlockReceipts", (hex(n),)) for n in numbers])

@@ -81,10 +81,6 @@ class RosterViewModel(ViewModel[RosterState]):
             self.update(removed=None)
             self.refresh()
 
-    def clear_verdicts(self) -> None:
-        """Forget the verdicts of the last drop."""
-        self.update(verdicts=())
-
     async def _admit(self, paths: list[Path]) -> None:
         self.update(checking=self.state.checking + len(paths))
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,11 +70,6 @@ class SetupViewModel(ViewModel[SetupState]):
     def set_agents(self, count: int) -> None:
         """Tell how many agents would play."""
         self._check(replace(self.state, agents=count))
-
-    def new_seed(self) -> None:
-        """Put a fresh random seed into the form."""
-        state = self.state
-        self._check(replace(state, seed=secrets.randbelow(2**63), revision=state.revision + 1))
 
     def config(self, agents: tuple[AgentEntry, ...], workers: int) -> RoundConfig:
         """Return the configuration as the form has it. Raises UsageError."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -135,11 +136,15 @@ def standings(
     out = {item.seat for item in disqualified}
     rewards = payouts(scores, out, pot).wei
     places = ranks(scores, out)
+    outcomes: list[Counter[str]] = [Counter() for _ in entries]
+    for match in matches:
+        for seat in (match.a, match.b):
+            if seat is not None:
+                outcomes[seat][match.outcome] += 1
     lines = []
     for entry in entries:
-        own = [m for m in matches if entry.seat in (m.a, m.b)]
-        won = sum(m.outcome == "FINISHED" for m in own)
-        lost = sum(m.outcome == "LOSS" for m in own)
+        own = outcomes[entry.seat]
+        played, won, lost = own.total(), own["FINISHED"], own["LOSS"]
         score = scores[entry.seat]
         lines.append(
             Standing(
@@ -149,9 +154,9 @@ def standings(
                 owner=entry.owner,
                 address=entry.address,
                 rank=places[entry.seat],
-                played=len(own),
+                played=played,
                 won=won,
-                drawn=len(own) - won - lost,
+                drawn=played - won - lost,
                 lost=lost,
                 points=score,
                 score=score,

@@ -11,7 +11,7 @@ import pytest
 
 from engine.core.errors import EngineError, UsageError
 from engine.core.paths import DataDir, assets_dir
-from engine.league.anchored import verify_on_chain
+from engine.league.anchored import ShownStep, verify_on_chain
 from engine.league.bundle import read_bundle, write_bundle
 from engine.league.config import WEI, AgentEntry, RoundConfig, Tier
 from engine.league.errors import LeagueError, RejectedModuleError, RoundStoppedError
@@ -225,7 +225,7 @@ async def test_ledger_and_contract_agree_to_the_wei_and_every_step_proves(tmp_pa
         bundle = read_bundle(path)
         for step in (0, bundle.steps // 2, bundle.steps - 1):
             proof = StepProof.of(bundle, step)
-            verdict = await verify_on_chain(chain, runtime.league.history, proof)
+            verdict = await verify_on_chain(runtime.chain, runtime.league.history, ShownStep.of(proof))
             assert verdict.holds
             for wrong in (
                 replace(proof, action=(proof.action or 0) + 1),
@@ -233,7 +233,7 @@ async def test_ledger_and_contract_agree_to_the_wei_and_every_step_proves(tmp_pa
                 replace(proof, step=(step + 1) % bundle.steps),
                 replace(proof, header=proof.header.replace(b"FINISHED", b"LOSS")),
             ):
-                assert not (await verify_on_chain(chain, runtime.league.history, wrong)).holds
+                assert not (await verify_on_chain(runtime.chain, runtime.league.history, ShownStep.of(wrong))).holds
         outcome = await runtime.league.submit_claim(result.round_id, altered(path, tmp_path / "f.nets", 1))
         assert outcome.slashed is not None
         again = await runtime.league.submit_claim(result.round_id, tmp_path / "f.nets")
