@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from app.wiring import Wiring
 
 # The loop and the trap are for seeing faults; the samples that a newcomer starts with are all of them.
-SAMPLES = "agents"
+SAMPLES = "agents/snake"
 
 
 class LeagueActions:

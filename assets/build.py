@@ -61,7 +61,7 @@ def targets() -> Iterator[Target]:
         description = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
         steps = f"-DNETS_MAX_STEPS={description['max_steps']}"
         yield Target(path.relative_to(ASSETS), (*GAME_FLAGS, steps), description)
-    for path in sorted((ASSETS / "agents").glob("*.c")):
+    for path in sorted((ASSETS / "agents").rglob("*.c")):
         yield Target(path.relative_to(ASSETS), GAME_FLAGS)
     for path in sorted((ASSETS / "hasher").glob("*.c")):
         yield Target(path.relative_to(ASSETS), HASHER_FLAGS)
@@ -114,7 +114,7 @@ def stale(out: Path) -> list[Path]:
     """The modules, relative to assets/, whose committed bytes differ from those in OUT (or are missing, or extra)."""
     built = {target.output: (out / target.output).read_bytes() for target in targets()}
     folders = ("systems", "agents", "hasher")
-    committed = {p.relative_to(ASSETS): p.read_bytes() for f in folders for p in (ASSETS / f).glob("*.wasm")}
+    committed = {p.relative_to(ASSETS): p.read_bytes() for f in folders for p in (ASSETS / f).rglob("*.wasm")}
     return sorted(name for name in built.keys() | committed.keys() if built.get(name) != committed.get(name))
 
 

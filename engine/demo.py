@@ -169,4 +169,4 @@ class Demo:
 
 
 def _samples() -> list[Path]:
-    return sorted((assets_dir() / "agents").glob("*.wasm"))
+    return sorted((assets_dir() / "agents" / "snake").glob("*.wasm"))

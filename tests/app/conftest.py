@@ -103,4 +103,4 @@ def drop() -> Callable[..., None]:
 @pytest.fixture
 def samples() -> Path:
     """The folder of the shipped agents."""
-    return assets_dir() / "agents"
+    return assets_dir() / "agents" / "snake"

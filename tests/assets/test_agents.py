@@ -16,7 +16,7 @@ from engine.league.match import MatchRequest, MatchResult, Outcome, run_match
 from engine.league.sandbox import Sandbox
 from engine.league.trace import Trace
 
-AGENTS = sorted(path.stem for path in (assets_dir() / "agents").glob("*.wasm"))
+AGENTS = sorted(path.stem for path in (assets_dir() / "agents" / "snake").glob("*.wasm"))
 SEEDS = range(30)
 
 
@@ -28,7 +28,7 @@ class Arena:
         self.system: SystemImage = gate.check_file(assets_dir() / "systems" / "snake.wasm", "system").system()
 
     def agent(self, name: str) -> AgentImage:
-        return self.gate.check_file(assets_dir() / "agents" / f"{name}.wasm").agent()
+        return self.gate.check_file(assets_dir() / "agents" / "snake" / f"{name}.wasm").agent()
 
     def play(self, name: str, seed: int) -> MatchResult:
         return run_match(

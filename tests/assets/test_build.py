@@ -16,7 +16,7 @@ from engine.league.system import parse_spec
 from engine.league.wasm.leb import read_unsigned
 
 ASSETS = assets_dir()
-AGENTS = sorted((ASSETS / "agents").glob("*.wasm"))
+AGENTS = sorted((ASSETS / "agents").rglob("*.wasm"))
 SYSTEMS = sorted((ASSETS / "systems").glob("*.wasm"))
 MODULES = [*AGENTS, *SYSTEMS, *sorted((ASSETS / "hasher").glob("*.wasm"))]
 
@@ -47,9 +47,9 @@ def test_a_changed_byte_and_a_foreign_file_are_stale(build_script: ModuleType, b
         copy = tmp_path / target.output
         copy.parent.mkdir(exist_ok=True)
         copy.write_bytes((built / target.output).read_bytes())
-    greedy = tmp_path / "agents" / "greedy.wasm"
+    greedy = tmp_path / "agents" / "snake" / "greedy.wasm"
     greedy.write_bytes(greedy.read_bytes()[:-1] + b"\0")
-    assert build_script.stale(tmp_path) == [Path("agents/greedy.wasm")]
+    assert build_script.stale(tmp_path) == [Path("agents/snake/greedy.wasm")]
 
 
 def test_the_place_of_the_build_leaves_no_trace(build_script: ModuleType, built: Path) -> None:

@@ -60,7 +60,7 @@ def arena() -> Iterator[Arena]:
     """The shipped snake and agent, admitted by the gate, and a sandbox for them."""
     with SyncGate() as gate, Sandbox() as sandbox:
         system = gate.check_file(assets_dir() / "systems" / "snake.wasm", "system").system()
-        agent = gate.check_file(assets_dir() / "agents" / f"{AGENT}.wasm").agent()
+        agent = gate.check_file(assets_dir() / "agents" / "snake" / f"{AGENT}.wasm").agent()
         yield Arena(system, agent, sandbox, Hasher())
 
 
@@ -105,7 +105,7 @@ def steps_outside() -> Work:
     engine = Engine()
     store = Store(engine)
     system: Any = Instance(store, Module.from_file(engine, assets_dir() / "systems" / "snake.wasm"), []).exports(store)
-    agent: Any = Instance(store, Module.from_file(engine, assets_dir() / "agents" / f"{AGENT}.wasm"), []).exports(store)
+    agent: Any = Instance(store, Module.from_file(engine, assets_dir() / "agents" / "snake" / f"{AGENT}.wasm"), []).exports(store)
     reset, is_done, observe, step = (system[name] for name in ("reset", "is_done", "observe", "step"))
     decide, seeds = agent["decide"], count()
 

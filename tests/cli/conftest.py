@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-AGENTS = ROOT / "assets" / "agents"
+AGENTS = ROOT / "assets" / "agents" / "snake"
 DEADLINE_S = 120
 
 

@@ -83,7 +83,7 @@ def test_console_without_an_x_server_says_so_before_qt_aborts(nashboard) -> None
 
 def test_commands_work_without_qt(tmp_path: Path) -> None:
     out = tmp_path / "m.nets"
-    agent = ROOT / "assets/agents/greedy.wasm"
+    agent = ROOT / "assets/agents/snake/greedy.wasm"
     place = ("--data-dir", str(tmp_path / "data"))
     done = without_qt(
         *place, "match", "run", "--system", "snake", "--agent", str(agent), "--seed", "1", "--out", str(out)
@@ -160,7 +160,7 @@ def test_a_data_directory_that_cannot_be_used_is_told(program: list[str], tmp_pa
 
 def test_a_reader_that_goes_away_is_no_failure_to_shout_about(program: list[str]) -> None:
     reader = subprocess.run(
-        f"{' '.join(program)} agent check {'assets/agents/greedy.wasm ' * 3} --json | true",
+        f"{' '.join(program)} agent check {'assets/agents/snake/greedy.wasm ' * 3} --json | true",
         shell=True,
         cwd=ROOT,
         capture_output=True,

@@ -16,7 +16,7 @@ import pytest
 from engine.league.bundle import read_bundle, write_bundle
 
 ROOT = Path(__file__).parents[2]
-AGENTS = ROOT / "assets" / "agents"
+AGENTS = ROOT / "assets" / "agents" / "snake"
 GOOD = [AGENTS / f"{name}.wasm" for name in ("greedy", "sweeper", "wall_follower")]
 PROMISED = set("agent played won drawn lost points score disqualified reward_wei".split())  # noqa: SIM905  as in the docs
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-AGENTS = ROOT / "assets" / "agents"
+AGENTS = ROOT / "assets" / "agents" / "snake"
 SNAKE = ROOT / "assets" / "systems" / "snake.wasm"
 
 

@@ -67,7 +67,7 @@ def nets_file(tmp_path: Path) -> Path:
 
     root = Path(__file__).parents[2]
     path = tmp_path / "match.nets"
-    agent = root / "assets" / "agents" / "greedy.wasm"
+    agent = root / "assets" / "agents" / "snake" / "greedy.wasm"
     command = [sys.executable, "-m", "app", "--data-dir", str(tmp_path / "other"), "match", "run", "--system", "snake"]
     subprocess.run([*command, "--agent", str(agent), "--seed", "3", "--out", str(path)], check=True, cwd=root)
     return path

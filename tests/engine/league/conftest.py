@@ -140,5 +140,5 @@ def snake(gate: SyncGate, snake_file: bytes) -> SystemImage:
 
 @pytest.fixture(scope="session")
 def sample_files() -> dict[str, bytes]:
-    folder: Path = assets_dir() / "agents"
+    folder: Path = assets_dir() / "agents" / "snake"
     return {path.stem: path.read_bytes() for path in sorted(folder.glob("*.wasm"))}

@@ -16,7 +16,7 @@ from engine.core.paths import DataDir, assets_dir
 from engine.league.config import AgentEntry, RoundConfig
 from engine.runtime import Runtime
 
-AGENTS = tuple(AgentEntry(p) for p in sorted((assets_dir() / "agents").glob("*.wasm")))
+AGENTS = tuple(AgentEntry(p) for p in sorted((assets_dir() / "agents" / "snake").glob("*.wasm")))
 
 async def play(folder, name):
     async with await Runtime.open(DataDir.open(folder), workers=1) as runtime:

@@ -24,7 +24,7 @@ from engine.league.config import AgentEntry, RoundConfig
 from engine.runtime import Runtime
 
 async def main(data, limit):
-    agents = tuple(AgentEntry(p) for p in sorted((assets_dir() / "agents").glob("*.wasm")))
+    agents = tuple(AgentEntry(p) for p in sorted((assets_dir() / "agents" / "snake").glob("*.wasm")))
     async with await Runtime.open(DataDir.open(Path(data)), workers=1) as runtime:
         left = [limit]
 
@@ -97,7 +97,7 @@ async def require_all_in_order(runtime: Runtime) -> None:
 
 async def require_history_replays(runtime: Runtime) -> None:
     """Every round, played afresh in a clean data directory, gives the stored results hash."""
-    agents = tuple(AgentEntry(path) for path in sorted((assets_dir() / "agents").glob("*.wasm")))
+    agents = tuple(AgentEntry(path) for path in sorted((assets_dir() / "agents" / "snake").glob("*.wasm")))
     fresh_data = runtime.data.root.with_name("fresh")
     async with await Runtime.open(DataDir.open(fresh_data), workers=2) as fresh:
         known = {}

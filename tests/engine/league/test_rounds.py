@@ -20,7 +20,7 @@ from engine.league.proof import StepProof
 from engine.league.rounds import RoundControl
 from engine.runtime import Runtime
 
-AGENTS = assets_dir() / "agents"
+AGENTS = assets_dir() / "agents" / "snake"
 
 
 def entries(*names: str) -> tuple[AgentEntry, ...]:
