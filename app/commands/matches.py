@@ -29,12 +29,14 @@ def run(
     seed: Annotated[str, typer.Option(metavar="N", help="Seed, 64 bits; 0x is understood.")],
     out: Annotated[Path, typer.Option(metavar="M.nets", help="Where the bundle goes.")],
     budget: Annotated[int | None, typer.Option(metavar="GAS", help="Gas a decision.")] = None,
+    preset: Annotated[str, typer.Option(metavar="ID", help="The System's parameters by name.")] = "",
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=N", help="One parameter of the System.")] = None,
     json: JsonOption = False,
 ) -> None:
     """Play a match and write its bundle, which anybody can verify offline."""
     from app.commands.modules import load_system, refuse_missing
     from engine.league.bundle import Bundle, write_bundle
-    from engine.league.config import DEFAULT_BUDGET, parse_int
+    from engine.league.config import DEFAULT_BUDGET, parse_int, parse_params
     from engine.league.match import MatchRequest, Outcome, run_match
 
     output: Output = context.obj
@@ -43,13 +45,14 @@ def run(
     with arena(output) as (gate, sandbox):
         image, source = load_system(gate, system)
         players = tuple(gate.check_file(path, "agent").agent() for path in agent)
-        request = MatchRequest(image, players, parse_int(seed, "seed"), gas)
+        params = image.spec.resolve(parse_params(param or ()), preset)
+        request = MatchRequest(image, players, parse_int(seed, "seed"), gas, params=params)
         result = run_match(request, sandbox)
         if result.outcome is Outcome.INFRA:
             raise _spoiled(result)
         bundle = Bundle.of(request, result, source.read_bytes(), tuple(path.read_bytes() for path in agent))
     write_bundle(out, bundle)
-    value = {**result.to_json(request), "budget": request.budget, "bundle": str(out)}
+    value = {**result.to_json(request), "params": params, "budget": request.budget, "bundle": str(out)}
     output.result(value, _summary(value))
 
 

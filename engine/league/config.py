@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
 from enum import Enum
@@ -182,6 +183,18 @@ def parse_int(value: Any, name: str) -> int:
         return int(value, 0) if isinstance(value, str) else _refuse(value, name)
     except ValueError:
         return _refuse(value, name)
+
+
+def parse_params(given: Iterable[str]) -> dict[str, int]:
+    """Return the parameters in texts of the form ``name=3``. Raises UsageError naming the wrong one."""
+    params: dict[str, int] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not equals or name in params:
+            why = "it is given twice" if name in params else "it is not of the form name=3"
+            raise UsageError(f"The parameter {text!r} cannot be used", why)
+        params[name] = parse_int(value, name)
+    return params
 
 
 def _refuse(value: Any, name: str) -> int:

@@ -258,7 +258,7 @@ class League:
         images = {seat: await self.admissions.agent_image(entries[seat].sha256) for seat in seats}
         system = await self.admissions.system(row.system)
         only = (Fixture(fixture, match.a, match.b, match.seed),)
-        batch = PlayBatch(system, images, row.config["budget"], self._data.cache, only)
+        batch = PlayBatch(system, images, row.config["budget"], self._data.cache, fixtures=only)
         files = [self._roster.original(sha256) for sha256 in (row.system, *(entries[seat].sha256 for seat in seats))]
         loop, pool = asyncio.get_running_loop(), self._workers.pool(self._workers.size)
         bundle = await loop.run_in_executor(pool, play_bundle, batch, files[0], tuple(files[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -56,6 +57,7 @@ class RootHasher(Protocol):
 class MatchRequest:
     """Everything that decides a match, picklable. ``seed`` is unsigned 64 bits, ``budget`` gas a decision.
 
+    ``params`` may leave out what has the System's default; the request then holds every one.
     Raises UsageError when the number of agents or a number does not fit.
     """
 
@@ -64,8 +66,10 @@ class MatchRequest:
     seed: int
     budget: int = DEFAULT_BUDGET
     traced: bool = True
+    params: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "params", self.system.spec.resolve(self.params))
         seats = self.system.spec.seats
         if len(self.agents) != seats:
             raise UsageError(
@@ -128,7 +132,7 @@ def run_match(request: MatchRequest, sandbox: Sandbox, hasher: RootHasher | None
 
     ``hasher`` computes the trace root; without one it is computed in Python.
     """
-    shape = Shape.of(request.system, request.agents, request.traced)
+    shape = Shape.of(request.system, request.agents, request.traced, tuple(request.params.values()))
     try:
         raw = sandbox.play(
             request.system.module,
@@ -157,7 +161,7 @@ def match_header(
             "abi": 1,
             "gate": GATE_VERSION,
             "system": request.system.sha256,
-            "params": {},
+            "params": dict(request.params),
             "seed": request.seed,
             "budget": request.budget,
             "agents": [agent.sha256 for agent in request.agents],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -21,12 +21,14 @@ TRIES = 3  # a match that our side spoils is played again
 
 @dataclass(frozen=True, slots=True)
 class PlayBatch:
-    """Matches to play, with all that they need. ``agents`` by seat of the roster; ``budget`` in gas a decision."""
+    """Matches to play, with all that they need. ``agents`` by seat of the roster; ``budget`` in gas a decision;
+    ``params`` of the System."""
 
     system: SystemImage
     agents: Mapping[int, AgentImage]
     budget: int
     cache: Path
+    params: Mapping[str, int] = field(default_factory=dict)
     fixtures: tuple[Fixture, ...] = ()
 
     def of(self, fixtures: Sequence[Fixture]) -> PlayBatch:
@@ -38,7 +40,8 @@ class PlayBatch:
     def request(self, fixture: Fixture) -> MatchRequest:
         """Return the match that a fixture stands for."""
         seats = (fixture.a,) if fixture.b is None else (fixture.a, fixture.b)
-        return MatchRequest(self.system, tuple(self.agents[seat] for seat in seats), fixture.seed, self.budget)
+        agents = tuple(self.agents[seat] for seat in seats)
+        return MatchRequest(self.system, agents, fixture.seed, self.budget, params=self.params)
 
 
 def play_batch(batch: PlayBatch) -> list[MatchRow]:

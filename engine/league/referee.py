@@ -37,16 +37,19 @@ _LAYOUT: Final = struct.Struct("<7I4x8Q8q")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """What the generated code depends on: which seats take bytes, legality, trace or not."""
+    """What the generated code depends on: which seats take bytes, legality, trace or not, the System's parameters."""
 
     mailboxes: tuple[bool, ...]
     has_is_legal: bool
     traced: bool
+    params: tuple[int, ...] = ()
 
     @classmethod
-    def of(cls, system: SystemImage, agents: tuple[AgentImage, ...], traced: bool) -> Shape:
-        """Return the shape of a match of these."""
-        return cls(tuple(agent.mailbox for agent in agents), system.has_is_legal, traced)
+    def of(
+        cls, system: SystemImage, agents: tuple[AgentImage, ...], traced: bool, params: tuple[int, ...] = ()
+    ) -> Shape:
+        """Return the shape of a match of these; ``params`` in the order of the System's description."""
+        return cls(tuple(agent.mailbox for agent in agents), system.has_is_legal, traced, params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ _SYSTEM_FUNCTIONS: Final = (
 )
 _LEGAL: Final = ("is_legal", "(param i64) (result i32)")
 _BYTES: Final = ("observe_bytes", "(result i64)")
+_SET_PARAM: Final = ("set_param", "(param i32 i64)")
 SYSTEM: Final = -1
 
 
@@ -104,6 +108,8 @@ def _system_functions(shape: Shape) -> list[tuple[str, str]]:
         functions.append(_LEGAL)
     if any(shape.mailboxes):
         functions.append(_BYTES)
+    if shape.params:
+        functions.append(_SET_PARAM)
     return functions
 
 
@@ -179,6 +185,9 @@ def _run(shape: Shape) -> str:
     scores = "".join(
         f"(i64.store $t (i32.const {96 + 8 * seat}) (call $score (i32.const {seat})))" for seat in range(seats)
     )
+    params = "".join(
+        f"(call $set_param (i32.const {index}) (i64.const {value}))" for index, value in enumerate(shape.params)
+    )
     return f"""
 (func (export "run") (param $seed i64) (param $budget i64) (param $max i32)
   (local $n i32) (local $seat i32) (local $packed i64) (local $action i64) (local $used i64) (local $pos i32)
@@ -186,6 +195,7 @@ def _run(shape: Shape) -> str:
   (local.set $pos (i32.const {HEADER_BYTES}))
   (i32.store $t (i32.const 20) (local.get $pos))
   {_party(PARTY_SYSTEM)} {_REFILL}
+  {params}
   (call $reset (local.get $seed))
   (block $done (loop $turn
     {_REFILL}

@@ -109,6 +109,7 @@ class Replay:
             # A fault ends the match before its action reaches the System.
             steps=min(step, self._played()),
             max_bytes=MAX_STATE_BYTES,
+            params=tuple(self.system.spec.resolve(self.bundle.match.params).values()),
         )
 
     def _played(self) -> int:

@@ -120,13 +120,21 @@ class Sandbox:
             return RawRun(header, trace, trap, cause, store.global_value(store.export(blamed, GAS_EXPORT)))
 
     def state_after(
-        self, system: bytes, playback: bytes, actions: Sequence[bytes], *, seed: int, steps: int, max_bytes: int
+        self,
+        system: bytes,
+        playback: bytes,
+        actions: Sequence[bytes],
+        *,
+        seed: int,
+        steps: int,
+        max_bytes: int,
+        params: tuple[int, ...] = (),
     ) -> bytes:
         """Return the System's state after ``steps`` recorded actions, given as eight bytes each by seat.
 
         Raises LeagueError when the System stops before, or shows more than ``max_bytes``.
         """
-        shape = Shape((False,) * len(actions), has_is_legal=False, traced=False)
+        shape = Shape((False,) * len(actions), has_is_legal=False, traced=False, params=params)
         with self._turn, self._world(system, [playback] * len(actions), shape) as world:
             store = world.store
             for seat, recorded in zip(world.seats, actions, strict=True):

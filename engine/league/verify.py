@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.core.errors import UsageError
 from engine.league.bundle import Bundle, read_bundle
 from engine.league.errors import DivergenceError, SandboxError
 from engine.league.gate.limits import GATE_VERSION
@@ -60,15 +61,19 @@ def admit(bundle: Bundle, gate: SyncGate) -> tuple[MatchRequest | None, tuple[st
     wrong = [_rejection(verdict) for verdict in verdicts if not verdict.accepted]
     if bundle.match.gate != GATE_VERSION:
         wrong.append(f"it was played behind gate {bundle.match.gate}, this is gate {GATE_VERSION}")
-    if bundle.match.params:
-        wrong.append("it names parameters, and no System takes any")
     if wrong:
         return None, tuple(wrong)
     system = verdicts[0].system()
     if system.spec.seats != len(bundle.agents):
         return None, (f"{system.spec.title} takes {system.spec.seats} agents, the bundle has {len(bundle.agents)}",)
+    params = bundle.match.params
+    try:
+        if system.spec.resolve(params) != params:
+            return None, (f"it does not give every parameter of {system.spec.title}",)
+    except UsageError as error:
+        return None, (str(error),)
     agents = tuple(verdict.agent() for verdict in verdicts[1:])
-    return MatchRequest(system, agents, bundle.match.seed, bundle.match.budget), ()
+    return MatchRequest(system, agents, bundle.match.seed, bundle.match.budget, params=params), ()
 
 
 def verify_bundle(bundle: Bundle, gate: SyncGate, sandbox: Sandbox, hasher: RootHasher | None = None) -> Verification:

@@ -45,7 +45,7 @@ def test_a_rebuild_gives_the_committed_bytes(build_script: ModuleType, built: Pa
 def test_a_changed_byte_and_a_foreign_file_are_stale(build_script: ModuleType, built: Path, tmp_path: Path) -> None:
     for target in build_script.targets():
         copy = tmp_path / target.output
-        copy.parent.mkdir(exist_ok=True)
+        copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes((built / target.output).read_bytes())
     greedy = tmp_path / "agents" / "snake" / "greedy.wasm"
     greedy.write_bytes(greedy.read_bytes()[:-1] + b"\0")

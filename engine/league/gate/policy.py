@@ -24,8 +24,9 @@ _SYSTEM_EXPORTS: Final = {
     "state": FuncType(_NONE, _I64),
 }
 _IS_LEGAL: Final = {"is_legal": FuncType(_I64, _I32)}
+_SET_PARAM: Final = {"set_param": FuncType(_I32 + _I64, _NONE)}
 AGENT_EXPORTS: Final = frozenset({"memory", *_DECIDE, *_MAILBOX_EXPORTS})
-SYSTEM_EXPORTS: Final = frozenset({"memory", *_SYSTEM_EXPORTS, *_IS_LEGAL})
+SYSTEM_EXPORTS: Final = frozenset({"memory", *_SYSTEM_EXPORTS, *_IS_LEGAL, *_SET_PARAM})
 
 
 class PolicyError(ValueError):
@@ -72,9 +73,12 @@ def check_system(module: ParsedModule) -> tuple[str, SystemSpec]:
     if section is None:
         raise PolicyError(f"has no custom section {SECTION!r} that describes it")
     try:
-        return SYSTEM_LEGAL_ABI if legal else SYSTEM_ABI, parse_spec(section)
+        spec = parse_spec(section)
     except SystemSpecError as error:
         raise PolicyError(f"its section {SECTION!r} is wrong: {error.why}") from None
+    if spec.params:
+        _require(module, _SET_PARAM, because=" (its description has parameters)")
+    return SYSTEM_LEGAL_ABI if legal else SYSTEM_ABI, spec
 
 
 def _require(module: ParsedModule, wanted: dict[str, FuncType], because: str = "") -> None:
