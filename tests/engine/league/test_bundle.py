@@ -253,7 +253,7 @@ def lies(bundle: Bundle) -> dict[str, tuple[Bundle, str, int | None]]:
         "seed": (sealed(bundle, match={"seed": 8}), "at step 0: in the observation", 0),
         "budget": (sealed(bundle, match={"budget": 100}), "the traces differ", None),
         "gate": (sealed(bundle, match={"gate": "9"}), "gate 9", None),
-        "no parameter": (sealed(bundle, match={"params": {"fast": 1}}), "parameters", None),
+        "parameters": (sealed(bundle, match={"params": {"fast": 1}}), "no parameter", None),
         "root": (
             dataclasses.replace(
                 bundle,
