@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from widgets.board_parts import (
+    MAX_CELLS,
+    BarGroup,
+    Hand,
+    Rounds,
+    number,
+    read_actions,
+    read_groups,
+    read_hands,
+    read_rounds,
+    value_text,
+)
 
 _STEPS = {"up": (-1, 0), "right": (0, 1), "down": (1, 0), "left": (0, -1)}
 
@@ -22,7 +35,10 @@ class LegendEntry:
 
 @dataclass(frozen=True)
 class BoardState:
-    """A position: for a grid the cell codes row by row, for anything else the raw bytes and the fields."""
+    """A position: for a grid the cell codes row by row, for other kinds their parts, for all the fields and the bytes.
+
+    ``seats`` names who plays; ``highlights`` are marked cells with what they mark.
+    """
 
     kind: str = "bytes"
     width: int = 0
@@ -34,10 +50,32 @@ class BoardState:
     title: str = ""
     caption: str = ""
     dead: bool = False
+    checkered: bool = False
+    coordinates: str = ""
+    highlights: tuple[tuple[int, str], ...] = ()
+    seats: tuple[str, ...] = ()
+    rounds: Rounds | None = None
+    hands: tuple[Hand, ...] = ()
+    actions: tuple[str, ...] | None = None
+    groups: tuple[BarGroup, ...] = ()
+    labels: tuple[str, ...] = ()
 
     def entry(self, code: int) -> LegendEntry | None:
         """The legend of a code."""
         return next((entry for entry in self.legend if entry.code == code), None)
+
+    def seat_name(self, seat: int) -> str:
+        """Who sits there."""
+        return self.seats[seat] if 0 <= seat < len(self.seats) else f"seat {seat}" if seat >= 0 else ""
+
+    def cell_name(self, at: int) -> str:
+        """What a cell is called: e4 on a chess board, else by column and row."""
+        column, row = at % self.width, at // self.width
+        if self.coordinates == "chess":
+            return f"{chr(ord('a') + column)}{self.height - row}"
+        if self.coordinates == "columns":
+            return f"column {column + 1}, height {self.height - row}"
+        return f"column {column}, row {row}"
 
     def describe(self) -> str:
         """The position in words, for a screen reader."""
@@ -47,56 +85,115 @@ class BoardState:
         if self.kind == "grid" and self.width:
             parts.append(f"{self.width} by {self.height} cells")
             parts += self._places()
+        for hand in self.hands:
+            cards = " and ".join(card or "a hidden card" for card in hand.cards)
+            parts.append(f"{self.seat_name(hand.seat)} holds {cards}")
+        if self.actions is not None:
+            parts.append("actions: " + (", ".join(self.actions) or "none yet"))
+        parts += [self._allocation(group) for group in self.groups]
+        if self.rounds is not None:
+            parts += self.rounds.describe()
         parts += [f"{name} {value}" for name, value in self.fields]
         return ". ".join(parts) + "." if parts else "Empty board."
+
+    def _allocation(self, group: BarGroup) -> str:
+        names = [*self.labels, *map(str, range(len(self.labels) + 1, len(group.values) + 1))]
+        return f"{group.name}: " + ", ".join(f"{n} {v}" for n, v in zip(names, group.values, strict=False))
 
     def _places(self) -> list[str]:
         found = []
         for entry in self.legend:
             if entry.role in ("empty", "body"):
                 continue
-            at = [i for i, code in enumerate(self.cells) if code == entry.code]
-            found += [f"{entry.name} at column {i % self.width}, row {i // self.width}" for i in at[:4]]
+            at = [self.cell_name(i) for i, code in enumerate(self.cells) if code == entry.code]
+            if self.coordinates:
+                found += [f"{entry.name} at {'; '.join(at) if ',' in at[0] else ', '.join(at)}"] if at else []
+            else:
+                found += [f"{entry.name} at {place}" for place in at[:4]]
         body = {entry.code for entry in self.legend if entry.role == "body"}
         if body:
             found.append(f"{sum(code in body for code in self.cells)} body cells")
-        return found
+        return found + [f"{name}: {self.cell_name(at)}" for at, name in self.highlights]
 
 
 def board_state(
-    descriptor: Mapping[str, Any], raw: bytes, *, caption: str = "", dead: bool | None = None
+    descriptor: Mapping[str, Any],
+    raw: bytes,
+    *,
+    caption: str = "",
+    dead: bool | None = None,
+    seats: tuple[str, ...] = (),
 ) -> BoardState:
     """Read a state's bytes as its System's descriptor (the whole JSON object) says; unknown kinds show as bytes.
 
-    ``dead`` None asks the field named "status": a state whose status begins with "hit" is drawn as dead.
+    ``dead`` None asks the field named "status": a state whose status begins with "hit" is drawn as dead. A descriptor
+    comes with a file from anywhere: one that makes no sense costs the picture, never the window.
     """
+    plain = BoardState(raw=raw, title=str(descriptor.get("title", "")), caption=caption, seats=seats)
     layout = descriptor.get("state", {})
-    fields = tuple((f["name"], field_text(f, raw)) for f in layout.get("fields", ()) if f["offset"] < len(raw))
+    try:
+        fields = tuple((str(f["name"]), field_text(f, raw)) for f in layout.get("fields", ()) if f["offset"] < len(raw))
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError):
+        return plain
     if dead is None:
         dead = any(name == "status" and text.startswith("hit") for name, text in fields)
-    common: dict[str, Any] = {"fields": fields, "raw": raw, "title": descriptor.get("title", ""), "caption": caption}
+    plain = replace(plain, fields=fields, dead=dead)
+    try:
+        return _READERS.get(layout.get("kind"), lambda _layout, state: state)(layout, plain)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError, ZeroDivisionError):
+        return plain
+
+
+def _grid(layout: Mapping[str, Any], plain: BoardState) -> BoardState:
     width, height, start = (int(layout.get(name, 0)) for name in ("width", "height", "cells_offset"))
-    cells = raw[start : start + width * height]
-    if layout.get("kind") != "grid" or not width or len(cells) != width * height:
-        return BoardState(kind="bytes", dead=dead, **common)
+    sound = width > 0 and height > 0 and width * height <= MAX_CELLS and start >= 0
+    cells = plain.raw[start : start + width * height] if sound else b""
+    if not cells or len(cells) != width * height:
+        return plain
     legend = tuple(
-        LegendEntry(c["value"], c["name"], c.get("role", ""), c.get("glyph", ""), c.get("next", ""))
+        LegendEntry(int(c["value"]), str(c["name"]), *(str(c.get(key, "")) for key in ("role", "glyph", "next")))
         for c in layout.get("cells", ())
     )
-    return BoardState("grid", width, height, tuple(cells), legend, dead=dead, **common)
+    marks = [(number({**mark, "size": 1}, plain.raw), mark) for mark in layout.get("highlights", ())]
+    shown = tuple((at, str(m["name"])) for at, m in marks if at != m.get("none") and at < len(cells))
+    return replace(
+        plain,
+        kind="grid",
+        width=width,
+        height=height,
+        cells=tuple(cells),
+        legend=legend,
+        checkered=bool(layout.get("checkered")),
+        coordinates=str(layout.get("coordinates", "")),
+        highlights=shown,
+    )
+
+
+def _history(layout: Mapping[str, Any], plain: BoardState) -> BoardState:
+    return replace(plain, kind="history", rounds=read_rounds(layout, plain.raw))
+
+
+def _cards(layout: Mapping[str, Any], plain: BoardState) -> BoardState:
+    hands, actions = read_hands(layout["hands"], plain.raw), read_actions(layout["actions"], plain.raw)
+    return replace(plain, kind="cards", hands=hands, actions=actions, rounds=_inner(layout, plain))
+
+
+def _bars(layout: Mapping[str, Any], plain: BoardState) -> BoardState:
+    labels = tuple(map(str, layout["labels"]))
+    groups = read_groups(layout["groups"], plain.raw)
+    return replace(plain, kind="bars", groups=groups, labels=labels, rounds=_inner(layout, plain))
+
+
+def _inner(layout: Mapping[str, Any], plain: BoardState) -> Rounds | None:
+    return read_rounds(layout["history"], plain.raw) if "history" in layout else None
+
+
+_READERS = {"grid": _grid, "history": _history, "cards": _cards, "bars": _bars}
 
 
 def field_text(field: Mapping[str, Any], raw: bytes) -> str:
     """One field of a state in words: names, bit names, "none" or the number."""
-    value = int.from_bytes(raw[field["offset"] : field["offset"] + field.get("size", 1)], "little")
-    if value == field.get("none", -1):
-        return "none"
-    names, bits = field.get("names"), field.get("bits")
-    if names and value < len(names):
-        return str(names[value])
-    if bits:
-        return ", ".join(name for bit, name in enumerate(bits) if value >> bit & 1) or "none"
-    return str(value)
+    return value_text(field, number(field, raw))
 
 
 def body_order(state: BoardState) -> dict[int, float]:
