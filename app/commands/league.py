@@ -45,7 +45,7 @@ def run(
     config = _config(files or [], agents or [], {**given, "stake": stake, "reward": reward}, _count(workers))
     result = _play(context.obj, lambda runtime: runtime.league.run_round(config, anchor=anchor), _count(workers))
     for agent in result.ineligible:
-        context.obj.note(f"{agent} may not enter the {result.tier} league: its capital is too small")
+        context.obj.note(f"kept out: {agent}")
     _show(context.obj, result)
 
 

@@ -215,7 +215,7 @@ def _told_round(result: RoundResult) -> Notice:
     winners = ", ".join(line.agent for line in result.standings if line.rank == 1) or "nobody"
     where = "Its root stands on chain" if result.anchored else "It is in the local book"
     text = f"{plural(result.done, 'match', 'matches')} played; first is {winners}. {where}."
-    next_step = f"Not eligible for the tier: {', '.join(result.ineligible)}." if result.ineligible else ""
+    next_step = f"Kept out: {', '.join(result.ineligible)}." if result.ineligible else ""
     return Notice("ok", f"Round {result.name} #{result.number} is {result.state}", text, next_step, key="round")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
 from enum import Enum
@@ -13,11 +13,13 @@ from typing import Any
 import tomlkit
 
 from engine.core.errors import UsageError
+from engine.league.schedule import FORMATS
 
 WEI = 10**18
 MAX_U64 = 2**64 - 1
 MAX_AGENTS = 10_000
 MAX_MATCHES = 100_000
+MAX_STAGES = 1_000
 DEFAULT_BUDGET = 1_000_000
 MAX_BUDGET = 2**32 - 1
 
@@ -56,9 +58,16 @@ class AgentEntry:
 class RoundConfig:
     """A round, reproducible from this alone.
 
-    ``matches`` an agent; ``seed`` of the round, 64 bits; ``budget`` in gas a decision; ``stake_wei`` what an agent
-    that has no account in the book yet deposits; ``claims`` are match bundles that owners handed in; ``reward_wei``
-    is the base reward, multiplied by the tier's factor.
+    ``matches`` an agent, with two seats games a pairing; ``seed`` of the round, 64 bits; ``budget`` in gas a decision;
+    ``stake_wei`` what an agent that has no account in the book yet deposits; ``claims`` are match bundles that owners
+    handed in; ``reward_wei`` is the base reward, multiplied by the tier's factor.
+
+    ``format`` is auto, solo, round_robin, swiss or ladder, ``stages`` of the last two (0: as many as it takes);
+    ``params`` over ``preset`` set the System's parameters; ``capacity`` is how many may take part (0: all), the
+    richest first; ``suspension`` how many rounds an agent sits out after a disqualification.
+
+    ``workers``, ``cluster`` (address of a scheduler) and ``recheck_percent`` (of the matches, played again on another
+    worker and compared) say how it is computed; they change nothing in the result.
     """
 
     name: str = "league"
@@ -66,12 +75,20 @@ class RoundConfig:
     tier: Tier = Tier.BRONZE
     agents: tuple[AgentEntry, ...] = ()
     claims: tuple[Path, ...] = ()
+    format: str = "auto"
+    stages: int = 0
     matches: int = 10
+    params: Mapping[str, int] = field(default_factory=dict)
+    preset: str = ""
+    capacity: int = 0
+    suspension: int = 0
     seed: int = 1
     budget: int = DEFAULT_BUDGET
     stake_wei: int = WEI
     reward_wei: int = WEI
     workers: int = field(default=1, compare=False)
+    cluster: str = field(default="", compare=False)
+    recheck_percent: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         _in_range("matches", self.matches, 1, MAX_MATCHES)
@@ -79,7 +96,13 @@ class RoundConfig:
         _in_range("budget", self.budget, 1, MAX_BUDGET)
         _in_range("stake_wei", self.stake_wei, 0, 2**127)
         _in_range("reward_wei", self.reward_wei, 0, 2**127)
+        _in_range("stages", self.stages, 0, MAX_STAGES)
+        _in_range("capacity", self.capacity, 0, MAX_AGENTS)
+        _in_range("suspension", self.suspension, 0, 1000)
         _in_range("workers", self.workers, 1, 256)
+        _in_range("recheck_percent", self.recheck_percent, 0, 100)
+        if self.format not in ("auto", *FORMATS):
+            raise UsageError(f"Unknown format {self.format!r}", "", f"Choose one of auto, {', '.join(FORMATS)}.")
         if not self.name or len(self.name) > 64 or not self.name.isprintable():
             raise UsageError("The league's name cannot be used", "it must be 1 to 64 printable characters")
 
@@ -105,13 +128,23 @@ class RoundConfig:
         document["name"] = self.name
         document["system"] = self.system
         document["tier"] = self.tier.label
+        document["format"] = self.format
+        if self.stages:
+            document["stages"] = self.stages
         document["matches"] = self.matches
+        for name in ("capacity", "suspension"):
+            if getattr(self, name):
+                document[name] = getattr(self, name)
+        if self.preset:
+            document["preset"] = self.preset
         document["seed"] = str(self.seed) if self.seed > 2**63 - 1 else self.seed
         document["budget"] = self.budget
         document["stake_eth"] = format_eth(self.stake_wei)
         document["reward_eth"] = format_eth(self.reward_wei)
         if self.claims:
             document["claims"] = [_relative(claim, base) for claim in self.claims]
+        if self.params:
+            document["params"] = dict(self.params)
         agents = tomlkit.aot()
         for entry in self.agents:
             table = tomlkit.table()
@@ -124,7 +157,9 @@ class RoundConfig:
 
 
 _EXACT = Context(prec=100)
-_FIELDS = {"name", "system", "tier", "matches", "seed", "budget", "stake_eth", "reward_eth", "agents", "claims"}
+_TEXTS = ("name", "system", "format", "preset")
+_NUMBERS = ("matches", "stages", "capacity", "suspension", "seed", "budget")
+_FIELDS = {*_TEXTS, *_NUMBERS, "tier", "stake_eth", "reward_eth", "params", "agents", "claims"}
 
 
 def _from_table(data: dict[str, Any], path: Path) -> RoundConfig:
@@ -134,10 +169,10 @@ def _from_table(data: dict[str, Any], path: Path) -> RoundConfig:
             f"The league file {path} has an unknown field {unknown[0]!r}", "", f"Known: {sorted(_FIELDS)}."
         )
     given: dict[str, Any] = {}
-    for name in ("name", "system"):
+    for name in _TEXTS:
         if name in data:
             given[name] = _text(data[name], name)
-    for name in ("matches", "seed", "budget"):
+    for name in _NUMBERS:
         if name in data:
             given[name] = parse_int(data[name], name)
     for name in ("stake", "reward"):
@@ -145,6 +180,10 @@ def _from_table(data: dict[str, Any], path: Path) -> RoundConfig:
             given[f"{name}_wei"] = parse_eth(data[f"{name}_eth"], f"{name}_eth")
     if "tier" in data:
         given["tier"] = Tier.of(_text(data["tier"], "tier"))
+    params = data.get("params", {})
+    if not isinstance(params, dict):
+        raise UsageError(f"The league file {path} is wrong", "params must be a table, such as params = { rounds = 20 }")
+    given["params"] = {name: parse_int(value, f"params.{name}") for name, value in params.items()}
     agents = data.get("agents", [])
     if not isinstance(agents, list) or not all(isinstance(item, dict) for item in agents):
         raise UsageError(f"The league file {path} is wrong", "agents must be a list of [[agents]] tables")

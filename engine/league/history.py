@@ -42,7 +42,10 @@ class EntryRow:
 
 @dataclass(frozen=True, slots=True)
 class MatchRow:
-    """A played match: seats of the roster ``a`` and ``b``, ``seat`` who lost by fault (0 or 1), scores, hashes."""
+    """A played match: seats of the roster ``a`` and ``b``, ``seat`` who lost by fault (0 or 1), scores, hashes.
+
+    The outcome BYE stands for a match that found no opponent: ``a`` has the full score, nothing was played.
+    """
 
     fixture: int
     a: int
@@ -57,6 +60,26 @@ class MatchRow:
     gas: int
     trace_root: bytes
     commitment: bytes
+    stage: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RatingRow:
+    """An agent's rating in its league after a round."""
+
+    sha256: str
+    rating: float
+    deviation: float
+    volatility: float
+
+
+@dataclass(frozen=True, slots=True)
+class TierRow:
+    """The highest tier that an agent's capital opened before a round and after its settlement; "" is none."""
+
+    sha256: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +159,7 @@ class History:
     def add_matches(self, round_id: str, matches: Sequence[MatchRow]) -> None:
         """Write played matches; the caller holds the transaction. A fixture is never written twice."""
         self._db.executemany(
-            "INSERT INTO matches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            "INSERT INTO matches VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
             (
                 (
                     round_id,
@@ -153,6 +176,7 @@ class History:
                     m.gas,
                     m.trace_root,
                     m.commitment,
+                    m.stage,
                 )
                 for m in matches
             ),
@@ -172,9 +196,21 @@ class History:
         ).fetchone()
         return (row[0], row[1]) if row else None
 
-    def played_fixtures(self, round_id: str) -> set[int]:
-        """Return the numbers of the fixtures that are played."""
-        return {row[0] for row in self._db.execute("SELECT fixture FROM matches WHERE round_id = ?", (round_id,))}
+    def counts(self, round_id: str) -> tuple[int, int]:
+        """Return how many agents take part in a round and how many of its matches are played."""
+        row = self._db.execute(
+            "SELECT (SELECT COUNT(*) FROM entries WHERE round_id = ?1), "
+            "(SELECT COUNT(*) FROM matches WHERE round_id = ?1)",
+            (round_id,),
+        ).fetchone()
+        return row[0], row[1]
+
+    def match(self, round_id: str, fixture: int) -> MatchRow | None:
+        """Return one played match."""
+        row = self._db.execute(
+            "SELECT * FROM matches WHERE round_id = ? AND fixture = ?", (round_id, fixture)
+        ).fetchone()
+        return _match(row) if row else None
 
     def add_claim(self, round_id: str, claim: ClaimRow) -> None:
         """Write a claim; the first one for a match and seat stands. The caller holds the transaction."""
@@ -207,6 +243,42 @@ class History:
         """Return the disqualified agents of a round."""
         rows = self._db.execute("SELECT * FROM disqualifications WHERE round_id = ? ORDER BY seat", (round_id,))
         return [Disqualification(*tuple(row)[1:]) for row in rows]
+
+    def add_ratings(self, round_id: str, ratings: Iterable[RatingRow]) -> None:
+        """Write the ratings after a round; the caller holds the transaction."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO ratings VALUES (?,?,?,?,?)",
+            ((round_id, r.sha256, r.rating, r.deviation, r.volatility) for r in ratings),
+        )
+
+    def ratings(self, round_id: str) -> dict[str, RatingRow]:
+        """Return the ratings after a round, by agent."""
+        rows = self._db.execute("SELECT * FROM ratings WHERE round_id = ?", (round_id,))
+        return {row["sha256"]: RatingRow(*tuple(row)[1:]) for row in rows}
+
+    def latest_ratings(self, name: str, before: int) -> dict[str, RatingRow]:
+        """Return the last rating of each agent in a league, in its rounds before number ``before``."""
+        rows = self._db.execute(
+            "SELECT ratings.* FROM ratings JOIN rounds USING (round_id) WHERE name = ? AND number < ? ORDER BY number",
+            (name, before),
+        )
+        return {row["sha256"]: RatingRow(*tuple(row)[1:]) for row in rows}
+
+    def add_tiers(self, round_id: str, tiers: Iterable[TierRow]) -> None:
+        """Write what each agent's capital opened before and after a round; the caller holds the transaction."""
+        self._db.executemany(
+            "INSERT OR REPLACE INTO capital_tiers VALUES (?,?,?,?)",
+            ((round_id, t.sha256, t.before, t.after) for t in tiers),
+        )
+
+    def tiers(self, round_id: str) -> list[TierRow]:
+        """Return what each agent's capital opened before and after a round."""
+        rows = self._db.execute("SELECT * FROM capital_tiers WHERE round_id = ? ORDER BY sha256", (round_id,))
+        return [TierRow(*tuple(row)[1:]) for row in rows]
+
+    def rounds_of(self, name: str) -> list[RoundRow]:
+        """Return the rounds of a league in their order."""
+        return [_round(row) for row in self._db.execute("SELECT * FROM rounds WHERE name = ? ORDER BY number", (name,))]
 
     def set_state(self, round_id: str, state: str, *, results_hash: str | None = None, root: str | None = None) -> None:
         """Move the round on; the caller holds the transaction."""

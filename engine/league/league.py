@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 from engine.chain.session import Chain
@@ -21,17 +20,21 @@ from engine.league.claims import ClaimOutcome, Claims
 from engine.league.config import AgentEntry, RoundConfig, Tier
 from engine.league.errors import LeagueError
 from engine.league.events import AgentRemoved, RoundChanged
-from engine.league.gate.verdict import Verdict
-from engine.league.history import EntryRow, History, RoundRow
+from engine.league.gate.verdict import AgentImage, SystemImage, Verdict
+from engine.league.history import History, RoundRow
+from engine.league.match import Outcome
+from engine.league.opening import Opening
 from engine.league.play import PlayBatch, play_bundle
-from engine.league.results import Payout, RoundResult, RoundSummary, results_hash, standings
+from engine.league.pools import LocalPool, MatchPool
+from engine.league.results import Payout, RoundResult, RoundSummary, results_hash
 from engine.league.roster import AgentRecord, Roster
 from engine.league.rounds import RoundControl, RoundPlayer
-from engine.league.schedule import Fixture, solo_schedule
+from engine.league.schedule import SOLO, Fixture, Schedule, format_for
+from engine.league.seasons import Season, Seasons
 from engine.league.settlement import Settlement, StoredRound, book_of
 from engine.league.stakes import StakeRow, stake_rows
+from engine.league.table import Cell, crosstable, standings
 from engine.league.verify import Verification, verify_file
-from engine.league.workers import Workers
 from engine.store.database import Store
 
 LOCK = "league"
@@ -53,11 +56,12 @@ class League:
         self._store = store
         self._bus = bus
         self._roster = roster
-        self._workers = Workers()
+        self._workers = LocalPool()
         self.admissions = admissions
         self.history = History(store)
         self._onchain = ChainSide(store, self.history, connect)
         self.claims = Claims(self.history)
+        self._seasons = Seasons(self.history)
 
     async def close(self) -> None:
         """End the worker processes."""
@@ -109,17 +113,19 @@ class League:
         with self._store.exclusive(LOCK):
             chain = await self._onchain.connect() if anchor else None
             system = await self.admissions.system(config.system)
-            if system.spec.seats != 1:
-                raise UsageError(f"{system.spec.title} cannot be played as a solo league", "it has more than one seat")
+            format_for(config.format, system.spec.seats)
             records = await self._entrants(config, entrants)
-            row, ineligible = self._open_round(config, system.sha256, records, chain)
-            return await self._play(row, config.workers, chain, job, control, ineligible)
+            settlement = self._settlement(chain, Book())
+            opened = Opening(self.history, self._seasons, self.claims, settlement).open(config, system, records)
+            pool = self._pool(config.workers, config.cluster, config.recheck_percent)
+            return await self._play(opened.row, pool, chain, job, control, opened.ineligible)
 
     async def resume(
         self,
         round_id: str,
         *,
         workers: int = 1,
+        cluster: str = "",
         job: JobContext | None = None,
         control: RoundControl | None = None,
     ) -> RoundResult:
@@ -128,27 +134,23 @@ class League:
             row = self.history.round(round_id)
             chain = await self._onchain.of(row)
             if row.state == "playing":
-                return await self._play(row, workers, chain, job, control, ())
+                return await self._play(row, self._pool(workers, cluster), chain, job, control, ())
             if chain is not None:
                 await self._onchain.drain(chain, row)
             return self._moved(row.round_id)
 
     def rounds(self) -> list[RoundSummary]:
         """Return all rounds, newest first."""
-        return [
-            RoundSummary(
-                row.round_id,
-                row.number,
-                row.name,
-                self._onchain.state(row),
-                row.book,
-                len(self.history.entries(row.round_id)),
-                len(self.history.played_fixtures(row.round_id)),
-                row.results_hash,
-                row.created,
+        found = []
+        for row in self.history.rounds():
+            agents, done = self.history.counts(row.round_id)
+            state = self._onchain.state(row)
+            found.append(
+                RoundSummary(
+                    row.round_id, row.number, row.name, state, row.book, agents, done, row.results_hash, row.created
+                )
             )
-            for row in self.history.rounds()
-        ]
+        return found
 
     def round(self, round_id: str, ineligible: Sequence[str] = ()) -> RoundResult:
         """Return a round with its table. Raises UsageError for an unknown id."""
@@ -157,6 +159,7 @@ class League:
         matches = self.history.matches(row.round_id)
         out = self.history.disqualifications(row.round_id)
         config = row.config
+        schedule = Schedule.of(config, len(entries))
         return RoundResult(
             round_id=row.round_id,
             number=row.number,
@@ -165,17 +168,33 @@ class League:
             book=row.book,
             system=row.system,
             tier=config["tier"],
+            format=config["format"],
+            stages=schedule.stages,
+            params=config["params"],
             seed=config["seed"],
             matches=config["matches"],
             done=len(matches),
-            total=config["matches"] * len(entries),
+            total=schedule.total,
             pot_wei=int(config["pot_wei"]),
             results_hash=row.results_hash,
-            standings=standings(entries, matches, out, int(config["pot_wei"])),
+            standings=standings(entries, matches, out, int(config["pot_wei"]), solo=config["format"] == SOLO),
             disqualified=tuple(out),
             anchored=self._onchain.anchor(row),
             ineligible=tuple(ineligible),
         )
+
+    def crosstable(self, round_id: str) -> Mapping[tuple[int, int], Cell]:
+        """Return what each seat of the roster did against each other."""
+        return crosstable(self.history.matches(self.history.round(round_id).round_id))
+
+    def season(self, name: str) -> Season:
+        """Return a league over all its rounds. Raises UsageError when there is none of that name."""
+        rows = self.history.rounds_of(name)
+        if not rows:
+            raise UsageError(f"There is no league {name!r}", "no round of that name was opened")
+        results = [self.round(row.round_id) for row in rows]
+        tables = [(row, result.state, result.standings) for row, result in zip(rows, results, strict=True)]
+        return self._seasons.season(name, tables)
 
     # Settlement and claims
 
@@ -206,7 +225,9 @@ class League:
             if chain is not None:
                 await chain.pass_window(stored.commitment_id(chain.operator))
             settlement = self._settlement(chain, Book(row.book))
-            settlement.settle(stored)
+            with self._store.transaction():
+                settlement.settle(stored)
+                self._seasons.note_capital(row.round_id, stored.entries, settlement.accounts)
             if chain is not None:
                 await self._onchain.drain(chain, row)
             return self._moved(row.round_id)
@@ -244,24 +265,23 @@ class League:
 
     async def verify(self, path: Path) -> Verification:
         """Play a bundle's match again and compare, in a worker process. Raises BundleError, SandboxError."""
-        loop, pool = asyncio.get_running_loop(), self._workers.pool(self._workers.size)
-        return await loop.run_in_executor(pool, verify_file, path, self._data.cache)
+        return await self._workers.run(verify_file, path, self._data.cache)
 
     async def bundle(self, round_id: str, fixture: int, path: Path | None = None) -> Path:
         """Play a match of a round again and write its bundle; by default into the data directory."""
         row = self.history.round(round_id)
-        match = next((m for m in self.history.matches(row.round_id) if m.fixture == fixture), None)
-        if match is None:
-            raise UsageError(f"The round has no match {fixture}", "it is not played, or was skipped")
+        match = self.history.match(row.round_id, fixture)
+        if match is None or match.outcome == Outcome.BYE:
+            why = "nobody played it" if match else "it is not played, or was skipped"
+            raise UsageError(f"The round has no match {fixture}", why)
         seats = [match.a] if match.b is None else [match.a, match.b]
         entries = self.history.entries(row.round_id)
         images = {seat: await self.admissions.agent_image(entries[seat].sha256) for seat in seats}
         system = await self.admissions.system(row.system)
         only = (Fixture(fixture, match.a, match.b, match.seed),)
-        batch = PlayBatch(system, images, row.config["budget"], self._data.cache, fixtures=only)
+        batch = replace(self._template(row, system, images), fixtures=only)
         files = [self._roster.original(sha256) for sha256 in (row.system, *(entries[seat].sha256 for seat in seats))]
-        loop, pool = asyncio.get_running_loop(), self._workers.pool(self._workers.size)
-        bundle = await loop.run_in_executor(pool, play_bundle, batch, files[0], tuple(files[1:]))
+        bundle = await self._workers.run(play_bundle, batch, files[0], tuple(files[1:]))
         if bundle.commitment != match.commitment:
             raise LeagueError(f"Match {fixture} does not replay", "its commitment differs from the stored one")
         path = path or self._data.bundles / f"{row.round_id[:12]}-{fixture}{SUFFIX}"
@@ -277,49 +297,10 @@ class League:
             records += [record for record in resolved if record not in records]
         return sorted(records, key=lambda record: bytes.fromhex(record.address[2:]))
 
-    def _open_round(
-        self, config: RoundConfig, system: str, records: list[AgentRecord], chain: Chain | None
-    ) -> tuple[RoundRow, list[str]]:
-        """Write the round, its roster, the newcomers' stakes and the claims handed in, in one transaction."""
-        book = book_of(chain) if chain is not None else Book()
-        settlement, accounts = self._settlement(chain, book), Accounts(self._store, book)
-        claims = self.claims.read(config.claims)
-        with self._store.transaction():
-            for record in records:
-                if not accounts.known(record.address) and config.stake_wei:
-                    settlement.stake(record.address, config.stake_wei, f"entry:{record.address}")
-            minimum = config.tier.min_stake
-            able = [record for record in records if accounts.balance(record.address).capital >= minimum]
-            if not able:
-                raise UsageError(
-                    f"No agent may enter the {config.tier.label} league",
-                    f"it takes a capital of {minimum} wei",
-                    "Raise the stake or choose a lower tier.",
-                )
-            row = self._new_round(config, system, book)
-            entries = [EntryRow(seat, r.sha256, r.name, r.owner, r.address) for seat, r in enumerate(able)]
-            self.history.open_round(row, entries)
-            self.claims.enter(row, claims, entries, self._fixtures(row, len(entries)))
-        return row, [record.name for record in records if record not in able]
-
-    def _new_round(self, config: RoundConfig, system: str, book: Book) -> RoundRow:
-        settings: dict[str, Any] = {
-            "tier": config.tier.label,
-            "matches": config.matches,
-            "seed": config.seed,
-            "budget": config.budget,
-            "pot_wei": str(config.pot_wei),
-        }
-        number = self.history.next_number(config.name)
-        return RoundRow(uuid4().hex, number, config.name, book.name, settings, system, "playing", None, None, 0.0)
-
-    def _fixtures(self, row: RoundRow, entries: int) -> list[Fixture]:
-        return solo_schedule(entries, row.config["matches"], row.config["seed"])
-
     async def _play(
         self,
         row: RoundRow,
-        workers: int,
+        pool: MatchPool,
         chain: Chain | None,
         job: JobContext | None,
         control: RoundControl | None,
@@ -329,12 +310,12 @@ class League:
         system = await self.admissions.system(row.system)
         agents = {entry.seat: await self.admissions.agent_image(entry.sha256) for entry in entries}
         accounts = Accounts(self._store, book_of(chain) if chain is not None else Book())
-        player = RoundPlayer(self._store, self.history, accounts, self._bus, self._workers.pool(workers), workers)
-        template = PlayBatch(system, agents, row.config["budget"], self._data.cache)
+        player = RoundPlayer(self._store, self.history, accounts, self._bus, pool)
+        schedule, template = Schedule.of(row.config, len(entries)), self._template(row, system, agents)
         try:
-            await player.play(row, self._fixtures(row, len(entries)), template, control or RoundControl(), job)
+            await player.play(row, schedule, template, control or RoundControl(), job)
         except LeagueError:
-            self._workers.drop()
+            pool.drop()
             self._bus.publish(RoundChanged(row.round_id, "stopped", ""))
             raise
         bound = max(abs(system.spec.score_min), abs(system.spec.score_max))
@@ -344,11 +325,21 @@ class League:
         self._bus.publish(self._changed(row.round_id))
         return self.round(row.round_id, ineligible)
 
+    def _template(self, row: RoundRow, system: SystemImage, agents: Mapping[int, AgentImage]) -> PlayBatch:
+        return PlayBatch(system, agents, row.config["budget"], self._data.cache, row.config["params"])
+
+    def _pool(self, workers: int, cluster: str = "", recheck: int = 0) -> MatchPool:
+        """Return where matches are computed: local processes, or the cluster at an address."""
+        self._workers.resize(workers)
+        return self._workers
+
     def _finish(self, row: RoundRow, chain: Chain | None, bound: int) -> None:
         stored = StoredRound.load(self.history, row.round_id)
         out = [item.seat for item in stored.disqualified]
         digest = results_hash(row, stored.entries, stored.matches, out)
-        self._settlement(chain, Book(row.book)).finish(stored, digest, bound=bound)
+        with self._store.transaction():
+            self._seasons.rate(row, stored.entries, stored.matches)
+            self._settlement(chain, Book(row.book)).finish(stored, digest, bound=bound)
 
     def _settlement(self, chain: Chain | None, book: Book) -> Settlement:
         book = book_of(chain) if chain is not None else book

@@ -12,6 +12,7 @@ from wasmtime import TrapCode
 
 from engine.core.errors import UsageError
 from engine.core.hashing import COMMITMENT, HEADER, canonical_json, sha
+from engine.core.merkle import EMPTY_TRACE_ROOT
 from engine.league.config import DEFAULT_BUDGET, MAX_BUDGET
 from engine.league.errors import SandboxError
 from engine.league.gate.instrument import CAUSE_OUT_OF_GAS, CAUSE_STACK
@@ -37,12 +38,13 @@ _INFRA_TRAPS: Final = {TrapCode.INTERRUPT.value: "WATCHDOG", TrapCode.STACK_OVER
 
 
 class Outcome(StrEnum):
-    """How a match ended; never folded into one another."""
+    """How a match ended; never folded into one another. BYE was not played: no opponent came."""
 
     FINISHED = "FINISHED"
     LOSS = "LOSS"
     VOID = "VOID"
     INFRA = "INFRA"
+    BYE = "BYE"
 
 
 class RootHasher(Protocol):
@@ -156,26 +158,49 @@ def match_header(
     request: MatchRequest, outcome: Outcome, cause: str | None, seat: int | None, scores: tuple[int, ...]
 ) -> bytes:
     """Return the canonical JSON that the commitment binds beside trace root and length."""
+    agents = [agent.sha256 for agent in request.agents]
+    return _header(request.system, request.params, request.budget, agents, request.seed, outcome, cause, seat, scores)
+
+
+def bye_header(system: SystemImage, params: Mapping[str, int], budget: int, agent: str) -> bytes:
+    """Return the header of a match that ``agent`` (its hash) won because nobody came: one agent and the full score.
+
+    Its commitment is over the empty trace, so whoever knows the round can compute it.
+    """
+    return _header(system, params, budget, [agent], 0, Outcome.BYE, None, None, (system.spec.score_max,))
+
+
+def match_commitment(header: bytes, root: bytes, steps: int) -> bytes:
+    """Return the commitment over a header, a trace root and the number of steps, 32 bytes."""
+    return sha(COMMITMENT, sha(HEADER, header), root, steps.to_bytes(8, "big"))
+
+
+def _header(
+    system: SystemImage,
+    params: Mapping[str, int],
+    budget: int,
+    agents: list[str],
+    seed: int,
+    outcome: Outcome,
+    cause: str | None,
+    seat: int | None,
+    scores: tuple[int, ...],
+) -> bytes:
     return canonical_json(
         {
             "abi": 1,
             "gate": GATE_VERSION,
-            "system": request.system.sha256,
-            "params": dict(request.params),
-            "seed": request.seed,
-            "budget": request.budget,
-            "agents": [agent.sha256 for agent in request.agents],
+            "system": system.sha256,
+            "params": dict(params),
+            "seed": seed,
+            "budget": budget,
+            "agents": agents,
             "outcome": outcome.value,
             "cause": cause,
             "seat": seat,
             "scores": list(scores),
         }
     )
-
-
-def match_commitment(header: bytes, root: bytes, steps: int) -> bytes:
-    """Return the commitment over a header, a trace root and the number of steps, 32 bytes."""
-    return sha(COMMITMENT, sha(HEADER, header), root, steps.to_bytes(8, "big"))
 
 
 def _ending(raw: RawRun, request: MatchRequest) -> _Ending:

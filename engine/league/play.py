@@ -7,12 +7,13 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
+from engine.core.merkle import EMPTY_TRACE_ROOT
 from engine.league.bundle import Bundle
 from engine.league.errors import LeagueError
 from engine.league.gate.verdict import AgentImage, SystemImage
 from engine.league.hasher import Hasher
 from engine.league.history import MatchRow
-from engine.league.match import MatchRequest, MatchResult, Outcome, run_match
+from engine.league.match import MatchRequest, MatchResult, Outcome, bye_header, match_commitment, run_match
 from engine.league.sandbox import Sandbox
 from engine.league.schedule import Fixture
 
@@ -36,6 +37,27 @@ class PlayBatch:
         seats = {seat for fixture in fixtures for seat in (fixture.a, fixture.b) if seat is not None}
         agents = {seat: self.agents[seat] for seat in sorted(seats)}
         return replace(self, agents=agents, fixtures=tuple(fixtures))
+
+    def bye(self, fixture: Fixture, seat: int) -> MatchRow:
+        """Return the row of a match that ``seat`` of the roster wins because nobody came."""
+        params, score = self.system.spec.resolve(self.params), self.system.spec.score_max
+        header = bye_header(self.system, params, self.budget, self.agents[seat].sha256)
+        return MatchRow(
+            fixture=fixture.index,
+            a=seat,
+            b=None,
+            seed=0,
+            outcome=Outcome.BYE.value,
+            cause=None,
+            seat=None,
+            score_a=score,
+            score_b=None,
+            steps=0,
+            gas=0,
+            trace_root=EMPTY_TRACE_ROOT,
+            commitment=match_commitment(header, EMPTY_TRACE_ROOT, 0),
+            stage=fixture.stage,
+        )
 
     def request(self, fixture: Fixture) -> MatchRequest:
         """Return the match that a fixture stands for."""
@@ -93,4 +115,5 @@ def _row(fixture: Fixture, result: MatchResult) -> MatchRow:
         gas=sum(result.gas),
         trace_root=result.trace_root,
         commitment=result.commitment,
+        stage=fixture.stage,
     )

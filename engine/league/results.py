@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from engine.core.hashing import canonical_json, sha
 from engine.league.history import Disqualification, EntryRow, MatchRow, RoundRow
-from engine.league.rewards import payouts, ranks
 from engine.league.standings import Played, RoundCommitment, commit_round
+from engine.league.table import Standing
 
 _RESULTS = b"\x07"
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An agent's line in the table. ``rank`` is None for the disqualified; ``reward_wei`` is what it earns.
-
-    In a solo round a finished match counts as won and a loss by fault as lost; ``points`` are the score.
-    """
-
-    seat: int
-    agent: str
-    sha256: str
-    owner: str
-    address: str
-    rank: int | None
-    played: int
-    won: int
-    drawn: int
-    lost: int
-    points: int
-    score: int
-    disqualified: bool
-    reward_wei: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +27,11 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class RoundResult:
-    """A round as the operator sees it. ``state``: playing, played, anchored or settled."""
+    """A round as the operator sees it. ``state``: playing, played, anchored, settled or rejected.
+
+    ``done`` counts matches and byes; ``total`` is what it will be while nobody is disqualified. ``ineligible`` says
+    who was kept out and why.
+    """
 
     round_id: str
     number: int
@@ -60,6 +40,9 @@ class RoundResult:
     book: str
     system: str
     tier: str
+    format: str
+    stages: int
+    params: dict[str, int]
     seed: int
     matches: int
     done: int
@@ -114,7 +97,8 @@ def results_hash(row: RoundRow, entries: Sequence[EntryRow], matches: Sequence[M
         [entries[m.a].sha256, "" if m.b is None else entries[m.b].sha256, m.seed, m.commitment.hex()] for m in matches
     )
     value = {
-        "format": 1,
+        "format": row.config["format"],
+        "params": row.config["params"],
         "system": row.system,
         "seed": row.config["seed"],
         "played": played,
@@ -126,42 +110,3 @@ def results_hash(row: RoundRow, entries: Sequence[EntryRow], matches: Sequence[M
 def commitment_of(roster_size: int, matches: Sequence[MatchRow]) -> RoundCommitment:
     """Return the leaves, tree and final scores of the stored matches."""
     return commit_round(roster_size, [Played(m.a, m.b, m.score_a, m.score_b, m.commitment) for m in matches])
-
-
-def standings(
-    entries: Sequence[EntryRow], matches: Sequence[MatchRow], disqualified: Sequence[Disqualification], pot: int
-) -> tuple[Standing, ...]:
-    """Return the table: by rank, the disqualified last, equal ranks by name."""
-    scores = commitment_of(len(entries), matches).scores
-    out = {item.seat for item in disqualified}
-    rewards = payouts(scores, out, pot).wei
-    places = ranks(scores, out)
-    outcomes: list[Counter[str]] = [Counter() for _ in entries]
-    for match in matches:
-        for seat in (match.a, match.b):
-            if seat is not None:
-                outcomes[seat][match.outcome] += 1
-    lines = []
-    for entry in entries:
-        own = outcomes[entry.seat]
-        played, won, lost = own.total(), own["FINISHED"], own["LOSS"]
-        score = scores[entry.seat]
-        lines.append(
-            Standing(
-                seat=entry.seat,
-                agent=entry.name,
-                sha256=entry.sha256,
-                owner=entry.owner,
-                address=entry.address,
-                rank=places[entry.seat],
-                played=played,
-                won=won,
-                drawn=played - won - lost,
-                lost=lost,
-                points=score,
-                score=score,
-                disqualified=entry.seat in out,
-                reward_wei=rewards[entry.seat],
-            )
-        )
-    return tuple(sorted(lines, key=lambda line: (line.rank is None, line.rank or 0, line.agent)))

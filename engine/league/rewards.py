@@ -32,12 +32,3 @@ def payouts(scores: Sequence[int], disqualified: Collection[int], pot: int) -> P
             wei[seat] = pot * weights // (len(tied) * total)
         position += len(tied)
     return Payouts(tuple(wei), pot - sum(wei))
-
-
-def ranks(scores: Sequence[int], disqualified: Collection[int]) -> tuple[int | None, ...]:
-    """Return the rank of each seat from 1, equal scores share the better one; None for the disqualified."""
-    active = [score for seat, score in enumerate(scores) if seat not in disqualified]
-    return tuple(
-        None if seat in disqualified else 1 + sum(other > score for other in active)
-        for seat, score in enumerate(scores)
-    )

@@ -1,4 +1,4 @@
-"""Playing a round: batches of matches in worker processes, stored in their order, resumed where they stopped."""
+"""Playing a round: stage by stage, in batches that a pool plays, stored in their order, resumed where they stopped."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Sequence
-from concurrent.futures import Executor
-from concurrent.futures.process import BrokenProcessPool
 
 from engine.core.bus import EventBus
 from engine.core.jobs import JobContext
 from engine.league.accounts import Accounts
-from engine.league.errors import LeagueError, RoundStoppedError
-from engine.league.events import AgentSlashed, MatchesPlayed, RoundStarted
-from engine.league.history import ClaimRow, Disqualification, EntryRow, History, MatchRow, RoundRow
-from engine.league.play import PlayBatch, play_batch
-from engine.league.schedule import Fixture
+from engine.league.errors import RoundStoppedError
+from engine.league.events import AgentSlashed
+from engine.league.history import Disqualification, EntryRow, History, MatchRow, RoundRow
+from engine.league.play import PlayBatch
+from engine.league.pools import MatchPool
+from engine.league.progress import Progress
+from engine.league.schedule import Fixture, Schedule
 from engine.store.database import Store
 
 BATCH = 32
@@ -45,7 +45,7 @@ class RoundControl:
         try:
             await asyncio.wait((result, stop), return_when=asyncio.FIRST_COMPLETED)
             if self._now.is_set():
-                raise RoundStoppedError("The round was stopped", "", "Resume it: no match is lost or played twice.")
+                raise _stopped()
             return result.result()
         finally:
             stop.cancel()
@@ -56,72 +56,77 @@ class RoundControl:
 class RoundPlayer:
     """Plays the matches of one round that are not in the store yet."""
 
-    def __init__(
-        self, store: Store, history: History, accounts: Accounts, bus: EventBus, pool: Executor, workers: int
-    ) -> None:
+    def __init__(self, store: Store, history: History, accounts: Accounts, bus: EventBus, pool: MatchPool) -> None:
         self._store = store
         self._history = history
         self._accounts = accounts
         self._bus = bus
         self._pool = pool
-        self._limit = IN_FLIGHT * workers
 
     async def play(
         self,
         row: RoundRow,
-        fixtures: Sequence[Fixture],
+        schedule: Schedule,
         template: PlayBatch,
         control: RoundControl,
         job: JobContext | None = None,
     ) -> None:
-        """Play and store what is left of ``fixtures``; ``template`` carries the modules and the budget.
+        """Play and store what is left of the schedule; ``template`` carries the modules and the budget.
 
         Raises RoundStoppedError when the operator stopped it, LeagueError when a match cannot be played here.
         """
-        progress = _Progress(self._history, row, self._history.entries(row.round_id), len(fixtures))
-        played = self._history.played_fixtures(row.round_id)
-        todo = [f for f in fixtures if f.index not in played and not progress.skips(f)]
+        progress = Progress(self._history, row, schedule)
         self._bus.publish(progress.started())
-        async with contextlib.aclosing(self._results(todo, template, control, progress)) as results:
-            async for rows in results:
-                self._bus.publish(self._keep(row, rows, progress))
-                if job is not None:
-                    job.progress(progress.done, progress.total, f"{progress.done} of {progress.total} matches")
-        if control.stop_requested and progress.left(fixtures):
-            raise RoundStoppedError("The round was stopped", "", "Resume it: no match is lost or played twice.")
+        for number in range(schedule.stages):
+            results, out = progress.before(number)
+            fixtures = await asyncio.to_thread(schedule.stage, number, results, out)
+            todo = [fixture for fixture in fixtures if progress.misses(fixture)]
+            async with contextlib.aclosing(self._batches(todo, template, control, progress)) as batches:
+                async for batch, played in batches:
+                    self._keep(row, batch, played, template, progress)
+                    if job is not None:
+                        job.progress(progress.done, progress.total, progress.note(number))
+            if control.stop_requested and (any(progress.misses(f) for f in todo) or number + 1 < schedule.stages):
+                raise _stopped()
 
-    async def _results(
-        self, todo: Sequence[Fixture], template: PlayBatch, control: RoundControl, progress: _Progress
-    ) -> AsyncGenerator[list[MatchRow], None]:
-        """Yield the results of the batches in order, a few of them in flight."""
-        loop = asyncio.get_running_loop()
-        waiting: deque[asyncio.Future[list[MatchRow]]] = deque()
-        position = 0
+    async def _batches(
+        self, todo: Sequence[Fixture], template: PlayBatch, control: RoundControl, progress: Progress
+    ) -> AsyncGenerator[tuple[list[Fixture], list[MatchRow]], None]:
+        """Yield the batches in order with what the pool played of them, a few in flight."""
+        waiting: deque[tuple[list[Fixture], asyncio.Future[list[MatchRow]]]] = deque()
+        position, limit = 0, IN_FLIGHT * self._pool.size
         try:
             while waiting or (position < len(todo) and not control.stop_requested):
-                while position < len(todo) and len(waiting) < self._limit and not control.stop_requested:
-                    batch = [f for f in todo[position : position + BATCH] if not progress.skips(f)]
+                while position < len(todo) and len(waiting) < limit and not control.stop_requested:
+                    batch = list(todo[position : position + BATCH])
                     position += BATCH
-                    if batch:
-                        request = template.of(batch)
-                        waiting.append(asyncio.ensure_future(loop.run_in_executor(self._pool, play_batch, request)))
+                    needed = [f for f in batch if not f.bye and not progress.skips(f)]
+                    waiting.append((batch, asyncio.ensure_future(self._play(template, needed))))
                 if waiting:
-                    yield await control.guard(waiting.popleft())
-        except BrokenProcessPool as error:
-            raise LeagueError(
-                "A worker process ended unexpectedly", str(error), "Resume the round: no match is lost."
-            ) from error
+                    batch, result = waiting[0]
+                    played = await control.guard(result)
+                    waiting.popleft()
+                    yield batch, played
         finally:
-            for future in waiting:
-                future.cancel()
+            for _, result in waiting:
+                result.cancel()
+            await asyncio.gather(*(result for _, result in waiting), return_exceptions=True)
 
-    def _keep(self, row: RoundRow, rows: list[MatchRow], progress: _Progress) -> MatchesPlayed:
+    async def _play(self, template: PlayBatch, fixtures: list[Fixture]) -> list[MatchRow]:
+        return await self._pool.play(template.of(fixtures)) if fixtures else []
+
+    def _keep(
+        self, row: RoundRow, batch: list[Fixture], played: list[MatchRow], template: PlayBatch, progress: Progress
+    ) -> None:
         """Store a batch, with the disqualifications that its results prove, in one transaction."""
         slashes: list[AgentSlashed] = []
+        found = {match.fixture: match for match in played}
+        kept: list[MatchRow] = []
         with self._store.transaction():
-            kept = []
-            for match in rows:
-                if progress.skips(match):
+            for fixture in batch:
+                winner = progress.default_winner(fixture)
+                match = template.bye(fixture, winner) if winner is not None else found.get(fixture.index)
+                if match is None or (winner is None and progress.skips(fixture)):
                     continue
                 kept.append(match)
                 progress.add(match)
@@ -129,9 +134,9 @@ class RoundPlayer:
             self._history.add_matches(row.round_id, kept)
         for slash in slashes:
             self._bus.publish(slash)
-        return progress.event()
+        self._bus.publish(progress.event())
 
-    def _judge(self, row: RoundRow, match: MatchRow, progress: _Progress) -> list[AgentSlashed]:
+    def _judge(self, row: RoundRow, match: MatchRow, progress: Progress) -> list[AgentSlashed]:
         """Slash and disqualify who claimed another score than the replay gives."""
         slashes = []
         for seat, score in ((match.a, match.score_a), (match.b, match.score_b)):
@@ -155,43 +160,5 @@ def slash(
     return AgentSlashed(round_id, entry.name, found.fixture, found.claimed, found.replayed, str(wei))
 
 
-class _Progress:
-    """Where a round stands while it is played."""
-
-    def __init__(self, history: History, row: RoundRow, entries: list[EntryRow], total: int) -> None:
-        self._row = row
-        self.entries = entries
-        self.total = total
-        self.done = 0
-        self.failures = 0
-        self.scores = [0] * len(entries)
-        self.out = {item.seat: item.fixture for item in history.disqualifications(row.round_id)}
-        self.claims: dict[tuple[int, int | None], ClaimRow] = {
-            (claim.fixture, claim.seat): claim for claim in history.claims(row.round_id)
-        }
-        for match in history.matches(row.round_id):
-            self.add(match)
-
-    def skips(self, item: Fixture | MatchRow) -> bool:
-        """Whether the match comes after the disqualification of one of its agents."""
-        index = item.index if isinstance(item, Fixture) else item.fixture
-        return any(seat in self.out and index > self.out[seat] for seat in (item.a, item.b) if seat is not None)
-
-    def add(self, match: MatchRow) -> None:
-        """Count a stored match."""
-        self.done += 1
-        self.failures += match.outcome == "LOSS"
-        self.scores[match.a] += match.score_a
-        if match.b is not None and match.score_b is not None:
-            self.scores[match.b] += match.score_b
-
-    def left(self, fixtures: Sequence[Fixture]) -> bool:
-        """Whether matches are left to play."""
-        return self.done < sum(not self.skips(fixture) for fixture in fixtures)
-
-    def started(self) -> RoundStarted:
-        names = tuple(entry.name for entry in self.entries)
-        return RoundStarted(self._row.round_id, self._row.name, names, self.done, self.total)
-
-    def event(self) -> MatchesPlayed:
-        return MatchesPlayed(self._row.round_id, self.done, self.total, tuple(self.scores), self.failures)
+def _stopped() -> RoundStoppedError:
+    return RoundStoppedError("The round was stopped", "", "Resume it: no match is lost or played twice.")

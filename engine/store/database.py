@@ -38,8 +38,10 @@ class Store:
             connection.row_factory = sqlite3.Row
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("PRAGMA foreign_keys = ON")
             _migrate(connection, path)
+            connection.execute(
+                "PRAGMA foreign_keys = ON"
+            )  # after the steps: one that builds a table anew drops the old
         except sqlite3.Error as error:
             raise _store_error(path, error) from error
         return cls(path, connection)

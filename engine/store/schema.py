@@ -117,4 +117,64 @@ CREATE TABLE deployments (
 ) STRICT;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST + OUTBOX_SCHEMA,)
+_FORMATS = """
+ALTER TABLE matches ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
+
+-- Glicko-2 over the rounds of a league: what each agent had after the round.
+CREATE TABLE ratings (
+    round_id TEXT NOT NULL REFERENCES rounds (round_id),
+    sha256 TEXT NOT NULL,
+    rating REAL NOT NULL,
+    deviation REAL NOT NULL,
+    volatility REAL NOT NULL,
+    PRIMARY KEY (round_id, sha256)
+) STRICT, WITHOUT ROWID;
+
+-- The highest tier that an agent's capital opens, before the round and after its settlement; '' is none.
+CREATE TABLE capital_tiers (
+    round_id TEXT NOT NULL REFERENCES rounds (round_id),
+    sha256 TEXT NOT NULL,
+    before TEXT NOT NULL,
+    after TEXT NOT NULL,
+    PRIMARY KEY (round_id, sha256)
+) STRICT, WITHOUT ROWID;
+"""
+
+# A round may be rejected. SQLite cannot change a CHECK, so the table is built anew.
+_DISPUTES = """
+CREATE TABLE rounds_anew (
+    round_id TEXT PRIMARY KEY,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    book TEXT NOT NULL,
+    config TEXT NOT NULL,
+    system TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('playing', 'played', 'anchored', 'settled', 'rejected')),
+    results_hash TEXT,
+    root TEXT,
+    created REAL NOT NULL,
+    UNIQUE (name, number)
+) STRICT;
+INSERT INTO rounds_anew SELECT * FROM rounds;
+DROP TABLE rounds;
+ALTER TABLE rounds_anew RENAME TO rounds;
+
+-- What a dishonest host anchored and published; of an honest one it follows from the matches.
+CREATE TABLE publications (
+    round_id TEXT PRIMARY KEY REFERENCES rounds (round_id),
+    dishonesty TEXT NOT NULL,
+    match INTEGER,
+    scores BLOB NOT NULL,
+    second BLOB
+) STRICT;
+
+CREATE TABLE published_leaves (
+    round_id TEXT NOT NULL REFERENCES publications (round_id),
+    idx INTEGER NOT NULL,
+    leaf BLOB NOT NULL,
+    withheld INTEGER NOT NULL,
+    PRIMARY KEY (round_id, idx)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST + OUTBOX_SCHEMA, _FORMATS, _DISPUTES)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from engine.core.errors import UsageError
 from engine.league.config import WEI, AgentEntry, RoundConfig, Tier, format_eth, parse_eth
-from engine.league.rewards import payouts, ranks
-from engine.league.schedule import match_seed, solo_schedule
+from engine.league.rewards import payouts
+from engine.league.schedule import Schedule, match_seed
 from engine.league.standings import NO_OPPONENT, Played, commit_round, standings_hash
 
 SCORES = st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=20)
@@ -32,7 +32,6 @@ def test_nothing_of_the_pot_is_lost_or_invented(scores, pot, data):
 
 def test_ties_share_and_the_disqualified_get_nothing():
     assert payouts([5, 9, 5, 99], {3}, 600) == payouts([5, 9, 5], set(), 600).__class__((150, 300, 150, 0), 0)
-    assert ranks([5, 9, 5, 99], {3}) == (2, 1, 2, None)
     assert payouts([1, 2], {0, 1}, 7).dust == 7
 
 
@@ -51,7 +50,7 @@ def test_leaves_chain_from_zero_to_the_final_scores(moves):
 
 
 def test_seeds_differ_by_match_and_are_shared_by_all():
-    fixtures = solo_schedule(3, 4, 7)
+    fixtures = Schedule.of({"format": "solo", "matches": 4, "seed": 7}, 3).known()
     assert [fixture.index for fixture in fixtures] == list(range(12))
     for repetition in range(4):
         assert {f.seed for f in fixtures[repetition * 3 : repetition * 3 + 3]} == {match_seed(7, repetition)}

@@ -113,8 +113,7 @@ async def test_a_killed_worker_is_told_and_the_round_resumes(tmp_path):
         def kill_worker(event):
             if not seen:
                 seen.append(event)
-                pool = runtime.league._workers.pool(1)
-                os.kill(next(iter(pool._processes)), signal.SIGKILL)
+                os.kill(next(iter(runtime.league._workers._pool._processes)), signal.SIGKILL)
 
         subscription = runtime.bus.subscribe(kill_worker, MatchesPlayed)
         with pytest.raises(LeagueError, match="worker process"):
@@ -132,7 +131,7 @@ async def test_capital_decides_who_may_enter(tmp_path):
         await runtime.league.settle(first.round_id)
         silver = await runtime.league.run_round(config("greedy", "cautious", "drunkard", tier=Tier.SILVER, stake_wei=0))
         assert {line.agent for line in silver.standings} == {"greedy", "cautious"}
-        assert silver.ineligible == ("drunkard",)
+        assert silver.ineligible == ("drunkard: its capital is below the silver league's minimum",)
         assert silver.pot_wei == WEI * 3 // 2
 
 

@@ -1,0 +1,56 @@
+"""Ratings by Glicko-2, game by game, with the ``elote`` library.
+
+Source: M. Glickman, "Example of the Glicko-2 system", 2013; every game is a rating period of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final, TypeVar
+
+if TYPE_CHECKING:
+    from elote import Glicko2Competitor
+
+Key = TypeVar("Key", int, str)
+# The library lets ratings blur with time; here only games count, so all happen at one instant.
+_INSTANT: Final = datetime(2000, 1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """A strength on the Glicko scale: 95% of the time the true one lies within two deviations."""
+
+    rating: float = 1500.0
+    deviation: float = 350.0
+    volatility: float = 0.06
+
+
+def rate(ratings: Mapping[Key, Rating], games: Iterable[tuple[Key, Key | None, int, int | None]]) -> dict[Key, Rating]:
+    """Return the ratings after ``games`` in their order: (first, second, score of the first, of the second).
+
+    Who has no rating yet begins with the default. A bye changes nothing.
+    """
+    competitor, players = _library(), {}
+    for key, own in ratings.items():
+        players[key] = competitor(own.rating, own.deviation, own.volatility)
+    for a, b, score_a, score_b in games:
+        if b is None or score_b is None:
+            continue
+        first, second = (players.setdefault(key, competitor()) for key in (a, b))
+        if score_a == score_b:
+            first.tied(second, _INSTANT)
+        else:
+            winner, loser = (first, second) if score_a > score_b else (second, first)
+            winner.beat(loser, _INSTANT)
+    return {key: Rating(p.rating, p.rd, p.volatility) for key, p in players.items()}
+
+
+@lru_cache(maxsize=1)
+def _library() -> type[Glicko2Competitor]:
+    """Import the library when the first rating is asked for: it brings scipy with it."""
+    from elote import Glicko2Competitor
+
+    return Glicko2Competitor
