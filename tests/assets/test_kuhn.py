@@ -238,7 +238,7 @@ def test_no_view_depends_on_a_card_that_was_not_shown(kuhn: Any, seat: int, own:
 
 
 def test_coin_and_cards_of_the_other_seat_are_independent_of_what_is_seen(draws: Any) -> None:
-    """Over many seeds: given the own card, the other one and the coins are even. Deterministic, so no luck is needed."""
+    """Over many seeds all deals are equally frequent, and the coins are even and unrelated."""
     seen: dict[tuple[int, int], int] = {}
     coins = []
     for seed in range(6000):
