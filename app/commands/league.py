@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.output import JsonOption, Output, table
+from app.commands.output import JsonOption, Output
+from app.commands.tables import show_crosstable, show_round, show_season
 
 if TYPE_CHECKING:
     from engine.league.claims import ClaimOutcome
     from engine.league.config import RoundConfig
     from engine.league.results import RoundResult
+    from engine.league.seasons import Season
     from engine.runtime import Runtime
 
 group = typer.Typer(help="League rounds: play, resume, look at, settle.", no_args_is_help=True)
 RoundArgument = Annotated[str | None, typer.Argument(metavar="[ROUND]", help="Its id or the beginning of it.")]
 Workers = Annotated[int | None, typer.Option(min=1, max=256, help="Processes that play. Default: one a processor.")]
+Cluster = Annotated[str, typer.Option(metavar="ADDRESS", help="A dask scheduler, such as tcp://10.0.0.1:8786.")]
 
 
 @group.command()
@@ -26,7 +29,13 @@ def run(
     files: Annotated[list[Path] | None, typer.Argument(metavar="[LEAGUE.toml]", help="A league file.")] = None,
     system: Annotated[str | None, typer.Option(metavar="ID", help="What is played.")] = None,
     agents: Annotated[list[Path] | None, typer.Option("--agents", metavar="FILES...", help="Who plays.")] = None,
-    matches: Annotated[int | None, typer.Option(min=1, help="Matches an agent.")] = None,
+    matches: Annotated[int | None, typer.Option(min=1, help="Matches an agent; games a pairing.")] = None,
+    form: Annotated[str | None, typer.Option("--format", help="solo, round_robin, swiss or ladder.")] = None,
+    stages: Annotated[int | None, typer.Option(min=0, help="Rounds of a Swiss, sweeps of a ladder.")] = None,
+    preset: Annotated[str | None, typer.Option(metavar="ID", help="The System's parameters by name.")] = None,
+    param: Annotated[list[str] | None, typer.Option(metavar="NAME=N", help="One parameter of the System.")] = None,
+    capacity: Annotated[int | None, typer.Option(min=0, help="How many may take part, the richest first.")] = None,
+    suspension: Annotated[int | None, typer.Option(min=0, help="Rounds to sit out when disqualified.")] = None,
     seed: Annotated[str | None, typer.Option(metavar="N", help="Seed of the round, 64 bits; 0x is understood.")] = None,
     budget: Annotated[int | None, typer.Option(metavar="GAS", help="Gas a decision.")] = None,
     tier: Annotated[str | None, typer.Option(help="bronze, silver or gold.")] = None,
@@ -34,6 +43,8 @@ def run(
     stake: Annotated[str | None, typer.Option(metavar="ETH", help="What a new agent stakes.")] = None,
     reward: Annotated[str | None, typer.Option(metavar="ETH", help="Base reward.")] = None,
     workers: Workers = None,
+    cluster: Cluster = "",
+    recheck: Annotated[int, typer.Option(min=0, max=100, metavar="PERCENT", help="Played again elsewhere.")] = 0,
     anchor: Annotated[bool, typer.Option("--anchor", help="Stake, post and slash on the running devnet.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -42,25 +53,31 @@ def run(
     All words after --agents that are no options are agents too. Options override what the file says.
     """
     given = {"system": system, "matches": matches, "budget": budget, "name": name, "tier": tier, "seed": seed}
-    config = _config(files or [], agents or [], {**given, "stake": stake, "reward": reward}, _count(workers))
+    given |= {"format": form, "stages": stages, "preset": preset, "capacity": capacity, "suspension": suspension}
+    given |= {"params": param, "stake": stake, "reward": reward, "cluster": cluster, "recheck_percent": recheck}
+    config = _config(files or [], agents or [], given, _count(workers))
     result = _play(context.obj, lambda runtime: runtime.league.run_round(config, anchor=anchor), _count(workers))
     for agent in result.ineligible:
         context.obj.note(f"kept out: {agent}")
-    _show(context.obj, result)
+    show_round(context.obj, result)
 
 
 @group.command()
 def resume(
-    context: typer.Context, round_id: RoundArgument = None, workers: Workers = None, json: JsonOption = False
+    context: typer.Context,
+    round_id: RoundArgument = None,
+    workers: Workers = None,
+    cluster: Cluster = "",
+    json: JsonOption = False,
 ) -> None:
     """Go on with an interrupted round: no match is lost, none is played twice. Default: the latest."""
     output: Output = context.obj
 
     async def work(runtime: Runtime) -> RoundResult:
         chosen = _choose(runtime, round_id, unfinished=True)
-        return await runtime.league.resume(chosen, workers=_count(workers))
+        return await runtime.league.resume(chosen, workers=_count(workers), cluster=cluster)
 
-    _show(output, _play(output, work, _count(workers)))
+    show_round(output, _play(output, work, _count(workers)))
 
 
 @group.command()
@@ -71,7 +88,34 @@ def standings(context: typer.Context, round_id: RoundArgument = None, json: Json
     async def work(runtime: Runtime) -> RoundResult:
         return runtime.league.round(_choose(runtime, round_id))
 
-    _show(context.obj, run_engine(context.obj, work))
+    show_round(context.obj, run_engine(context.obj, work))
+
+
+@group.command()
+def crosstable(context: typer.Context, round_id: RoundArgument = None, json: JsonOption = False) -> None:
+    """Show who did what against whom. Default: the latest round's."""
+    from app.commands.session import run_engine
+
+    async def work(runtime: Runtime) -> tuple[RoundResult, Any]:
+        chosen = _choose(runtime, round_id)
+        return runtime.league.round(chosen), runtime.league.crosstable(chosen)
+
+    show_crosstable(context.obj, *run_engine(context.obj, work))
+
+
+@group.command()
+def season(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The league's name.")],
+    json: JsonOption = False,
+) -> None:
+    """Show a league over all its rounds: winners, ranks, ratings, promotions and relegations."""
+    from app.commands.session import run_engine
+
+    async def work(runtime: Runtime) -> Season:
+        return runtime.league.season(name)
+
+    show_season(context.obj, run_engine(context.obj, work))
 
 
 @group.command()
@@ -82,7 +126,7 @@ def settle(context: typer.Context, round_id: RoundArgument = None, json: JsonOpt
     async def work(runtime: Runtime) -> RoundResult:
         return await runtime.league.settle(_choose(runtime, round_id))
 
-    _show(context.obj, run_engine(context.obj, work))
+    show_round(context.obj, run_engine(context.obj, work))
 
 
 @group.command()
@@ -145,7 +189,7 @@ def _config(files: list[Path], agents: list[Path], given: dict[str, Any], worker
     from dataclasses import replace
 
     from engine.core.errors import UsageError
-    from engine.league.config import AgentEntry, RoundConfig, Tier, parse_eth, parse_int
+    from engine.league.config import AgentEntry, RoundConfig, Tier, parse_eth, parse_int, parse_params
 
     leagues = [path for path in files if path.suffix.lower() == ".toml"]
     players = [*agents, *(path for path in files if path not in leagues)]
@@ -157,6 +201,8 @@ def _config(files: list[Path], agents: list[Path], given: dict[str, Any], worker
     changes = {key: value for key, value in given.items() if value is not None}
     if "seed" in changes:
         changes["seed"] = parse_int(changes["seed"], "seed")
+    if "params" in changes:
+        changes["params"] = {**config.params, **parse_params(changes["params"])}
     if "tier" in changes:
         changes["tier"] = Tier.of(changes["tier"])
     for key in ("stake", "reward"):
@@ -188,26 +234,3 @@ def _choose(runtime: Runtime, wanted: str | None, *, unfinished: bool = False) -
         why = "several rounds begin with it" if fit else "no round begins with it"
         raise UsageError(f"There is no round {wanted!r}", why, "See 'nashboard league standings' for the latest.")
     return fit[0]
-
-
-def _show(output: Output, result: RoundResult) -> None:
-    from engine.league.config import format_eth
-
-    rows = [
-        (
-            line.rank if line.rank is not None else "out",
-            line.agent,
-            line.played,
-            line.won,
-            line.lost,
-            line.score,
-            format_eth(line.reward_wei),
-        )
-        for line in result.standings
-    ]
-    head = f"{result.name} #{result.number} ({result.tier}, {result.state}): {result.done} of {result.total} matches"
-    tail = [f"round    {result.round_id}", f"results  {result.results_hash or 'not complete'}"]
-    if result.anchored is not None:
-        tail.append(f"anchored {result.anchored.root} in block {result.anchored.block}")
-    lines = [head, "", table(("rank", "agent", "played", "won", "lost", "score", "reward ETH"), rows), "", *tail]
-    output.result(result.to_json(), "\n".join(lines))

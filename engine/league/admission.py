@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,27 +12,30 @@ from engine.core.bus import EventBus
 from engine.core.errors import UsageError
 from engine.league.config import AgentEntry
 from engine.league.errors import RejectedModuleError
-from engine.league.events import AgentAdmitted
+from engine.league.events import AgentAdmitted, SystemAdded
 from engine.league.gate import Gate
 from engine.league.gate.limits import GATE_VERSION, MAX_FILE_BYTES
 from engine.league.gate.verdict import SYSTEM_LEGAL_ABI, AgentImage, SystemImage, Verdict
 from engine.league.roster import AgentRecord, Roster, StoredModule
-from engine.league.system import read_spec
+from engine.league.system import SECTION, ParamSpec, Preset, read_spec
+from engine.league.wasm.leb import MalformedModuleError
+from engine.league.wasm.reader import split_sections
 
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What became of one file: the gate's verdict, the agent if it is one now, and a note when it was known."""
+    """What became of one file: the gate's verdict, the agent or System that it is now, a note when it was known."""
 
     file: str
     verdict: Verdict
     agent: AgentRecord | None
     note: str = ""
+    system: SystemInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class SystemInfo:
-    """A System that can be played."""
+    """A System that can be played. ``shipped`` ones come with the program, ``path`` is empty for the operator's own."""
 
     id: str
     title: str
@@ -42,6 +45,9 @@ class SystemInfo:
     seats: int
     max_steps: int
     path: Path
+    params: tuple[ParamSpec, ...] = ()
+    presets: tuple[Preset, ...] = ()
+    shipped: bool = True
 
 
 class Admissions:
@@ -66,6 +72,28 @@ class Admissions:
             admissions.append(self._admit(entry, verdict, admissions))
         return admissions
 
+    async def admit_files(self, paths: Sequence[Path]) -> list[Admission]:
+        """Take in what was dropped: a module that describes a System as such, any other as an agent."""
+        admissions: list[Admission] = []
+        for path in paths:
+            if await asyncio.to_thread(describes_system, path):
+                admissions.append(await self.add_system(path))
+            else:
+                admissions += await self.admit([AgentEntry(path)])
+        return admissions
+
+    async def add_system(self, path: Path) -> Admission:
+        """Put a System, if the gate lets it in, beside the shipped ones."""
+        verdict = await self._gate.check_file(path, "system")
+        if not verdict.accepted:
+            return Admission(path.name, verdict, None)
+        info, _ = await self._load(path)
+        if any(known.sha256 == info.sha256 for known in await self.systems()):
+            return Admission(path.name, verdict, None, f"known already, as {info.title}", info)
+        self._roster.add_system(info.sha256)
+        self._bus.publish(SystemAdded(info.sha256, info.id, info.title))
+        return Admission(path.name, verdict, None, "", info)
+
     async def resolve(self, entries: Sequence[AgentEntry]) -> list[AgentRecord]:
         """Return the roster's agents for the entries of a round. Raises RejectedModuleError or UsageError."""
         if not entries:
@@ -84,16 +112,17 @@ class Admissions:
         return records
 
     async def systems(self) -> list[SystemInfo]:
-        """Return the shipped Systems, by id."""
-        for path in sorted(self._folder.glob("*.wasm")):
-            await self._load(path)
-        return sorted((info for info, _ in self._systems.values()), key=lambda info: info.id)
+        """Return the Systems that can be played, by id: the shipped ones, then the operator's own."""
+        shipped = [(await self._load(path))[0] for path in sorted(self._folder.glob("*.wasm"))]
+        known = {info.sha256 for info in shipped}
+        own = [await self._stored(sha256) for sha256 in self._roster.systems() if sha256 not in known]
+        return sorted(shipped + own, key=lambda info: (info.id, not info.shipped))
 
     async def system(self, name: str) -> SystemImage:
         """Return the System of that id, sha256 or path. Raises UsageError."""
-        known = await self.systems()
         if name.endswith(".wasm"):
             return (await self._load(Path(name)))[1]
+        known = await self.systems()
         for info in known:
             if name in (info.id, info.sha256):
                 return self._systems[info.sha256][1]
@@ -146,16 +175,24 @@ class Admissions:
         return record
 
     async def _load(self, path: Path) -> tuple[SystemInfo, SystemImage]:
-        known = next((item for item in self._systems.values() if item[0].path == path), None)
-        if known is not None:
+        digest = await asyncio.to_thread(file_digest, path)
+        known = self._systems.get(digest)
+        if known is not None and known[0].path == path:
             return known
         image = await self._system_image(path)
-        spec = image.spec
-        info = SystemInfo(
-            spec.id, spec.title, spec.summary, spec.version, image.sha256, spec.seats, spec.max_steps, path
-        )
+        info = _info(image, path)
         self._systems[image.sha256] = (info, image)
         return info, image
+
+    async def _stored(self, sha256: str) -> SystemInfo:
+        """Return a System that the operator brought, from the store."""
+        known = self._systems.get(sha256)
+        if known is None:
+            stored = self._roster.module(sha256)
+            assert stored is not None
+            image = (await self._gate.check(stored.original, "system", sha256)).system()
+            known = self._systems[sha256] = (_info(image, Path()), image)
+        return replace(known[0], path=Path(), shipped=False)
 
     async def _system_image(self, path: Path) -> SystemImage:
         digest = await asyncio.to_thread(file_digest, path)
@@ -169,6 +206,33 @@ class Admissions:
             StoredModule(image.sha256, "system", verdict.abi, verdict.gate_version, original, image.module)
         )
         return image
+
+
+def describes_system(path: Path) -> bool:
+    """Whether a file is a module with a System's description; whatever cannot be read is left to the gate."""
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+            return False
+        _, customs = split_sections(path.read_bytes())
+    except (OSError, MalformedModuleError):
+        return False
+    return any(title == SECTION for title, _, _ in customs)
+
+
+def _info(image: SystemImage, path: Path) -> SystemInfo:
+    spec = image.spec
+    return SystemInfo(
+        spec.id,
+        spec.title,
+        spec.summary,
+        spec.version,
+        image.sha256,
+        spec.seats,
+        spec.max_steps,
+        path,
+        tuple(spec.params),
+        tuple(spec.presets),
+    )
 
 
 def file_digest(path: Path) -> str:

@@ -28,6 +28,16 @@ class AgentRemoved(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class SystemAdded(Event):
+    """The operator brought a System."""
+
+    kind: ClassVar[str] = "league.system_added"
+    sha256: str
+    system: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
 class RoundStarted(Event):
     """A round began or goes on: ``done`` of ``total`` matches are played."""
 

@@ -17,7 +17,7 @@ from engine.league.admission import Admission, Admissions, SystemInfo
 from engine.league.bundle import SUFFIX, write_bundle
 from engine.league.chainside import ChainSide
 from engine.league.claims import ClaimOutcome, Claims
-from engine.league.config import AgentEntry, RoundConfig, Tier
+from engine.league.config import RoundConfig, Tier
 from engine.league.errors import LeagueError
 from engine.league.events import AgentRemoved, RoundChanged
 from engine.league.gate.verdict import AgentImage, SystemImage, Verdict
@@ -57,6 +57,7 @@ class League:
         self._bus = bus
         self._roster = roster
         self._workers = LocalPool()
+        self._cluster: MatchPool | None = None
         self.admissions = admissions
         self.history = History(store)
         self._onchain = ChainSide(store, self.history, connect)
@@ -64,8 +65,9 @@ class League:
         self._seasons = Seasons(self.history)
 
     async def close(self) -> None:
-        """End the worker processes."""
+        """End the worker processes and leave the cluster."""
         await self._workers.close()
+        await self._leave_cluster()
 
     # Agents and Systems
 
@@ -78,8 +80,8 @@ class League:
         return await self.admissions.check(paths, kind)
 
     async def admit(self, paths: Sequence[Path]) -> list[Admission]:
-        """Put the files' agents into the roster, as far as the gate lets them in."""
-        return await self.admissions.admit([AgentEntry(path) for path in paths])
+        """Put the files' agents into the roster, and Systems beside the shipped ones, as far as the gate lets them."""
+        return await self.admissions.admit_files(paths)
 
     def agents(self, *, removed: bool = False) -> list[AgentRecord]:
         """Return the roster."""
@@ -115,9 +117,9 @@ class League:
             system = await self.admissions.system(config.system)
             format_for(config.format, system.spec.seats)
             records = await self._entrants(config, entrants)
+            pool = await self._pool(config.workers, config.cluster, config.recheck_percent)
             settlement = self._settlement(chain, Book())
             opened = Opening(self.history, self._seasons, self.claims, settlement).open(config, system, records)
-            pool = self._pool(config.workers, config.cluster, config.recheck_percent)
             return await self._play(opened.row, pool, chain, job, control, opened.ineligible)
 
     async def resume(
@@ -134,7 +136,7 @@ class League:
             row = self.history.round(round_id)
             chain = await self._onchain.of(row)
             if row.state == "playing":
-                return await self._play(row, self._pool(workers, cluster), chain, job, control, ())
+                return await self._play(row, await self._pool(workers, cluster), chain, job, control, ())
             if chain is not None:
                 await self._onchain.drain(chain, row)
             return self._moved(row.round_id)
@@ -325,11 +327,23 @@ class League:
         self._bus.publish(self._changed(row.round_id))
         return self.round(row.round_id, ineligible)
 
+    async def _leave_cluster(self) -> None:
+        cluster, self._cluster = self._cluster, None
+        if cluster is not None:
+            await cluster.close()
+
     def _template(self, row: RoundRow, system: SystemImage, agents: Mapping[int, AgentImage]) -> PlayBatch:
         return PlayBatch(system, agents, row.config["budget"], self._data.cache, row.config["params"])
 
-    def _pool(self, workers: int, cluster: str = "", recheck: int = 0) -> MatchPool:
+    async def _pool(self, workers: int, cluster: str = "", recheck: int = 0) -> MatchPool:
         """Return where matches are computed: local processes, or the cluster at an address."""
+        if cluster:
+            from engine.league.cluster import ClusterPool
+
+            await self._leave_cluster()
+            pool = self._cluster = ClusterPool(cluster, recheck_percent=recheck)
+            await pool.connect()
+            return pool
         self._workers.resize(workers)
         return self._workers
 

@@ -12,7 +12,6 @@ from wasmtime import TrapCode
 
 from engine.core.errors import UsageError
 from engine.core.hashing import COMMITMENT, HEADER, canonical_json, sha
-from engine.core.merkle import EMPTY_TRACE_ROOT
 from engine.league.config import DEFAULT_BUDGET, MAX_BUDGET
 from engine.league.errors import SandboxError
 from engine.league.gate.instrument import CAUSE_OUT_OF_GAS, CAUSE_STACK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -57,6 +58,16 @@ class Roster:
         """Return the module of that hash."""
         row = self._store.db.execute("SELECT * FROM modules WHERE sha256 = ?", (sha256,)).fetchone()
         return StoredModule(**dict(row)) if row else None
+
+    def add_system(self, sha256: str) -> bool:
+        """List a kept System among those that can be played. Returns False when it is there already."""
+        with self._store.transaction() as db:
+            cursor = db.execute("INSERT INTO systems VALUES (?,?) ON CONFLICT DO NOTHING", (sha256, time.time()))
+            return cursor.rowcount > 0
+
+    def systems(self) -> list[str]:
+        """Return the hashes of the Systems that the operator brought, oldest first."""
+        return [row[0] for row in self._store.db.execute("SELECT sha256 FROM systems ORDER BY added, sha256")]
 
     def original(self, sha256: str) -> bytes:
         """Return the file of that hash as it was handed in. Raises UsageError."""

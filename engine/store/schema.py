@@ -120,6 +120,12 @@ CREATE TABLE deployments (
 _FORMATS = """
 ALTER TABLE matches ADD COLUMN stage INTEGER NOT NULL DEFAULT 0;
 
+-- Systems that the operator brought; the shipped ones are in modules alone.
+CREATE TABLE systems (
+    sha256 TEXT PRIMARY KEY REFERENCES modules (sha256),
+    added REAL NOT NULL
+) STRICT;
+
 -- Glicko-2 over the rounds of a league: what each agent had after the round.
 CREATE TABLE ratings (
     round_id TEXT NOT NULL REFERENCES rounds (round_id),
@@ -174,6 +180,35 @@ CREATE TABLE published_leaves (
     leaf BLOB NOT NULL,
     withheld INTEGER NOT NULL,
     PRIMARY KEY (round_id, idx)
+) STRICT, WITHOUT ROWID;
+
+-- One row a dispute or proof of fraud. ``idx`` is the leaf that it is about, ``posted`` and ``replayed`` leaf hashes;
+-- ``number`` is the court's, once it has one.
+CREATE TABLE disputes (
+    dispute_id TEXT PRIMARY KEY,
+    round_id TEXT NOT NULL REFERENCES rounds (round_id),
+    kind TEXT NOT NULL,
+    idx INTEGER,
+    challenger TEXT NOT NULL,
+    bond TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'upheld', 'dismissed', 'refunded', 'refused')),
+    detail TEXT NOT NULL,
+    posted BLOB,
+    replayed BLOB,
+    number INTEGER,
+    deadline INTEGER,
+    extended INTEGER NOT NULL DEFAULT 0,
+    slashed TEXT NOT NULL DEFAULT '0',
+    created REAL NOT NULL
+) STRICT;
+CREATE INDEX disputes_by_round ON disputes (round_id);
+
+CREATE TABLE attestations (
+    dispute_id TEXT NOT NULL REFERENCES disputes (dispute_id),
+    verifier TEXT NOT NULL,
+    leaf BLOB NOT NULL,
+    signature BLOB NOT NULL,
+    PRIMARY KEY (dispute_id, verifier, leaf)
 ) STRICT, WITHOUT ROWID;
 """
 
