@@ -1,5 +1,5 @@
 /* Colonel Blotto: a hundred soldiers, six fields, fifty rounds. Two seats. ABI v1; see nets.h and blotto.h. The game
- * is from E. Borel, "La theorie du jeu et les equations integrales a noyau symetrique", 1921.
+ * is from E. Borel, "La théorie du jeu et les équations intégrales à noyau symétrique", 1921.
  *
  * Rules. Each field is worth 2, 4, 6 or 8 points, drawn once a match. Every round both players spread all their
  * soldiers; who has more on a field takes its points, equal numbers share them. The score is the points of all rounds.
