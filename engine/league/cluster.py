@@ -106,20 +106,27 @@ class ClusterPool:
     async def _connect(self) -> Any:
         async with self._connecting:
             if self._client is None:
-                try:
-                    import distributed
-                except ImportError as error:
-                    what = "A cluster needs the package distributed"
-                    raise DependencyError(what, str(error), "Install nashboard[cluster].") from error
-                try:
-                    client_of: Any = distributed.Client
-                    self._client = await client_of(self._address, asynchronous=True, timeout=CONNECT_SECONDS)
-                    threads = await self._client.nthreads()
-                except (OSError, TimeoutError, ValueError) as error:
-                    await self.close()
-                    raise self._lost(error) from error
-                self._workers = max(1, sum(threads.values()))
+                self._client = await self._reached()
             return self._client
+
+    async def _reached(self) -> Any:
+        """Return a client of the scheduler; one that does not reach it is closed again."""
+        try:
+            import distributed
+        except ImportError as error:
+            what = "A cluster needs the package distributed"
+            raise DependencyError(what, str(error), "Install nashboard[cluster].") from error
+        client_of: Any = distributed.Client
+        client = None
+        try:
+            client = client_of(self._address, asynchronous=True, timeout=CONNECT_SECONDS)
+            await client
+            self._workers = max(1, sum((await client.nthreads()).values()))
+        except (OSError, TimeoutError, ValueError) as error:
+            if client is not None:
+                await client.close()
+            raise self._lost(error) from error
+        return client
 
     async def _insist(self, client: Any, batch: PlayBatch) -> Played:
         """Play a batch; when the workers that held a module are gone, send it to those that are left."""
@@ -139,7 +146,7 @@ class ClusterPool:
             agents={seat: replace(image, module=b"") for seat, image in batch.agents.items()},
             cache=Path(),
         )
-        others = [worker for worker in client.scheduler_info()["workers"] if worker != avoid] if avoid else None
+        others = [worker for worker in await client.nthreads() if worker != avoid] if avoid else None
         future = client.submit(
             play_on_node,
             light,
@@ -170,7 +177,7 @@ class ClusterPool:
 
     async def _compare(self, client: Any, batch: PlayBatch, first: Played) -> None:
         """Play some matches again elsewhere. Raises LeagueError when another machine gets something else."""
-        if len(client.scheduler_info()["workers"]) < 2:
+        if len(await client.nthreads()) < 2:
             return
         again = await self._submit(client, batch, avoid=first.worker)
         expected = {row.fixture: row for row in first.rows}

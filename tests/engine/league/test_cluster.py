@@ -93,7 +93,7 @@ def config(address: str = "", **changes: object) -> RoundConfig:
 
 
 async def opened(folder: Path, name: str) -> Runtime:
-    return await Runtime.open(DataDir(folder / name), workers=1)
+    return await Runtime.open(DataDir.open(folder / name), workers=1)
 
 
 async def test_the_cluster_gives_the_results_of_one_and_of_eight_workers(tmp_path: Path) -> None:
