@@ -125,7 +125,7 @@ static inline u64 chess_pawn_attacks(u64 squares, i32 forward) {
 
 /* Whether the side that is not to move attacks SQUARE when TAKEN is taken; its pieces outside TAKEN are gone, and so is
  * the one on SQUARE. */
-static __attribute__((noinline)) i32 chess_attacked(const ChessPosition *at, i32 square, u64 taken) {
+static inline __attribute__((noinline)) i32 chess_attacked(const ChessPosition *at, i32 square, u64 taken) {
     u64 them = (at->side ? ~at->black : at->black) & taken & ~chess_bit(square);
     u64 near = chess_pawn_attacks(chess_bit(square), chess_forward(at)) & chess_pawns(at);
     near |= chess_knight_from[square] & chess_knights(at);
@@ -163,7 +163,7 @@ static inline u16 *chess_emit_pawns(u16 *out, u64 targets, i32 by) {
     return out;
 }
 
-static __attribute__((noinline)) u16 *chess_emit_promotions(u16 *out, u64 targets, i32 by) {
+static inline __attribute__((noinline)) u16 *chess_emit_promotions(u16 *out, u64 targets, i32 by) {
     for (; targets; targets &= targets - 1) {
         i32 to = chess_first(targets), move = ((to - by) & 63) | to << 6;
         for (i32 promotion = 4; promotion; promotion--) *out++ = (u16)(move | promotion << 12);
@@ -172,7 +172,7 @@ static __attribute__((noinline)) u16 *chess_emit_promotions(u16 *out, u64 target
 }
 
 /* All moves of PAWNS to ALLOWED squares, en passant apart. */
-static __attribute__((noinline)) u16 *chess_pawn_moves(const ChessPosition *at, u16 *out, u64 pawns, u64 allowed) {
+static inline __attribute__((noinline)) u16 *chess_pawn_moves(const ChessPosition *at, u16 *out, u64 pawns, u64 allowed) {
     i32 forward = chess_forward(at);
     u64 taken = chess_taken(at), them = at->side ? taken & ~at->black : at->black;
     u64 once = chess_turned(pawns, forward) & ~taken;
@@ -192,7 +192,7 @@ static __attribute__((noinline)) u16 *chess_pawn_moves(const ChessPosition *at, 
 }
 
 /* The moves of a piece that may only go to ALLOWED squares, all on its line with the king. */
-static __attribute__((noinline)) u16 *chess_pinned_moves(const ChessPosition *at, u16 *out, i32 from, u64 allowed) {
+static inline __attribute__((noinline)) u16 *chess_pinned_moves(const ChessPosition *at, u16 *out, i32 from, u64 allowed) {
     u64 bit = chess_bit(from), taken = chess_taken(at), targets = 0;
     if (chess_pawns(at) & bit) return chess_pawn_moves(at, out, bit, allowed);
     if (at->high & at->low & bit) targets |= chess_diagonals(from, taken);
@@ -201,7 +201,7 @@ static __attribute__((noinline)) u16 *chess_pinned_moves(const ChessPosition *at
 }
 
 /* En passant captures, tried out; without a legal one the square is no longer en passant's. */
-static __attribute__((noinline)) u16 *chess_en_passant_moves(ChessPosition *at, u16 *out, i32 king) {
+static inline __attribute__((noinline)) u16 *chess_en_passant_moves(ChessPosition *at, u16 *out, i32 king) {
     i32 to = at->en_passant, forward = chess_forward(at);
     u64 pawns = chess_pawns(at) & chess_own(at), taken = chess_taken(at);
     u64 after = (taken ^ chess_bit(to ^ 8)) | chess_bit(to);
@@ -213,7 +213,7 @@ static __attribute__((noinline)) u16 *chess_en_passant_moves(ChessPosition *at, 
 }
 
 /* Castling of a side that has the right to and is not in check. */
-static __attribute__((noinline)) u16 *chess_castling_moves(const ChessPosition *at, u16 *out, i32 king) {
+static inline __attribute__((noinline)) u16 *chess_castling_moves(const ChessPosition *at, u16 *out, i32 king) {
     i32 rights = at->side ? at->castling >> 2 : at->castling;
     u64 taken = chess_taken(at), row = taken >> (king & 56);
     if ((rights & 1) && !(row & 0x60) && !chess_attacked(at, king + 1, taken) && !chess_attacked(at, king + 2, taken))
@@ -294,7 +294,7 @@ static inline i32 chess_generate_to(ChessPosition *at, u16 *list, u64 wanted) {
     return (i32)(out - list);
 }
 
-static __attribute__((noinline)) i32 chess_generate(ChessPosition *at, u16 *list) {
+static inline __attribute__((noinline)) i32 chess_generate(ChessPosition *at, u16 *list) {
     return chess_generate_to(at, list, CHESS_EVERYWHERE);
 }
 
@@ -334,14 +334,14 @@ static inline void chess_pawn_played(ChessPosition *at, i32 from, i32 to, i32 pr
     }
 }
 
-static __attribute__((noinline)) void chess_castled(ChessPosition *at, i32 from, i32 to) {
+static inline __attribute__((noinline)) void chess_castled(ChessPosition *at, i32 from, i32 to) {
     if (to - from == 2) chess_carry(at, to + 1, to - 1);
     if (from - to == 2) chess_carry(at, to - 2, to + 1);
 }
 
 /* Plays a legal move. `check` and `en_passant` are settled by the generation that follows: until then `en_passant` is
  * set after every pawn's move over two squares. */
-static __attribute__((noinline)) void chess_play(ChessPosition *at, u32 move) {
+static inline __attribute__((noinline)) void chess_play(ChessPosition *at, u32 move) {
     i32 from = chess_from(move), to = chess_to(move), piece = chess_piece(at, from), en_passant = at->en_passant;
     i32 quiet = piece != CHESS_PAWN && !(chess_taken(at) >> to & 1);
     at->en_passant = CHESS_NONE;
