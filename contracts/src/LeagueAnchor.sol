@@ -13,40 +13,48 @@ import {BitMaps} from "@openzeppelin/contracts/utils/structs/BitMaps.sol";
 
 import {ILeagueAnchor} from "./interfaces/ILeagueAnchor.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {Code} from "./libraries/Code.sol";
 import {Rewards} from "./libraries/Rewards.sol";
 import {Roster} from "./libraries/Roster.sol";
 import {RoundLeaf, RoundTree} from "./libraries/RoundTree.sol";
 import {TraceTree} from "./libraries/TraceTree.sol";
 
 /// @title LeagueAnchor
-/// @notice Anchors league rounds as one root each, proves single matches and single steps against it, slashes agents
-///         whose signed claim contradicts it, and settles the pot by rank. It never runs a match.
+/// @notice Anchors league rounds as one root each, proves single matches and single steps against it, punishes agents
+///         whose signed claim contradicts it, and settles the pot by rank. It never runs a match. Whether a posted round
+///         is true at all, a court decides (see ILeagueCourt): it can hold up a commitment, and end it as a fraud.
 /// @dev A roster (agents ascending by address, scores beside them) is kept as a hash; callers bring it along.
-///      Holds SLASHER_ROLE in the vault. Balance = the pots of open commitments + what settled ones still owe.
+///      Holds SLASHER_ROLE in the vault. Balance = the pots of undecided commitments + what settled ones still owe.
 contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable, ReentrancyGuardTransient, EIP712 {
     using BitMaps for BitMaps.BitMap;
     using SafeCast for uint256;
 
     bytes32 public constant PAUSER_ROLE = keccak256("PAUSER_ROLE");
+    bytes32 public constant COURT_ROLE = keccak256("COURT_ROLE");
     bytes32 public constant SCORE_CLAIM_TYPEHASH =
         keccak256("ScoreClaim(bytes32 leagueId,uint32 index,address agent,int64 score,bytes32 evidence)");
     /// @notice Unbonding must outlast this many challenge windows, so that nobody leaves before the proof.
     uint256 public constant UNBONDING_WINDOWS = 7;
+    /// @notice By how many windows disputes may put off a settlement, beside the time that they take themselves.
+    uint256 public constant EXTENSION_WINDOWS = 2;
     uint256 public constant MAX_REPORTER_BPS = 5000;
     bytes32 private constant REASON = "score mismatch";
 
+    /// @inheritdoc ILeagueAnchor
     IStakeVault public immutable vault;
-    /// @notice Seconds between posting and the earliest settlement.
+    /// @inheritdoc ILeagueAnchor
     uint256 public immutable window;
     /// @notice Stake of the poster, in wei, reserved for each open commitment.
     uint256 public immutable exposure;
     /// @notice Wei taken from an agent whose claim is proven wrong.
     uint256 public immutable claimPenalty;
+    /// @inheritdoc ILeagueAnchor
     uint256 public immutable reporterBps;
 
     mapping(bytes32 id => Commitment) private _commitments;
     mapping(bytes32 id => BitMaps.BitMap) private _disqualified;
     mapping(bytes32 id => BitMaps.BitMap) private _claimed;
+    mapping(bytes32 id => mapping(address agent => address)) private _reporters;
 
     constructor(
         address admin,
@@ -93,8 +101,8 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         );
     }
 
-    /// @notice Slashes and disqualifies an agent who signed another score than the posted leaf gives it.
-    ///         Open to anyone until the settlement; the sender earns the reporter's share.
+    /// @notice Disqualifies an agent who signed another score than the posted leaf gives it. Open to anyone until the
+    ///         settlement. No money moves yet, for the posted leaf may be the lie: see `collectPenalty`.
     function proveScoreMismatch(
         bytes32 id,
         address[] calldata agents,
@@ -105,7 +113,7 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         bytes calldata signature
     ) external nonReentrant {
         Commitment storage c = _commitments[id];
-        _requireOpen(id, c);
+        _requireUndecided(id, c);
         _requireRoster(c, agents, scores);
         if (!_includes(c, leaf, proof)) revert NotIncluded(leaf.index);
         if (claim.index != leaf.index || idOf(c.poster, claim.leagueId) != id) revert ClaimElsewhere();
@@ -116,14 +124,25 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         _disqualify(id, seat, posted, claim);
     }
 
-    /// @notice Fixes the payouts after the challenge window. Anyone may call.
+    /// @notice Slashes an agent that was disqualified, once its round stands: the reporter's share goes to whoever proved
+    ///         it, whoever calls. A rejected round never gets here, and its agents keep their stake.
+    function collectPenalty(bytes32 id, address agent) external nonReentrant returns (uint256 slashed) {
+        if (_commitments[id].status != Status.Settled) revert NotSettled(id);
+        address reporter = _reporters[id][agent];
+        if (reporter == address(0)) revert NoPenalty(agent);
+        delete _reporters[id][agent];
+        slashed = vault.slash(agent, claimPenalty, reporter, reporterBps, REASON);
+        emit PenaltyCollected(id, agent, reporter, slashed);
+    }
+
+    /// @notice Fixes the payouts after the challenge window, unless a dispute is open. Anyone may call.
     /// @param order all seats of the roster, by descending score; seats of equal score in any order
     function settle(bytes32 id, address[] calldata agents, int64[] calldata scores, uint16[] calldata order)
         external
         nonReentrant
     {
         Commitment storage c = _commitments[id];
-        _requireOpen(id, c);
+        if (c.status != Status.Open) revert NotOpen(id);
         if (block.timestamp < c.settleableAt) revert WindowOpen(c.settleableAt);
         _requireRoster(c, agents, scores);
         uint256 payouts = _sumPayouts(id, c, scores, order);
@@ -149,6 +168,42 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         _claimed[id].set(index);
         vault.depositCredit{value: amount}(agent);
         emit PayoutClaimed(id, agent, amount);
+    }
+
+    /// @inheritdoc ILeagueAnchor
+    function openDispute(bytes32 id) external onlyRole(COURT_ROLE) {
+        Commitment storage c = _commitments[id];
+        _requireUndecided(id, c);
+        if (block.timestamp >= c.settleableAt) revert WindowClosed(c.settleableAt);
+        c.status = Status.Disputed;
+        emit DisputesChanged(id, ++c.openDisputes, c.settleableAt);
+    }
+
+    /// @inheritdoc ILeagueAnchor
+    function closeDispute(bytes32 id, uint256 until) external onlyRole(COURT_ROLE) {
+        Commitment storage c = _commitments[id];
+        uint256 open = --c.openDisputes;
+        if (open == 0 && c.status == Status.Disputed) c.status = Status.Open;
+        uint256 due = c.settleableAt;
+        uint256 last = due - c.extended + EXTENSION_WINDOWS * window;
+        if (until > last) until = last;
+        if (until > due) {
+            c.extended += uint48(until - due);
+            c.settleableAt = uint48(until);
+        }
+        emit DisputesChanged(id, open, c.settleableAt);
+    }
+
+    /// @inheritdoc ILeagueAnchor
+    function reject(bytes32 id, address reporter, bytes32 reason) external onlyRole(COURT_ROLE) {
+        Commitment storage c = _commitments[id];
+        _requireUndecided(id, c);
+        c.status = Status.Rejected;
+        (address poster, uint256 pot) = (c.poster, c.pot);
+        vault.removeExposure(poster, exposure);
+        uint256 slashed = vault.slash(poster, exposure, reporter, reporterBps, reason);
+        if (pot != 0) vault.depositCredit{value: pot}(poster);
+        emit FraudProven(id, reporter, reason, slashed);
     }
 
     /// @notice Stops new commitments; nothing else.
@@ -183,7 +238,7 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         return _includes(_commitments[id], leaf, leafProof);
     }
 
-    /// @notice The commitment; all zero when there is none.
+    /// @inheritdoc ILeagueAnchor
     function commitmentOf(bytes32 id) external view returns (Commitment memory) {
         return _commitments[id];
     }
@@ -194,6 +249,11 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
 
     function isClaimed(bytes32 id, uint256 index) external view returns (bool) {
         return _claimed[id].get(index);
+    }
+
+    /// @notice Who proved the agent's false claim, as long as its penalty waits; zero when none does.
+    function reporterOf(bytes32 id, address agent) external view returns (address) {
+        return _reporters[id][agent];
     }
 
     /// @notice What the agent in seat `index` earns: final once settled, before that as things stand.
@@ -219,7 +279,7 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         return Rewards.share(c.pot, scores.length - c.nDisqualified, ahead, ties);
     }
 
-    /// @notice The id of a poster's commitment to a round, known before it is mined.
+    /// @inheritdoc ILeagueAnchor
     function idOf(address poster, bytes32 leagueId) public pure returns (bytes32) {
         return keccak256(abi.encode(poster, leagueId));
     }
@@ -263,9 +323,7 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         view
         returns (bool)
     {
-        // The depth too is bound: a dishonest tree could otherwise hold two leaves of one index at two depths.
-        if (leaf.index >= c.nSteps || proof.length != c.depth) return false;
-        return RoundTree.rootOf(RoundTree.hash(leaf), leaf.index, proof) == c.root;
+        return RoundTree.includes(c.root, c.nSteps, c.depth, leaf, proof);
     }
 
     /// @dev Seat of the claim's agent and what the leaf gives it. Someone on both seats is wrong only if both differ.
@@ -286,8 +344,8 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         if (_disqualified[id].get(seat)) revert AlreadyDisqualified(agent);
         _disqualified[id].set(seat);
         ++_commitments[id].nDisqualified;
-        uint256 slashed = vault.slash(agent, claimPenalty, msg.sender, reporterBps, REASON);
-        emit ScoreMismatchProven(id, agent, msg.sender, claim.index, posted, claim.score, slashed);
+        _reporters[id][agent] = msg.sender;
+        emit ScoreMismatchProven(id, agent, msg.sender, claim.index, posted, claim.score);
         emit AgentDisqualified(id, agent);
     }
 
@@ -326,11 +384,17 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         seen[seat >> 8] |= bit;
     }
 
-    function _requireOpen(bytes32 id, Commitment storage c) private view {
-        if (c.status != Status.Open) revert NotOpen(id);
+    function _requireUndecided(bytes32 id, Commitment storage c) private view {
+        Status status = c.status;
+        if (status != Status.Open && status != Status.Disputed) revert NotOpen(id);
     }
 
     function _requireRoster(Commitment storage c, address[] calldata agents, int64[] calldata scores) private view {
         if (Roster.hash(agents, scores) != c.rosterHash) revert Roster.BadRoster();
+    }
+
+    function _grantRole(bytes32 role, address account) internal override returns (bool) {
+        if (role == COURT_ROLE && !Code.isContract(account)) revert CourtNotContract(account);
+        return super._grantRole(role, account);
     }
 }

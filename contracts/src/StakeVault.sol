@@ -9,6 +9,7 @@ import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/Reentrancy
 import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
+import {Code} from "./libraries/Code.sol";
 
 /// @title StakeVault
 /// @notice Holds the agents' stakes and everybody's credit; contracts with SLASHER_ROLE reserve and slash.
@@ -44,7 +45,7 @@ contract StakeVault is IStakeVault, AccessControlDefaultAdminRules, Pausable, Re
 
     /// @inheritdoc IStakeVault
     uint256 public immutable unbondingPeriod;
-    /// @notice Whose credit receives what reporters do not.
+    /// @inheritdoc IStakeVault
     address public immutable treasury;
 
     mapping(address => Account) private _accounts;
@@ -208,11 +209,8 @@ contract StakeVault is IStakeVault, AccessControlDefaultAdminRules, Pausable, Re
         if (!paid) revert TransferFailed(to, amount);
     }
 
-    /// @dev An account whose code starts with 0xef is a key that delegates (EIP-7702), not a contract.
     function _grantRole(bytes32 role, address account) internal override returns (bool) {
-        if (role == SLASHER_ROLE && (account.code.length == 0 || account.code[0] == 0xef)) {
-            revert SlasherNotContract(account);
-        }
+        if (role == SLASHER_ROLE && !Code.isContract(account)) revert SlasherNotContract(account);
         return super._grantRole(role, account);
     }
 }

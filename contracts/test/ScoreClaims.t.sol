@@ -36,24 +36,39 @@ contract ScoreClaimsTest is LeagueFixture, Test {
         }
     }
 
-    function testAWrongClaimIsSlashedOnce() public {
+    /// @dev The proof disqualifies at once; the money waits until the round stands.
+    function testAWrongClaimIsProvenOnceAndPaidForOnce() public {
         Round memory round = _round();
         bytes32 id = postAs(poster, round, 1 ether);
         address agent = agents[1];
         vm.expectEmit(address(anchor));
-        emit ILeagueAnchor.ScoreMismatchProven(id, agent, reporter, 1, 7, 99, PENALTY);
+        emit ILeagueAnchor.ScoreMismatchProven(id, agent, reporter, 1, 7, 99);
         vm.expectEmit(address(anchor));
         emit ILeagueAnchor.AgentDisqualified(id, agent);
         proveAs(reporter, id, round, 1, 99);
-        (uint256 active,) = stakeOf(agent);
-        assertEq(active, 0.1 ether - PENALTY);
-        assertEq(creditOf(reporter), PENALTY / 2);
-        assertEq(creditOf(treasury), PENALTY / 2);
         assertTrue(anchor.isDisqualified(id, 1));
         assertFalse(anchor.isDisqualified(id, 0));
         assertEq(anchor.commitmentOf(id).nDisqualified, 1);
+        assertEq(anchor.reporterOf(id, agent), reporter);
         vm.expectRevert(abi.encodeWithSelector(ILeagueAnchor.AlreadyDisqualified.selector, agent));
         this.proveExternal(id, round, 5, 98);
+        (uint256 active,) = stakeOf(agent);
+        assertEq(active, 0.1 ether);
+        vm.expectRevert(abi.encodeWithSelector(ILeagueAnchor.NotSettled.selector, id));
+        anchor.collectPenalty(id, agent);
+        settle(id, round);
+        vm.expectRevert(abi.encodeWithSelector(ILeagueAnchor.NoPenalty.selector, agents[0]));
+        anchor.collectPenalty(id, agents[0]);
+        vm.expectEmit(address(anchor));
+        emit ILeagueAnchor.PenaltyCollected(id, agent, reporter, PENALTY);
+        assertEq(anchor.collectPenalty(id, agent), PENALTY);
+        (active,) = stakeOf(agent);
+        assertEq(active, 0.1 ether - PENALTY);
+        assertEq(creditOf(reporter), PENALTY / 2);
+        assertEq(creditOf(treasury), PENALTY / 2);
+        assertEq(anchor.reporterOf(id, agent), address(0));
+        vm.expectRevert(abi.encodeWithSelector(ILeagueAnchor.NoPenalty.selector, agent));
+        anchor.collectPenalty(id, agent);
     }
 
     function testTheSecondSeatsClaimIsProvenToo() public {
@@ -190,6 +205,8 @@ contract ScoreClaimsTest is LeagueFixture, Test {
         vault.withdraw();
         vm.stopPrank();
         proveAs(reporter, id, round, 1, 99);
+        settle(id, round);
+        anchor.collectPenalty(id, agent);
         (uint256 active, uint256 pending) = stakeOf(agent);
         assertEq(active, 0);
         assertEq(pending, 0.1 ether - PENALTY);

@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from typing import Any, Protocol
 
+from eth_utils.address import to_checksum_address
+
 from engine.chain.abi import ContractAbi, contract_abi
+from engine.core.hashing import keccak
 
 Leaf = tuple[int, int, int, int, int, bytes, bytes, bytes]
 
@@ -52,7 +55,7 @@ class VaultTotals:
 
 @dataclass(frozen=True, slots=True)
 class PostedRound:
-    """A commitment as the anchor keeps it. ``status``: 0 none, 1 open, 2 settled."""
+    """A commitment as the anchor keeps it. ``status``: 0 none, 1 open, 2 settled, 3 disputed, 4 rejected."""
 
     poster: str
     settleable_at: int
@@ -65,6 +68,8 @@ class PostedRound:
     bound: int
     n_agents: int
     n_disqualified: int
+    open_disputes: int
+    extended: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,9 @@ class ScoreClaim:
         }
 
 
-class _Contract:
+class BoundContract:
+    """A contract's address with its ABI: what the typed bindings are made of."""
+
     def __init__(self, name: str, address: str, caller: Caller) -> None:
         self.abi: ContractAbi = contract_abi(name)
         self.address = address
@@ -112,7 +119,7 @@ class _Contract:
         return self.abi.decode_result(name, data)
 
 
-class StakeVault(_Contract):
+class StakeVault(BoundContract):
     """The vault: stakes, exposures, credits."""
 
     def __init__(self, address: str, caller: Caller) -> None:
@@ -136,14 +143,7 @@ class StakeVault(_Contract):
 
     def grant_slasher(self, contract: str) -> Call:
         """Let a contract slash."""
-        return self._send("grantRole", self.abi_role("SLASHER_ROLE"), contract)
-
-    @staticmethod
-    def abi_role(name: str) -> bytes:
-        """Return the role's id."""
-        from engine.core.hashing import keccak
-
-        return keccak(name.encode())
+        return self._send("grantRole", keccak(b"SLASHER_ROLE"), contract)
 
     async def account_of(self, address: str, *, block: int | None = None) -> VaultAccount:
         """Return an account's holdings."""
@@ -154,7 +154,7 @@ class StakeVault(_Contract):
         return VaultTotals(*await self._view("totals", block=block))
 
 
-class LeagueAnchor(_Contract):
+class LeagueAnchor(BoundContract):
     """The anchor: rounds posted, proven against, settled."""
 
     def __init__(self, address: str, caller: Caller) -> None:
@@ -184,7 +184,7 @@ class LeagueAnchor(_Contract):
         claim: ScoreClaim,
         signature: bytes,
     ) -> Call:
-        """Slash and disqualify the agent that signed ``claim``, which ``leaf`` contradicts."""
+        """Disqualify the agent that signed ``claim``, which ``leaf`` contradicts; see ``collect_penalty``."""
         return self._send(
             "proveScoreMismatch", identity, list(agents), list(scores), leaf, list(proof), astuple(claim), signature
         )
@@ -196,6 +196,14 @@ class LeagueAnchor(_Contract):
     def claim_payout(self, identity: bytes, agents: Sequence[str], scores: Sequence[int], seat: int) -> Call:
         """Credit the payout of a seat in the vault."""
         return self._send("claimPayout", identity, list(agents), list(scores), seat)
+
+    def collect_penalty(self, identity: bytes, agent: str) -> Call:
+        """Slash a disqualified agent, once its round is settled."""
+        return self._send("collectPenalty", identity, agent)
+
+    def grant_court(self, contract: str) -> Call:
+        """Let a contract hold up commitments and reject them."""
+        return self._send("grantRole", keccak(b"COURT_ROLE"), contract)
 
     async def commitment_of(self, identity: bytes, *, block: int | None = None) -> PostedRound:
         """Return a posted round, all zero when there is none."""
@@ -235,6 +243,11 @@ class LeagueAnchor(_Contract):
             list(path),
         )
         return bool(holds)
+
+    async def reporter_of(self, identity: bytes, agent: str) -> str:
+        """Return who proved the agent's false claim while its penalty waits, the zero address when none does."""
+        (reporter,) = await self._view("reporterOf", identity, agent)
+        return str(to_checksum_address(reporter))
 
     async def payout_of(self, identity: bytes, agents: Sequence[str], scores: Sequence[int], seat: int) -> int:
         """Return what a seat earns, in wei."""

@@ -6,13 +6,14 @@ import asyncio
 import json
 import secrets
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from eth_utils.address import to_checksum_address
 
 from engine.chain.abi import contract_abi, explain_revert
-from engine.chain.bindings import StakeVault
+from engine.chain.bindings import Call, LeagueAnchor, StakeVault
 from engine.chain.errors import ContractRevertError, RpcError
 from engine.chain.rpc import Rpc, hex_data, revert_data
 from engine.chain.wallet import OPERATOR, Wallet
@@ -25,13 +26,26 @@ _GAS = 12_000_000
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What the contracts are built with: seconds and wei. Unbonding lasts at least seven windows."""
+    """What the contracts are built with: seconds and wei.
 
-    window: int = 60
-    unbonding: int = 7 * 60
+    Unbonding lasts at least seven windows; a demand's ``reveal_period`` and a vote's ``vote_period`` at most one.
+    ``committee`` are the seats of a first vote. The defaults are a development chain's: its clock can be moved.
+    """
+
+    window: int = 3_600
+    unbonding: int = 7 * 3_600
     exposure: int = 10**17
     claim_penalty: int = 5 * 10**16
     reporter_bps: int = 5_000
+    reveal_period: int = 600
+    vote_period: int = 600
+    bond: int = 2 * 10**16
+    verifier_stake: int = 10**17
+    committee: int = 5
+
+    def court(self) -> tuple[int, int, int, int, int]:
+        """Return the court's part, in the order of its struct."""
+        return (self.reveal_period, self.vote_period, self.bond, self.verifier_stake, self.committee)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +66,14 @@ class Deployment:
     book: str
     vault: Contract
     anchor: Contract
+    court: Contract
     treasury: str
     rules: Rules
 
     @property
-    def contracts(self) -> tuple[Contract, Contract]:
-        """Both contracts."""
-        return (self.vault, self.anchor)
+    def contracts(self) -> tuple[Contract, ...]:
+        """All contracts."""
+        return (self.vault, self.anchor, self.court)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -67,7 +82,7 @@ class Deployment:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Deployment:
         """Read what ``to_json`` gave."""
-        contracts = {name: Contract(**value[name]) for name in ("vault", "anchor")}
+        contracts = {name: Contract(**value[name]) for name in ("vault", "anchor", "court")}
         return cls(value["book"], **contracts, treasury=value["treasury"], rules=Rules(**value["rules"]))
 
 
@@ -83,13 +98,16 @@ class Deployer:
         """Return the deployment kept for this chain, if its code still stands there."""
         rows = self._store.db.execute("SELECT record FROM deployments ORDER BY created DESC").fetchall()
         for row in rows:
-            deployment = Deployment.from_json(json.loads(row["record"]))
+            record = json.loads(row["record"])
+            if "court" not in record:
+                continue  # written before there was a court: its contracts are not today's
+            deployment = Deployment.from_json(record)
             if await self.stands(deployment):
                 return deployment
         return None
 
     async def deploy(self, rules: Rules) -> Deployment:
-        """Create both contracts, let the anchor slash, and keep the addresses.
+        """Create the contracts, give the anchor and the court their roles, and keep the addresses.
 
         Random bytes behind the vault's arguments make its transaction the mark of this chain: a fresh devnet gives the
         same addresses again, and Anvil does not keep the hash of block 0 over restarts.
@@ -98,14 +116,20 @@ class Deployer:
         vault = await self._create("StakeVault", operator, treasury, rules.unbonding, mark=secrets.token_bytes(32))
         arguments = (operator, vault.address, rules.window, rules.exposure, rules.claim_penalty, rules.reporter_bps)
         anchor = await self._create("LeagueAnchor", *arguments)
-        grant = StakeVault(vault.address, self._rpc).grant_slasher(anchor.address)
-        await self._send(grant.to, grant.data)
+        court = await self._create("LeagueCourt", anchor.address, rules.court())
+        for grant in self._grants(vault.address, anchor.address, court.address):
+            await self._send(grant.to, grant.data)
         book = f"{await self._rpc.chain_id()}:{vault.tx[2:10]}:{vault.address}"
-        deployment = Deployment(book, vault, anchor, treasury, rules)
+        deployment = Deployment(book, vault, anchor, court, treasury, rules)
         with self._store.transaction() as db:
             record = json.dumps(deployment.to_json())
             db.execute("INSERT OR REPLACE INTO deployments VALUES (?, ?, ?)", (book, record, time.time()))
         return deployment
+
+    def _grants(self, vault: str, anchor: str, court: str) -> Sequence[Call]:
+        slashing = StakeVault(vault, self._rpc)
+        judging = LeagueAnchor(anchor, self._rpc)
+        return slashing.grant_slasher(anchor), slashing.grant_slasher(court), judging.grant_court(court)
 
     async def stands(self, deployment: Deployment) -> bool:
         """Return whether this is the deployment's chain and its contracts are on it."""

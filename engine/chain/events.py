@@ -64,4 +64,5 @@ class ContractsDeployed(Event):
     book: str
     vault: str
     anchor: str
+    court: str
     fresh: bool

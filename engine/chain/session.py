@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.chain.bindings import LeagueAnchor, ScoreClaim, StakeVault
 from engine.chain.control import NodeControl
+from engine.chain.court import LeagueCourt, ReplayAttestation, RoundRoot
 from engine.chain.deploy import Deployer, Deployment, Rules
 from engine.chain.errors import DevnetError, RpcError, WrongChainError
 from engine.chain.events import ContractsDeployed
@@ -39,6 +40,7 @@ class Chain:
         self.operator = parts.wallet.address(OPERATOR)
         self.vault = StakeVault(deployment.vault.address, rpc)
         self.anchor = LeagueAnchor(deployment.anchor.address, rpc)
+        self.court = LeagueCourt(deployment.court.address, rpc)
         self._store = parts.store
         self._number_of = parts.number_of
         self.control = NodeControl(rpc) if development else None
@@ -62,8 +64,8 @@ class Chain:
         except BaseException:
             await rpc.close()
             raise
-        vault, anchor = deployment.vault.address, deployment.anchor.address
-        parts.bus.publish(ContractsDeployed(deployment.book, vault, anchor, found is None))
+        vault, anchor, court = (contract.address for contract in deployment.contracts)
+        parts.bus.publish(ContractsDeployed(deployment.book, vault, anchor, court, found is None))
         return cls(rpc, parts, deployment, development=development)
 
     @property
@@ -93,13 +95,26 @@ class Chain:
 
     def sign_claim(self, address: str, claim: ScoreClaim) -> bytes:
         """Return the claim's EIP-712 signature by an account of the wallet."""
+        return self._sign(address, self.anchor, claim)
+
+    def sign_root(self, address: str, root: RoundRoot) -> bytes:
+        """Return the EIP-712 signature of a round's root by an account of the wallet."""
+        return self._sign(address, self.court, root)
+
+    def sign_attestation(self, address: str, attestation: ReplayAttestation) -> bytes:
+        """Return the EIP-712 signature of a verifier's word by an account of the wallet."""
+        return self._sign(address, self.court, attestation)
+
+    def _sign(
+        self, address: str, contract: LeagueAnchor | LeagueCourt, value: ScoreClaim | RoundRoot | ReplayAttestation
+    ) -> bytes:
         domain: dict[str, Any] = {
-            "name": "Nashboard LeagueAnchor",
+            "name": f"Nashboard {contract.abi.name}",
             "version": "1",
             "chainId": int(self.book.split(":", 1)[0]),
-            "verifyingContract": self.anchor.address,
+            "verifyingContract": contract.address,
         }
-        return self.wallet.sign_typed(self._number_of(address), domain, ScoreClaim.TYPES, claim.message())
+        return self.wallet.sign_typed(self._number_of(address), domain, value.TYPES, value.message())
 
     async def drain(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Bring the outbox to the chain; see :meth:`engine.chain.sender.Sender.drain`."""

@@ -186,6 +186,9 @@ class Settlement:
             if wei:
                 call = chain.anchor.claim_payout(identity, addresses, scores, seat)
                 self._send(f"{key}:payout:{seat}", chain.operator, call, 0, "credit payout")
+        for item in stored.disqualified:
+            call = chain.anchor.collect_penalty(identity, stored.entries[item.seat].address)
+            self._send(f"{key}:penalty:{item.seat}", chain.operator, call, 0, "collect penalty")
 
     def _send(self, key: str, account: str, call: Call, value: int, purpose: str) -> None:
         book = self._accounts.book.name

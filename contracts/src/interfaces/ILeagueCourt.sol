@@ -125,8 +125,8 @@ interface ILeagueCourt {
     /// @notice The commitment was rejected meanwhile: the bond is to be had by `refund`.
     error CommitmentRejected(bytes32 id);
     error EvidenceMismatch();
-    /// @notice A committee has to be drawn first; anyone may do that, in a later block than `drawBlock`.
-    error DrawPending(uint256 drawBlock);
+    /// @notice A committee has to be drawn first; anyone may do that, in a later block than its `drawBlock`.
+    error DrawPending();
     error NoDrawPending(uint256 disputeId);
     error AlreadyExtended(uint256 disputeId);
     /// @notice None of the signatures is a first vote of a member of the committee.

@@ -44,6 +44,9 @@ interface IStakeVault {
     /// @notice Adds the ether sent to the account's credit, to be pulled with `claim`. SLASHER_ROLE only.
     function depositCredit(address account) external payable;
 
+    /// @notice Whose credit receives what reporters and winners do not.
+    function treasury() external view returns (address);
+
     /// @notice Seconds between asking for an unbonding and the withdrawal.
     function unbondingPeriod() external view returns (uint256);
 }

@@ -27,6 +27,17 @@ library RoundTree {
         return nLeaves < 2 ? 0 : Math.log2(nLeaves - 1) + 1;
     }
 
+    /// @notice Whether the leaf stands at its index of the tree of `n` leaves.
+    function includes(bytes32 root, uint256 n, uint256 depth, RoundLeaf calldata leaf, bytes32[] calldata proof)
+        internal
+        pure
+        returns (bool)
+    {
+        // The depth too is bound: a dishonest tree could otherwise hold two leaves of one index at two depths.
+        if (leaf.index >= n || proof.length != depth) return false;
+        return rootOf(hash(leaf), leaf.index, proof) == root;
+    }
+
     /// @notice keccak256(0x00 | abi.encodePacked of the leaf's fields): 125 bytes.
     function hash(RoundLeaf calldata leaf) internal pure returns (bytes32 digest) {
         // Read by the compiler, which refuses a value wider than its type: it also gives the leading 0x00.

@@ -5,12 +5,14 @@ import {CommonBase} from "forge-std/Base.sol";
 import {StdUtils} from "forge-std/StdUtils.sol";
 
 import {LeagueAnchor} from "../../src/LeagueAnchor.sol";
+import {LeagueCourt} from "../../src/LeagueCourt.sol";
 import {StakeVault} from "../../src/StakeVault.sol";
 import {ILeagueAnchor} from "../../src/interfaces/ILeagueAnchor.sol";
+import {ILeagueCourt} from "../../src/interfaces/ILeagueCourt.sol";
 import {RoundLeaf} from "../../src/libraries/RoundTree.sol";
 import {Trees} from "./Trees.sol";
 
-/// @notice A vault, an anchor, agents with keys, and rounds to post.
+/// @notice A vault, an anchor, a court, agents with keys, and rounds to post.
 abstract contract LeagueFixture is CommonBase, StdUtils {
     struct Round {
         bytes32 leagueId;
@@ -23,6 +25,11 @@ abstract contract LeagueFixture is CommonBase, StdUtils {
     uint256 internal constant EXPOSURE = 0.1 ether;
     uint256 internal constant PENALTY = 0.05 ether;
     uint256 internal constant REPORTER_BPS = 5000;
+    uint256 internal constant REVEAL = 1 days;
+    uint256 internal constant VOTE = 1 days;
+    uint256 internal constant BOND = 0.02 ether;
+    uint256 internal constant VERIFIER_STAKE = 0.1 ether;
+    uint256 internal constant COMMITTEE = 5;
     uint32 internal constant NOBODY = type(uint32).max;
 
     address internal immutable admin = vm.addr(uint256(keccak256("admin")));
@@ -33,6 +40,7 @@ abstract contract LeagueFixture is CommonBase, StdUtils {
 
     StakeVault internal vault;
     LeagueAnchor internal anchor;
+    LeagueCourt internal court;
     /// @dev The roster, ascending; keys[i] signs for agents[i].
     address[] internal agents;
     uint256[] internal keys;
@@ -41,14 +49,23 @@ abstract contract LeagueFixture is CommonBase, StdUtils {
         vm.warp(1_800_000_000);
         vault = new StakeVault(admin, treasury, UNBONDING);
         anchor = new LeagueAnchor(admin, vault, WINDOW, EXPOSURE, PENALTY, REPORTER_BPS);
+        court = new LeagueCourt(anchor, courtRules());
         vm.startPrank(admin);
         vault.grantRole(vault.SLASHER_ROLE(), address(anchor));
+        vault.grantRole(vault.SLASHER_ROLE(), address(court));
+        anchor.grantRole(anchor.COURT_ROLE(), address(court));
         vault.grantRole(vault.PAUSER_ROLE(), pauser);
         anchor.grantRole(anchor.PAUSER_ROLE(), pauser);
         vm.stopPrank();
         for (uint256 i = 0; i < nAgents; ++i) {
             _insert(uint256(keccak256(abi.encode("agent", i))));
         }
+    }
+
+    function courtRules() internal pure returns (ILeagueCourt.Rules memory) {
+        return ILeagueCourt.Rules(
+            uint48(REVEAL), uint48(VOTE), uint96(BOND), uint96(VERIFIER_STAKE), uint16(COMMITTEE)
+        );
     }
 
     function _insert(uint256 key) private {
@@ -72,13 +89,14 @@ abstract contract LeagueFixture is CommonBase, StdUtils {
         round.leagueId = leagueId;
         round.leaves = new RoundLeaf[](deltas.length);
         round.scores = new int64[](agents.length);
+        bytes32 pre = keccak256(Trees.standings(round.scores));
         for (uint32 i = 0; i < deltas.length; ++i) {
             uint32 seat = i % uint32(agents.length);
-            bytes32 pre = keccak256(abi.encodePacked(round.scores));
             round.scores[seat] += deltas[i];
-            bytes32 post = keccak256(abi.encodePacked(round.scores));
+            bytes32 post = keccak256(Trees.standings(round.scores));
             round.leaves[i] =
                 RoundLeaf(i, seat, NOBODY, deltas[i], 0, pre, post, keccak256(abi.encode(leagueId, "match", i)));
+            pre = post;
         }
     }
 

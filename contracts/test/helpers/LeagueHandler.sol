@@ -151,9 +151,7 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
         (uint256 active, uint256 pending) = stakeOf(agents[seat]);
         this.tryProve(id, index, claimed);
         (uint256 activeAfter, uint256 pendingAfter) = stakeOf(agents[seat]);
-        uint256 slashed = _min(PENALTY, active + pending);
-        assertEq(activeAfter + pendingAfter, active + pending - slashed);
-        slashedTotal += slashed;
+        assertEq(activeAfter + pendingAfter, active + pending, "nothing is taken before the round stands");
         ++done[uint256(Did.Prove)];
     }
 
@@ -333,6 +331,18 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
         }
         open.pop();
         settled.push(id);
+        for (uint256 i = 0; i < agents.length; ++i) {
+            if (anchor.isDisqualified(id, i)) _collectPenalty(id, agents[i]);
+        }
+    }
+
+    function _collectPenalty(bytes32 id, address agent) private {
+        (uint256 active, uint256 pending) = stakeOf(agent);
+        uint256 slashed = _min(PENALTY, active + pending);
+        assertEq(anchor.collectPenalty(id, agent), slashed);
+        (uint256 activeAfter, uint256 pendingAfter) = stakeOf(agent);
+        assertEq(activeAfter + pendingAfter, active + pending - slashed);
+        slashedTotal += slashed;
     }
 
     function _claimPayout(bytes32 id, uint256 seat) private {

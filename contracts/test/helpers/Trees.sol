@@ -25,6 +25,14 @@ library Trees {
         return keccak256(bytes.concat(hex"01", left, right));
     }
 
+    /// @notice The packed standings: 8 bytes a seat.
+    function standings(int64[] memory scores) internal pure returns (bytes memory packed) {
+        packed = new bytes(8 * scores.length);
+        for (uint256 i = 0; i < packed.length; ++i) {
+            packed[i] = bytes8(uint64(scores[i / 8]))[i % 8];
+        }
+    }
+
     function depth(uint256 n) internal pure returns (uint8 d) {
         while (2 ** d < n) ++d;
     }

@@ -8,8 +8,9 @@ from eth_abi.abi import encode
 from eth_account.messages import encode_typed_data
 from eth_utils.address import to_checksum_address
 
-from engine.chain.abi import contract_abi, decode_call, decode_log, explain_revert, selector
+from engine.chain.abi import _types, contract_abi, decode_call, decode_log, explain_revert, selector, signature
 from engine.chain.bindings import LeagueAnchor, PostedRound, ScoreClaim, StakeVault, VaultAccount, VaultTotals
+from engine.chain.court import CourtDispute, LeagueCourt, ReplayAttestation, RoundRoot, Vote
 from engine.chain.explorer import Explorer
 from engine.core.hashing import keccak
 from engine.store.outbox import OutboxTx
@@ -19,6 +20,7 @@ A, B = "0x" + "aa" * 20, "0x" + "bb" * 20
 ONE = b"\x01" * 32
 LEAF = (0, 0, 1, 5, -5, ONE, ONE, ONE)
 CLAIM = ScoreClaim(ONE, 0, to_checksum_address(A), 7, ONE)
+VOTE = Vote(ONE, ONE, bytes(65))
 
 
 class Recorder:
@@ -48,6 +50,7 @@ def test_transactions_encode_what_the_abi_decodes():
         "withdraw": vault.withdraw(),
         "claim": vault.claim(),
         "grantRole": vault.grant_slasher(B),
+        "collectPenalty": anchor.collect_penalty(ONE, A),
         "post": anchor.post(ONE, ONE, ONE, 3, 2, 9, [A, B], [4, -4]),
         "proveScoreMismatch": anchor.prove_score_mismatch(ONE, [A], [4], LEAF, [ONE], CLAIM, bytes(65)),
         "settle": anchor.settle(ONE, [A, B], [4, -4], [0, 1]),
@@ -63,6 +66,62 @@ def test_transactions_encode_what_the_abi_decodes():
     proof = decode_call(sent["proveScoreMismatch"].data).arguments
     assert proof["leaf"]["dB"] == -5 and proof["claim"]["score"] == 7
     assert decode_call(sent["grantRole"].data).arguments["role"] == "0x" + keccak(b"SLASHER_ROLE").hex()
+    assert anchor.abi.decode_call(anchor.grant_court(B).data).arguments["role"] == "0x" + keccak(b"COURT_ROLE").hex()
+
+
+def test_the_courts_transactions_encode_what_the_abi_decodes():
+    court = LeagueCourt(B, Recorder("LeagueCourt"))
+    sent = {
+        "proveArithmetic": court.prove_arithmetic(ONE, LEAF, [ONE], bytes(16)),
+        "proveBreak": court.prove_break(ONE, LEAF, [ONE], LEAF, []),
+        "proveTerminal": court.prove_terminal(ONE, [A], [4], LEAF, [ONE]),
+        "proveGenesis": court.prove_genesis(ONE, LEAF, [ONE]),
+        "proveBounds": court.prove_bounds(ONE, LEAF, [ONE]),
+        "proveEquivocation": court.prove_equivocation(ONE, ONE, ONE, bytes(65)),
+        "demandReveal": court.demand_reveal(ONE, 3),
+        "reveal": court.reveal(1, LEAF, [ONE], b"{}", ONE, 7),
+        "timeout": court.timeout(1),
+        "disputeReplay": court.dispute_replay(ONE, LEAF, [ONE]),
+        "draw": court.draw(1),
+        "attest": court.attest(1, ONE, ONE, [bytes(65)]),
+        "extend": court.extend(1),
+        "refund": court.refund(1),
+        "registerVerifier": court.register_verifier(),
+        "leaveVerifiers": court.leave_verifiers(),
+        "proveDoubleVote": court.prove_double_vote(1, VOTE, VOTE),
+    }
+    changing = {n for n, item in court.abi.functions.items() if item["stateMutability"] in ("nonpayable", "payable")}
+    assert set(sent) == changing
+    for name, call in sent.items():
+        decoded = decode_call(call.data)
+        assert (decoded.contract, decoded.name, call.to) == ("LeagueCourt", name, B)
+        assert len(decoded.arguments) == len(court.abi.functions[name]["inputs"])
+    shown = decode_call(sent["reveal"].data).arguments
+    assert (shown["disputeId"], shown["leaf"]["dB"], shown["header"], shown["steps"]) == (1, -5, "0x7b7d", 7)
+    assert decode_call(sent["proveDoubleVote"].data).arguments["other"]["leaf"] == "0x" + ONE.hex()
+
+
+async def test_the_courts_views_give_the_abis_fields():
+    node = Recorder("LeagueCourt")
+    court = LeagueCourt(A, node)
+    dispute = await court.dispute_of(1)
+    assert (dispute.state, dispute.bond, dispute.extended, dispute.leaf) == (0, 0, False, bytes(32))
+    assert await court.latest_of(ONE, 1, 5) == await court.bond_for(ONE, 0) == await court.dispute_count() == 0
+    assert await court.ballot_of(1, A) == (False, bytes(32)) and await court.votes_for(1, ONE) == 0
+    assert await court.verifier_of(A) == (False, 0) and await court.verifier_count() == 0
+    expected = [
+        "disputeOf",
+        "latestOf",
+        "bondFor",
+        "disputeCount",
+        "ballotOf",
+        "votesFor",
+        "verifierOf",
+        "verifierCount",
+    ]
+    assert node.calls == expected
+    (struct,) = node.abi.functions["disputeOf"]["outputs"]
+    assert [snake(part["name"]) for part in struct["components"]] == fields(CourtDispute)
 
 
 async def test_views_ask_what_they_are_named_for_and_give_the_abis_fields():
@@ -74,8 +133,9 @@ async def test_views_ask_what_they_are_named_for_and_give_the_abis_fields():
     assert await anchor.verify_step(ONE, LEAF, [ONE]) is False
     assert await anchor.verify_trace(ONE, LEAF, [ONE], ONE, ONE, 3, 1, ONE, ONE, [ONE]) is False
     assert await anchor.payout_of(ONE, [A], [4], 0) == 0
+    assert await anchor.reporter_of(ONE, A) == "0x" + "00" * 20
     assert vault_node.calls == ["accountOf", "totals"]
-    assert anchor_node.calls == ["commitmentOf", "verifyStep", "verifyTrace", "payoutOf"]
+    assert anchor_node.calls == ["commitmentOf", "verifyStep", "verifyTrace", "payoutOf", "reporterOf"]
     functions = {**vault_node.abi.functions, **anchor_node.abi.functions}
     for name, cls in (("accountOf", VaultAccount), ("totals", VaultTotals), ("commitmentOf", PostedRound)):
         outputs = functions[name]["outputs"]
@@ -111,9 +171,53 @@ async def test_a_signed_claim_hashes_as_the_contract_hashes_it(tmp_path, chain_a
         assert Account.recover_message(message, signature=chain.sign_claim(agent, claim)) == agent
 
 
+@pytest.mark.chain
+async def test_roots_and_attestations_hash_as_the_court_hashes_them(tmp_path, chain_at):
+    from eth_account import Account
+
+    async with chain_at(tmp_path) as (_, chain, parts):
+        signer = parts.wallet.address(3)
+        domain = {"name": "Nashboard LeagueCourt", "version": "1", "chainId": 31337}
+        domain["verifyingContract"] = chain.court.address
+        root, word = (
+            RoundRoot(ONE, keccak(b"root")),
+            ReplayAttestation(9, bytes(32), 0, keccak(b"leaf"), keccak(b"engine")),
+        )
+        for value, name, arguments, signature in (
+            (root, "hashRoundRoot", (root.league_id, root.root), chain.sign_root(signer, root)),
+            (word, "hashAttestation", (9, word.leaf, word.engine_hash), chain.sign_attestation(signer, word)),
+        ):
+            message = encode_typed_data(domain, value.TYPES, value.message())
+            digest = keccak(b"\x19" + message.version + message.header + message.body)
+            assert await chain.rpc.call(chain.court.address, chain.court.abi.encode_call(name, *arguments)) == digest
+            assert Account.recover_message(message, signature=signature) == signer
+
+
+@pytest.mark.chain
+async def test_a_deployment_holds_the_rules_and_the_roles(tmp_path, chain_at):
+    async with chain_at(tmp_path) as (_, chain, _parts):
+        rules, court = chain.deployment.rules, chain.court
+        for name, value in (("revealPeriod", rules.reveal_period), ("votePeriod", rules.vote_period)):
+            assert (await court._view(name))[0] == value
+        assert await court.bond_for(ONE, 0) == await court.bond_for(ONE, 1) == rules.bond
+        assert (await court._view("anchor"))[0].lower() == chain.anchor.address.lower()
+        roles = ((chain.vault, b"SLASHER_ROLE", chain.anchor), (chain.vault, b"SLASHER_ROLE", court))
+        for where, role, holder in (*roles, (chain.anchor, b"COURT_ROLE", court)):
+            assert (await where._view("hasRole", keccak(role), holder.address))[0] is True
+
+
 def test_every_error_and_event_of_the_contracts_is_decoded():
-    samples = {"address": A, "bytes32": ONE, "bytes": b"x", "string": "x", "bool": True}
-    for name in ("StakeVault", "LeagueAnchor"):
+    samples = {
+        "address": A,
+        "bytes32": ONE,
+        "bytes": b"x",
+        "string": "x",
+        "bool": True,
+        "bytes32[]": [ONE],
+        "address[]": [A],
+    }
+    samples["(uint32,uint32,uint32,int64,int64,bytes32,bytes32,bytes32)"] = LEAF
+    for name in ("StakeVault", "LeagueAnchor", "LeagueCourt"):
         abi = contract_abi(name)
         for item in abi.errors.values():
             types = [entry["type"] for entry in item["inputs"]]
@@ -122,10 +226,9 @@ def test_every_error_and_event_of_the_contracts_is_decoded():
             assert facts["error"] == item["name"] and item["name"] in text
             assert len(facts["arguments"]) == len(types)
         for item in abi.events.values():
-            indexed = [entry["type"] for entry in item["inputs"] if entry["indexed"]]
-            plain = [entry["type"] for entry in item["inputs"] if not entry["indexed"]]
-            kinds = ",".join(entry["type"] for entry in item["inputs"])
-            topics = [keccak(f"{item['name']}({kinds})".encode())]
+            indexed = _types([entry for entry in item["inputs"] if entry["indexed"]])
+            plain = _types([entry for entry in item["inputs"] if not entry["indexed"]])
+            topics = [keccak(signature(item).encode())]
             topics += [encode([kind], [samples.get(kind, 1)]) for kind in indexed]
             found = decode_log(topics, encode(plain, [samples.get(kind, 1) for kind in plain]))
             assert found is not None and found.name == item["name"]
