@@ -324,8 +324,8 @@ class Wiring:
     def deploy(self) -> None:
         """Deploy the contracts, after saying what that does."""
         text = (
-            "Six transactions from the operator's development account put StakeVault, LeagueAnchor and LeagueCourt on the "
-            "devnet."
+            "Six transactions from the operator's development account put StakeVault, LeagueAnchor and LeagueCourt "
+            "on the devnet."
         )
         self.confirmed("Deploy the contracts?", text, "Deploy", self.devnet.deploy)
 
