@@ -6,7 +6,8 @@ import struct
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, Final
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 from engine.core.errors import UsageError
 from engine.core.hashing import keccak
@@ -62,17 +63,22 @@ def format_for(name: str, seats: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """A round's plan: ``format``, the roster's ``size``, ``matches`` (an agent in solo, else games a pairing)."""
+    """A round's plan: ``format``, ``matches`` (an agent in solo, else games a pairing), and the seats by place.
+
+    Seats follow the addresses, which another machine may deal otherwise; pairings go by places, which follow the
+    hashes of the agents.
+    """
 
     format: str
-    size: int
     matches: int
     seed: int
     stages: int
+    seats: tuple[int, ...]
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], size: int) -> Schedule:
-        """Return the plan of a stored round. Raises UsageError when it would be too long."""
+    def of(cls, config: Mapping[str, Any], hashes: Sequence[str]) -> Schedule:
+        """Return the plan of a stored round; ``hashes`` are its agents' by seat. Raises UsageError when too long."""
+        size = len(hashes)
         name, asked = config.get("format", SOLO), config.get("stages", 0)
         stages = {
             SOLO: 1,
@@ -80,13 +86,19 @@ class Schedule:
             SWISS: asked or swiss.default_stages(size),
             LADDER: asked or ladder.DEFAULT_STAGES,
         }[name]
-        plan = cls(name, size, config["matches"], config["seed"], stages)
+        seats = tuple(sorted(range(size), key=hashes.__getitem__))
+        plan = cls(name, config["matches"], config["seed"], stages, seats)
         if name != SOLO and size < 2:
             raise UsageError("A league of two seats needs two agents", f"{size} takes part")
         if plan.total > MAX_TOTAL:
             why = f"{size} agents would play {plan.total} matches, at most {MAX_TOTAL} are allowed"
             raise UsageError("The round is too long", why, "Choose swiss or ladder, or fewer matches.")
         return plan
+
+    @property
+    def size(self) -> int:
+        """How many take part."""
+        return len(self.seats)
 
     @property
     def total(self) -> int:
@@ -103,17 +115,19 @@ class Schedule:
         ``out`` the seats that were disqualified in them. Indices go on from stage to stage."""
         if self.format == SOLO:
             return self._solo()
-        table = Table.of(self.size, (result for results in earlier for result in results), out)
-        pairs, rests = _PAIRINGS[self.format](table, number, earlier)
+        place = {seat: number for number, seat in enumerate(self.seats)}
+        placed = [[_Placed.of(result, place) for result in results] for results in earlier]
+        table = Table.of(self.size, chain.from_iterable(placed), {place[seat] for seat in out})
+        pairs, rests = _PAIRINGS[self.format](table, number, placed)
         first = self.first(number)
         fixtures: list[Fixture] = []
         for game in range(self.matches):
             seed = match_seed(self.seed, number * self.matches + game // 2)
             for a, b in pairs:
                 one, two = (a, b) if game % 2 == 0 else (b, a)
-                fixtures.append(Fixture(first + len(fixtures), one, two, seed, number))
+                fixtures.append(Fixture(first + len(fixtures), self.seats[one], self.seats[two], seed, number))
             if rests is not None:
-                fixtures.append(Fixture(first + len(fixtures), rests, None, 0, number, bye=True))
+                fixtures.append(Fixture(first + len(fixtures), self.seats[rests], None, 0, number, bye=True))
         return fixtures
 
     def known(self) -> list[Fixture]:
@@ -130,10 +144,24 @@ class Schedule:
     def _solo(self) -> list[Fixture]:
         """Repetition by repetition, so that all are equally far at any time."""
         return [
-            Fixture(repetition * self.size + seat, seat, None, match_seed(self.seed, repetition))
+            Fixture(repetition * self.size + place, seat, None, match_seed(self.seed, repetition))
             for repetition in range(self.matches)
-            for seat in range(self.size)
+            for place, seat in enumerate(self.seats)
         ]
+
+
+class _Placed(NamedTuple):
+    """A result by places."""
+
+    a: int
+    b: int | None
+    score_a: int
+    score_b: int | None
+
+    @classmethod
+    def of(cls, result: Result, place: Mapping[int, int]) -> _Placed:
+        b = None if result.b is None else place[result.b]
+        return cls(place[result.a], b, result.score_a, result.score_b)
 
 
 def _round_robin(table: Table, number: int, _: Sequence[Sequence[Result]]) -> Pairs:

@@ -50,7 +50,7 @@ def test_leaves_chain_from_zero_to_the_final_scores(moves):
 
 
 def test_seeds_differ_by_match_and_are_shared_by_all():
-    fixtures = Schedule.of({"format": "solo", "matches": 4, "seed": 7}, 3).known()
+    fixtures = Schedule.of({"format": "solo", "matches": 4, "seed": 7}, "abc").known()
     assert [fixture.index for fixture in fixtures] == list(range(12))
     for repetition in range(4):
         assert {f.seed for f in fixtures[repetition * 3 : repetition * 3 + 3]} == {match_seed(7, repetition)}

@@ -27,7 +27,9 @@ class Row:
 
 
 def plan(name: str, size: int, *, matches: int = 2, stages: int = 0) -> Schedule:
-    return Schedule.of({"format": name, "matches": matches, "seed": 7, "stages": stages}, size)
+    return Schedule.of(
+        {"format": name, "matches": matches, "seed": 7, "stages": stages}, [f"{seat:06}" for seat in range(size)]
+    )
 
 
 def played(fixtures: list[Fixture], strength: random.Random) -> list[Row]:
@@ -175,3 +177,24 @@ def test_ratings_are_those_of_the_published_example() -> None:
     drawn = rate({}, [("x", "y", 3, 3), ("x", None, 5, None)])
     assert drawn["x"].rating == drawn["y"].rating == pytest.approx(1500)
     assert drawn["x"].deviation < 350
+
+
+def test_pairings_follow_the_hashes_whatever_the_seats() -> None:
+    hashes = [f"{number:02x}" for number in range(7)]
+    shuffled = [3, 0, 6, 1, 5, 2, 4]
+    for name in FORMATS:
+        config = {"format": name, "matches": 2, "seed": 1, "stages": 4}
+        plain, other = Schedule.of(config, hashes), Schedule.of(config, [hashes[place] for place in shuffled])
+        results: list[list[Row]] = []
+        moved: list[list[Row]] = []
+        for number in range(plain.stages):
+            one, two = plain.stage(number, results, ()), other.stage(number, moved, ())
+            names = [(hashes[f.a], None if f.b is None else hashes[f.b], f.seed) for f in one]
+            assert names == [
+                (hashes[shuffled[f.a]], None if f.b is None else hashes[shuffled[f.b]], f.seed) for f in two
+            ]
+            results.append([Row(f.a, f.b, 2 * (f.a % 3 == 0), None if f.b is None else 1) for f in one])
+            seat = {place: number for number, place in enumerate(shuffled)}
+            moved.append(
+                [Row(seat[r.a], None if r.b is None else seat[r.b], r.score_a, r.score_b) for r in results[-1]]
+            )
