@@ -65,6 +65,16 @@ def match_link(round_id: object, index: int) -> str:
     return Place("replay", f"match/{round_id}/{index}").link
 
 
+def leaf_link(round_id: object, index: int) -> str:
+    """Return the link of a match's leaf in its round's Merkle tree."""
+    return Place("merkle", f"leaf/{round_id}/{index}").link
+
+
+def step_link(round_id: object, fixture: int, step: int) -> str:
+    """Return the link of a step's leaf in its match's Merkle tree."""
+    return Place("merkle", f"step/{round_id}/{fixture}/{step}").link
+
+
 class Navigator:
     """Where the operator is and where he was."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QBrush, QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.basics import column
@@ -114,7 +114,9 @@ class BarsBoard(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._bars = Bars()
-        self._rounds = HistoryBoard()
+        self._rounds = HistoryBoard(part=True)
+        self._told = False
+        self.setMinimumSize(240, 200)
         body = column(self, spacing=12)
         body.addWidget(self._bars, 2)
         body.addWidget(self._rounds, 3)
@@ -122,8 +124,17 @@ class BarsBoard(QWidget):
     def set_state(self, state: BoardState) -> None:
         """Show a state."""
         self._bars.set_state(state)
-        self._rounds.setVisible(state.rounds is not None)
+        self._told = state.rounds is not None
+        self._fit()
         if state.rounds is not None:
             self._rounds.set_state(state)
         self.setAccessibleName("Board")
         self.setAccessibleDescription(state.describe())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the rounds out where there is no room for them."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self._rounds.setVisible(self._told and self.height() >= 280)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.basics import column
@@ -25,7 +25,7 @@ class CardsTable(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = BoardState()
-        self.setMinimumSize(240, 240)
+        self.setMinimumSize(240, 200)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         follow(self)
 
@@ -52,16 +52,13 @@ class CardsTable(QWidget):
         actions = self._state.actions or ()
         fields = [f"{name}  {text}" for name, text in self._state.fields]
         low = self._flow(painter, fields, 0, t, paint=False)
-        middle = self._flow(painter, list(actions), 0, t, paint=False)
         bottom = self.height() - low - (12 if fields else 0)
         self._flow(painter, fields, bottom + 12, t, paint=True)
-        table = QRectF(0, 0, self.width(), max(80.0, bottom - middle - 34))
+        words = ["so far:", *actions] if actions else ["nobody has acted yet"]
+        middle = self._flow(painter, words, 0, t, paint=False, arrows=True)
+        table = QRectF(0, 0, self.width(), max(80.0, bottom - middle - 10))
         self._paint_hands(painter, table, t)
-        painter.setFont(scaled(self.font(), -1))
-        painter.setPen(QColor(t.muted))
-        words = "This hand so far" if actions else "Nobody has acted in this hand"
-        painter.drawText(QRectF(0, table.bottom() + 6, self.width(), 18), int(Qt.AlignmentFlag.AlignLeft), words)
-        self._flow(painter, list(actions), table.bottom() + 28, t, paint=True, arrows=True)
+        self._flow(painter, words, table.bottom() + 10, t, paint=True, arrows=True)
 
     def _paint_hands(self, painter: QPainter, table: QRectF, t: Tokens) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
@@ -102,19 +99,21 @@ class CardsTable(QWidget):
             if x > 0 and x + width > self.width():
                 x, y = 0.0, y + _CHIP + 6
             if paint:
-                _paint_chip(painter, QRectF(x, y, width, _CHIP), text, t)
-                if arrows and number + 1 < len(texts):
+                title = arrows and number == 0
+                _paint_chip(painter, QRectF(x, y, width, _CHIP), text, t, framed=not title)
+                if arrows and 0 < number < len(texts) - 1:
                     painter.setPen(QColor(t.faint))
                     painter.drawText(QRectF(x + width, y, gap, _CHIP), _MIDDLE, "→")
             x += width + gap
         return y + _CHIP - top if texts else 0.0
 
 
-def _paint_chip(painter: QPainter, box: QRectF, text: str, t: Tokens) -> None:
-    painter.setPen(QPen(QColor(t.border_strong), 1))
-    painter.setBrush(QColor(t.raised))
-    painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
-    painter.setPen(QColor(t.text))
+def _paint_chip(painter: QPainter, box: QRectF, text: str, t: Tokens, *, framed: bool) -> None:
+    if framed:
+        painter.setPen(QPen(QColor(t.border_strong), 1))
+        painter.setBrush(QColor(t.raised))
+        painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 6, 6)
+    painter.setPen(QColor(t.text if framed else t.muted))
     shown = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(box.width() - 12))
     painter.drawText(box, _MIDDLE, shown)
 
@@ -154,7 +153,9 @@ class CardsBoard(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._table = CardsTable()
-        self._rounds = HistoryBoard()
+        self._rounds = HistoryBoard(part=True)
+        self._told = False
+        self.setMinimumSize(240, 200)
         body = column(self, spacing=12)
         body.addWidget(self._table, 3)
         body.addWidget(self._rounds, 2)
@@ -162,8 +163,17 @@ class CardsBoard(QWidget):
     def set_state(self, state: BoardState) -> None:
         """Show a state."""
         self._table.set_state(state)
-        self._rounds.setVisible(state.rounds is not None)
+        self._told = state.rounds is not None
+        self._fit()
         if state.rounds is not None:
             self._rounds.set_state(state)
         self.setAccessibleName("Board")
         self.setAccessibleDescription(state.describe())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the rounds out where there is no room for them."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self._rounds.setVisible(self._told and self.height() >= 360)

@@ -6,10 +6,11 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.board_parts import piece_of
 from widgets.board_seats import paint_stone
 from widgets.board_snake import facing, paint_apple, paint_body, paint_head
 from widgets.board_state import BoardState, LegendEntry, body_order
-from widgets.chess_pieces import paint_piece, piece_of, squares
+from widgets.chess_pieces import paint_piece, squares
 from widgets.fonts import scaled
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens, mix

@@ -17,6 +17,7 @@ from widgets.table_model import Index
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
+ROOM_FOR_ROWS = 220
 _CENTRE = Qt.AlignmentFlag.AlignCenter
 
 
@@ -183,7 +184,8 @@ class RoundsTable(QTableView):
         header, rows = self.horizontalHeader(), self.verticalHeader()
         header.setHighlightSections(False)
         header.setDefaultAlignment(_CENTRE)
-        header.setMinimumSectionSize(64)
+        header.setMinimumSectionSize(48)
+        header.setResizeContentsPrecision(24)
         rows.setVisible(False)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(28)
@@ -213,13 +215,14 @@ class RoundsTable(QTableView):
 
 
 class HistoryBoard(QWidget):
-    """Lines above, the table below."""
+    """Lines above, the table below; where it is part of another board and there is little room, the lines alone."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
+    def __init__(self, parent: QWidget | None = None, *, part: bool = False) -> None:
         super().__init__(parent)
         self._plot = TotalsPlot()
         self._table = RoundsTable()
-        self.setMinimumSize(240, 200)
+        self._part = part
+        self.setMinimumSize(240, 96 if part else 200)
         body = column(self, spacing=8)
         body.addWidget(self._plot, 2)
         body.addWidget(self._table, 3)
@@ -231,3 +234,8 @@ class HistoryBoard(QWidget):
         self._table.set_rounds(state.rounds or Rounds((), ()))
         self.setAccessibleName("Board")
         self.setAccessibleDescription(state.describe())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the table where it can hold some rows."""
+        super().resizeEvent(event)
+        self._table.setVisible(not self._part or self.height() >= ROOM_FOR_ROWS)

@@ -11,7 +11,14 @@ from typing import Any
 MAX_ROWS = 100_000
 MAX_CELLS = 16_384
 MAX_BARS = 64
+# Unicode has the pieces twice, outlined and filled; which is meant says the role, not the glyph.
+_PIECES = {"♔♚K": "king", "♕♛Q": "queen", "♖♜R": "rook", "♗♝B": "bishop", "♘♞N": "knight", "♙♟P": "pawn"}
 _PAYOFF = re.compile(r"score|payoff|points|reward|gain|won|total", re.IGNORECASE)
+
+
+def piece_of(glyph: str) -> str:
+    """The chess piece of a glyph: king, queen, rook, bishop, knight or pawn; "" for anything else."""
+    return next((kind for glyphs, kind in _PIECES.items() if glyph and glyph[0] in glyphs), "")
 
 
 def number(field: Mapping[str, Any], raw: bytes, base: int = 0) -> int:

@@ -9,16 +9,9 @@ from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPolygonF
 
 from widgets.tokens import Tokens
 
-# Unicode has the pieces twice, outlined and filled; which is meant says the role, not the glyph.
-_KINDS = {"♔♚K": "king", "♕♛Q": "queen", "♖♜R": "rook", "♗♝B": "bishop", "♘♞N": "knight", "♙♟P": "pawn"}
 SIZE = 100.0  # the outlines lie in a square of this side
 _INK = {"white": ("#fbfcfe", "#1d222b"), "black": ("#272c36", "#0d1015")}
 _DETAIL = {"white": "#1d222b", "black": "#e8ecf4"}
-
-
-def piece_of(glyph: str) -> str:
-    """The piece of a glyph: king, queen, rook, bishop, knight or pawn; "" for anything else."""
-    return next((kind for glyphs, kind in _KINDS.items() if glyph and glyph[0] in glyphs), "")
 
 
 def squares(t: Tokens) -> tuple[str, str]:

@@ -148,8 +148,8 @@ class Transport(QWidget):
         self._forward = tool_button("forward", "Step forward (Right)", size=18)
         self._forward_ten = tool_button("forward_ten", "Ten steps forward (Shift+Right)", size=18)
         self._last = tool_button("last", "Last step (End)", size=18)
-        self._previous_mark = tool_button("previous_event", "Previous event (Ctrl+Left)", size=18)
-        self._next_mark = tool_button("next_event", "Next event (Ctrl+Right)", size=18)
+        self._previous_mark = tool_button("previous_event", "Previous event (Shift+N)", size=18)
+        self._next_mark = tool_button("next_event", "Next event (N)", size=18)
         self._slider = StepSlider()
         self._field = QLineEdit()
         self._validator = QIntValidator(0, 0, self)
@@ -239,6 +239,10 @@ class Transport(QWidget):
         sign = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(key))
         if sign is not None and modifiers == control:
             self._to_mark(sign)
+        elif key == Qt.Key.Key_N and modifiers in (shift, Qt.KeyboardModifier.NoModifier):
+            self._to_mark(-1 if modifiers == shift else 1)
+        elif key in (Qt.Key.Key_BracketLeft, Qt.Key.Key_BracketRight) and modifiers == Qt.KeyboardModifier.NoModifier:
+            self._to_mark(-1 if key == Qt.Key.Key_BracketLeft else 1)
         elif sign is not None and modifiers in (shift, Qt.KeyboardModifier.NoModifier):
             self._move(sign * (10 if modifiers == shift else 1))
         elif key == Qt.Key.Key_Space and not modifiers:

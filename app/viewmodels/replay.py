@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any
 from app.errors import Notice
 from app.viewmodels.base import ViewModel
 from app.viewmodels.chain_check import ChainCheck, check_on_chain
-from app.viewmodels.proof import ProofWalk, walk
-from app.viewmodels.reading import action_text, packed_fields
+from app.viewmodels.match_facts import MatchFacts, StepFacts
+from app.viewmodels.match_reading import NOT_READ, MatchReading
+from app.viewmodels.proof import ProofWalk, walk_trace
+from app.viewmodels.reading import action_text
 from engine.core.errors import EngineError
 from engine.league.bundle import Bundle, read_bundle
 from engine.league.cache import write_atomically
+from engine.league.gate.verdict import SystemImage
 from engine.league.proof import StepProof
 from engine.league.replay import Replay
 from engine.league.sandbox import Sandbox
@@ -29,40 +32,6 @@ SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
 @dataclass(frozen=True, slots=True)
-class MatchFacts:
-    """What the bundle says of its match."""
-
-    name: str
-    system: str
-    agents: tuple[str, ...]
-    seed: int
-    budget: int
-    outcome: str
-    cause: str | None
-    seat: int | None
-    scores: tuple[int, ...]
-    steps: int
-    trace_root: str
-    commitment: str
-
-
-@dataclass(frozen=True, slots=True)
-class StepFacts:
-    """The step shown; ``legal`` None: the System was not asked."""
-
-    step: int
-    seat: int
-    packed: int
-    fields: tuple[tuple[str, str], ...]
-    observation: bytes
-    action: str
-    legal: bool | None
-    cause: str | None
-    gas: int
-    leaf: str
-
-
-@dataclass(frozen=True, slots=True)
 class VerifyState:
     """What playing the match again gave: idle, running, ok or failed."""
 
@@ -73,7 +42,10 @@ class VerifyState:
 
 @dataclass(frozen=True, slots=True)
 class ReplayState:
-    """``step`` counts decisions; ``step == facts.steps`` is the end, after the last one."""
+    """``step`` counts decisions; ``step == facts.steps`` is the end, after the last one.
+
+    ``gas`` is what each seat has used before the step shown; ``trouble`` says why there is no board.
+    """
 
     facts: MatchFacts | None = None
     opening: str = ""
@@ -83,7 +55,9 @@ class ReplayState:
     board: bytes = b""
     shown: StepFacts | None = None
     proof: ProofWalk | None = None
-    marks: tuple[tuple[int, str, str], ...] = ()
+    reading: MatchReading = NOT_READ
+    gas: tuple[int, ...] = ()
+    trouble: str = ""
     verify: VerifyState = VerifyState()
     chain: ChainCheck | None = None
     path: Path | None = None
@@ -200,21 +174,23 @@ class ReplayViewModel(ViewModel[ReplayState]):
             system = verdict.system()
             if self._sandbox is None:
                 self._sandbox = Sandbox(self._runtime.data.cache)
-            replay = await asyncio.to_thread(Replay, bundle, system, self._sandbox)
+            description = system.spec.model_dump()
+            replay, reading = await asyncio.to_thread(_read, bundle, system, self._sandbox, description)
         finally:
             self.update(opening="")
         self._stop()
         self._replay = replay
-        self.description = system.spec.model_dump()
-        names = self._names(bundle)
+        self.description = description
+        if not round_id:
+            round_id, fixture = self._runtime.league.history.by_commitment(bundle.commitment) or ("", -1)
         self.update(
-            facts=_facts(path, bundle, names, system.spec.title),
+            facts=MatchFacts.of(path, bundle, self._names(bundle), system.spec.title),
             path=path,
             round_id=round_id,
             fixture=fixture,
             verify=VerifyState(),
             chain=None,
-            marks=_marks(bundle, self.description),
+            reading=reading,
         )
         self._show(0)
 
@@ -224,27 +200,29 @@ class ReplayViewModel(ViewModel[ReplayState]):
 
     def _show(self, step: int) -> None:
         assert self._replay is not None
-        total = len(self._replay)
-        if step >= total:
-            board = self._replay.state(total)
-            self.update(step=total, board=board, shown=None, proof=self._walk(total - 1, None) if total else None)
-            return
-        view = self._replay.at(step)
-        fields = tuple(packed_fields(self.description.get("observation", {}), view.packed))
-        action = action_text(self.description.get("action", {}), view.action)
-        facts = StepFacts(
-            step, view.seat, view.packed, fields, view.observation, action, view.legal, view.cause, view.gas_used,
-            view.leaf.hex(),
-        )  # fmt: skip
-        chain = self.state.chain if self.state.chain and self.state.chain.step == step else None
-        self.update(step=step, board=view.state, shown=facts, proof=self._walk(step, None), chain=chain)
+        total, reading = len(self._replay), self.state.reading
+        board, trouble = _board(self._replay, step)
+        changes: dict[str, Any] = {"step": step, "board": board, "trouble": trouble, "shown": None}
+        changes["gas"] = tuple(sums[step] for sums in reading.gas)
+        if step < total:
+            record = self._replay.bundle.records[step]
+            action = record.action if record.fault is None else None
+            text = reading.move_text(step) or action_text(self.description.get("action", {}), action)
+            changes["shown"] = StepFacts.of(record, text, self.description)
+        at = min(step, total - 1)
+        check = self.state.chain
+        changes["proof"] = self._walk(at, None) if total else None
+        changes["chain"] = check if check is not None and check.step == at else None
+        self.update(**changes)
 
     def _walk(self, index: int, leaf: bytes | None) -> ProofWalk:
         assert self._replay is not None
         bundle = self._replay.bundle
         proof = StepProof.of(bundle, index)
         original = index.to_bytes(8, "big") + proof.observation_hash + proof.action_hash
-        return walk(index, bundle.steps, original if leaf is None else leaf, proof.path, bundle.trace_root, original)
+        return walk_trace(
+            index, bundle.steps, original if leaf is None else leaf, proof.path, bundle.trace_root, original
+        )
 
     async def _run(self) -> None:
         assert self._replay is not None
@@ -281,37 +259,20 @@ class ReplayViewModel(ViewModel[ReplayState]):
         self.update(chain=replace(check, step=state.proof.index))
 
 
-def _facts(path: Path, bundle: Bundle, names: tuple[str, ...], title: str) -> MatchFacts:
-    match = bundle.match
-    return MatchFacts(
-        name=path.name,
-        system=title,
-        agents=names,
-        seed=match.seed,
-        budget=match.budget,
-        outcome=match.outcome,
-        cause=match.cause,
-        seat=match.seat,
-        scores=tuple(match.scores),
-        steps=bundle.steps,
-        trace_root=bundle.trace_root.hex(),
-        commitment=bundle.commitment.hex(),
-    )
+def _read(
+    bundle: Bundle, system: SystemImage, sandbox: Sandbox, description: dict[str, Any]
+) -> tuple[Replay, MatchReading]:
+    """Read the match and hash its trace, off the loop: seeking then costs no more than one step."""
+    replay = Replay(bundle, system, sandbox)
+    start, _ = _board(replay, 0)
+    if bundle.steps:
+        bundle.records.path(0)
+    return replay, MatchReading.of(bundle, description, start)
 
 
-def _marks(bundle: Bundle, description: dict[str, Any]) -> tuple[tuple[int, str, str], ...]:
-    """Return the steps worth jumping to: where the length or score in the packed observation changed, and faults."""
-    fields = description.get("observation", {}).get("packed", ())
-    byte = next((field["byte"] for field in fields if field.get("name") in ("length", "score")), None)
-    marks: list[tuple[int, str, str]] = []
-    previous: int | None = None
-    for step in range(bundle.steps):
-        record = bundle.records[step]
-        if record.fault is not None:
-            marks.append((step, "error", str(record.cause)))
-        elif byte is not None:
-            value = record.packed >> (8 * byte) & 0xFF
-            if previous is not None and value != previous:
-                marks.append((step, "ok", f"{value}"))
-            previous = value
-    return tuple(marks)
+def _board(replay: Replay, step: int) -> tuple[bytes, str]:
+    """Return the System's state before a step; of a trace that the System does not follow, why there is none."""
+    try:
+        return replay.state(step), ""
+    except EngineError as error:
+        return b"", str(error)

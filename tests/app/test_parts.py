@@ -9,7 +9,7 @@ import pytest
 from app.actions import fuzzy_score
 from app.formats import duration, ether, short
 from app.links import Navigator, Place, match_link, tx_link
-from app.viewmodels.proof import sides, walk
+from app.viewmodels.proof import sides, walk_trace
 from app.viewmodels.reading import action_text, packed_fields
 from engine.core.merkle import TraceTree
 from engine.core.paths import assets_dir
@@ -60,11 +60,11 @@ def test_the_walk_ends_at_the_root(size: int) -> None:
     for index in range(size):
         path = tree.path(index)
         assert len(sides(index, size)) == len(path)
-        good = walk(index, size, bodies[index], path, tree.root, bodies[index])
+        good = walk_trace(index, size, bodies[index], path, tree.root, bodies[index])
         assert good.holds
         assert not any(line.changed for line in good.lines)
         edited = bytes([bodies[index][0] ^ 1]) + bodies[index][1:]
-        bad = walk(index, size, edited, path, tree.root, bodies[index])
+        bad = walk_trace(index, size, edited, path, tree.root, bodies[index])
         assert not bad.holds
         assert bad.edited == (0,)
         assert all(line.changed for line in bad.lines)

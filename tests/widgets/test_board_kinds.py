@@ -8,9 +8,9 @@ from PySide6.QtCore import Qt
 
 from widgets import gallery_games as games
 from widgets.board import BarsBoard, BoardView, BytesBoard, CardsBoard, GridBoard, HistoryBoard
-from widgets.board_parts import Rounds, read_rounds
+from widgets.board_parts import Rounds, piece_of, read_rounds
 from widgets.board_state import BoardState, board_state
-from widgets.chess_pieces import outline, piece_of
+from widgets.chess_pieces import outline
 from widgets.theme import apply_theme
 
 MAKERS = (games.chess, games.connect_four, games.rock_paper_scissors, games.kuhn, games.blotto)
