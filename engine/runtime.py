@@ -12,7 +12,7 @@ from engine.chain.anvil import Devnet
 from engine.chain.events import DevnetChanged
 from engine.chain.explorer import BlockWatcher
 from engine.chain.session import Chain, Parts
-from engine.chain.wallet import OPERATOR, Wallet
+from engine.chain.wallet import OPERATOR, Wallet, service_number
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError
 from engine.core.jobs import Jobs
@@ -94,13 +94,12 @@ class Runtime:
             return self._chain
 
     def _number_of(self, address: str) -> int:
-        """Return the wallet's account number of the operator or an agent."""
-        if address == self.wallet.address(OPERATOR):
-            return OPERATOR
-        record = self._roster.by_address(address)
-        if record is None:
+        """Return the wallet's account number of the operator, the auditor, a verifier or an agent."""
+        record = None if address == self.wallet.address(OPERATOR) else self._roster.by_address(address)
+        number = service_number(self.wallet, address) if record is None else record.account
+        if number is None:
             raise EngineError("The wallet has no key for an account", address)
-        return record.account
+        return number
 
     def _follow(self, event: DevnetChanged) -> None:
         """Watch the blocks of a node that runs."""

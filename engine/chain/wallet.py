@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 DEVELOPMENT_PHRASE = "test test test test test test test test test test test junk"
 DEVELOPMENT_WARNING = "Development keys: public, never use on mainnet."
 OPERATOR = 0
+AUDITOR = 1_000_001
+VERIFIERS = range(1_000_010, 1_000_020)  # more than take part at a time: one that was slashed is replaced by the next
 
 
 class Wallet:
@@ -51,6 +53,17 @@ class Wallet:
         key = key_from_seed(seed, f"m/44'/60'/0'/0/{number}")
         account: LocalAccount = Account.from_key(key)
         return account
+
+
+def service_accounts(wallet: Wallet) -> dict[str, str]:
+    """Return the addresses of the auditor and the verifiers with their names."""
+    verifiers = {wallet.address(number): f"verifier {place}" for place, number in enumerate(VERIFIERS, 1)}
+    return {wallet.address(AUDITOR): "auditor", **verifiers}
+
+
+def service_number(wallet: Wallet, address: str) -> int | None:
+    """Return the account number of the operator, the auditor or a verifier, None for any other address."""
+    return next((number for number in (OPERATOR, AUDITOR, *VERIFIERS) if wallet.address(number) == address), None)
 
 
 @lru_cache(maxsize=4)

@@ -111,14 +111,18 @@ class RoundTree:
         """The root, 32 bytes."""
         return self.levels[-1][0]
 
+    def node(self, height: int, index: int) -> bytes:
+        """Return a node, ``height`` levels above the leaves, the ``index``-th from the left."""
+        level = self.levels[height]
+        return level[index] if index < len(level) else self._absent[height]
+
     def proof(self, index: int) -> list[bytes]:
         """Return the ``depth`` siblings of leaf ``index``, from the leaf up. Raises IndexError outside the tree."""
         if not 0 <= index < self.size:
             raise IndexError(f"leaf {index} is outside a tree of {self.size}")
         siblings = []
-        for height, level in enumerate(self.levels[:-1]):
-            sibling = index ^ 1
-            siblings.append(level[sibling] if sibling < len(level) else self._absent[height])
+        for height in range(self.depth):
+            siblings.append(self.node(height, index ^ 1))
             index //= 2
         return siblings
 

@@ -30,11 +30,12 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account holds, in wei."""
+    """What an account holds, in wei. ``held`` is a penalty that waits for the end of its round."""
 
     stake: int
     credit: int
     slashed: int
+    held: int = 0
 
     @property
     def capital(self) -> int:
@@ -51,10 +52,9 @@ class Accounts:
 
     def balance(self, address: str) -> Balance:
         """Return what the account holds."""
-        name = self.book.name
-        stake = self._ledger.balance(name, f"stake:{address}")
-        credit = self._ledger.balance(name, f"credit:{address}")
-        return Balance(stake, credit, self._ledger.moved(name, f"stake:{address}", "slash"))
+        taken = sum(self._ledger.moved(self.book.name, f"{kind}:{address}", "slash") for kind in ("stake", "held"))
+        stake, credit, held = (self._balance(f"{kind}:{address}") for kind in ("stake", "credit", "held"))
+        return Balance(stake, credit, taken, held)
 
     def known(self, address: str) -> bool:
         """Return whether the account was ever used in this book."""
@@ -69,22 +69,81 @@ class Accounts:
         return self._append(key, "pot", f"world:{self.book.operator}", f"pot:{round_id}", wei, round_id)
 
     def slash(self, key: str, address: str, round_id: str) -> int:
-        """Take the penalty from the stake, a share to the reporter (the operator), the rest to the treasury.
+        """Put the penalty of a false claim aside until the round is settled; returns its wei, at most the stake.
 
-        Returns what was taken in wei: never more than the stake. The split rounds as the contract does.
+        It counts as no capital any more. ``collect_penalty`` takes it at the settlement; where the round itself is
+        rejected, the claim said nothing false of it and ``release_penalty`` gives it back.
         """
-        wei = min(self.book.penalty_wei, self._ledger.balance(self.book.name, f"stake:{address}"))
-        share = wei * self.book.reporter_bps // 10_000
-        parts = (("reporter", self.book.operator, share), ("treasury", self.book.treasury, wei - share))
-        for part, receiver, amount in parts:
-            if amount:
-                self._append(f"{key}:{part}", "slash", f"stake:{address}", f"credit:{receiver}", amount, round_id)
+        wei = min(self.book.penalty_wei, self._balance(f"stake:{address}"))
+        if wei:
+            self._append(key, "hold", f"stake:{address}", f"held:{address}", wei, round_id)
         return wei
+
+    def collect_penalty(self, key: str, address: str, round_id: str) -> int:
+        """Take the penalty: a share to the reporter (the operator), the rest to the treasury. Returns its wei.
+
+        As in the contract it is up to what the account has at that time, not at the time of the claim.
+        """
+        held, stake = self._balance(f"held:{address}"), self._balance(f"stake:{address}")
+        wei = min(self.book.penalty_wei, held + stake)
+        if held < wei:
+            self._append(f"{key}:rest", "hold", f"stake:{address}", f"held:{address}", wei - held, round_id)
+        self._split(key, f"held:{address}", wei, self.book.operator, round_id)
+        return wei
+
+    def release_penalty(self, key: str, address: str, round_id: str) -> None:
+        """Give what a round put aside of an account back to its stake."""
+        account = f"held:{address}"
+        entries = self._ledger.entries(self.book.name, round_id=round_id)
+        wei = min(sum(entry.wei for entry in entries if entry.credit == account), self._balance(account))
+        if wei:
+            self._append(key, "release", f"held:{address}", f"stake:{address}", wei, round_id)
+
+    def slash_now(self, key: str, address: str, wei: int, reporter: str, round_id: str) -> int:
+        """Take up to ``wei`` of the stake at once: the reporter's share and the treasury's. Returns what was taken."""
+        wei = min(wei, self._balance(f"stake:{address}"))
+        self._split(key, f"stake:{address}", wei, reporter, round_id)
+        return wei
+
+    def bond(self, key: str, address: str, dispute: str, wei: int, round_id: str) -> None:
+        """Put a dispute's bond aside; it comes from outside the vault."""
+        self._append(key, "bond", f"world:{address}", f"bond:{dispute}", wei, round_id)
+
+    def return_bond(self, key: str, dispute: str, address: str, round_id: str) -> None:
+        """Credit the whole bond to the one who laid it down."""
+        self._append(key, "bond", f"bond:{dispute}", f"credit:{address}", self._balance(f"bond:{dispute}"), round_id)
+
+    def forfeit_bond(self, key: str, dispute: str, winner: str, round_id: str) -> None:
+        """Credit half of a lost bond, rounded down, to the winner and the rest to the treasury."""
+        wei = self._balance(f"bond:{dispute}")
+        for part, receiver, amount in (("winner", winner, wei // 2), ("treasury", self.book.treasury, wei - wei // 2)):
+            if amount:
+                self._append(f"{key}:{part}", "bond", f"bond:{dispute}", f"credit:{receiver}", amount, round_id)
+
+    def take_bond_back(self, key: str, dispute: str, address: str, round_id: str) -> None:
+        """Undo a bond that the chain never took."""
+        self._append(key, "bond", f"bond:{dispute}", f"world:{address}", self._balance(f"bond:{dispute}"), round_id)
+
+    def return_pot(self, key: str, round_id: str) -> None:
+        """Credit the pot of a rejected round to the operator, who filled it."""
+        wei = self._balance(f"pot:{round_id}")
+        if wei:
+            self._append(key, "pot back", f"pot:{round_id}", f"credit:{self.book.operator}", wei, round_id)
 
     def pay(self, key: str, round_id: str, address: str, wei: int) -> None:
         """Credit a reward, or the dust, from the pot."""
         if wei:
             self._append(key, "reward", f"pot:{round_id}", f"credit:{address}", wei, round_id)
+
+    def _split(self, key: str, account: str, wei: int, reporter: str, round_id: str) -> None:
+        """Take ``wei`` from an account for a fault. The split rounds as the contract does."""
+        share = wei * self.book.reporter_bps // 10_000
+        for part, receiver, amount in (("reporter", reporter, share), ("treasury", self.book.treasury, wei - share)):
+            if amount:
+                self._append(f"{key}:{part}", "slash", account, f"credit:{receiver}", amount, round_id)
+
+    def _balance(self, account: str) -> int:
+        return self._ledger.balance(self.book.name, account)
 
     def _append(self, key: str, kind: str, debit: str, credit: str, wei: int, round_id: str | None = None) -> bool:
         entry = Entry(f"{self.book.name}:{key}", kind, debit, credit, wei, round_id)

@@ -47,7 +47,9 @@ class ChainSide:
         nobody twice. Raises LeagueError when the chain refuses one of this round again.
         """
         await chain.drain()
-        refused = self._store.outbox.failed(f"{row.book}:")
+        # Not those of disputes: they are sent again by who goes on with the dispute, if they still make sense.
+        disputes = f"{row.book}:dispute:"
+        refused = [item for item in self._store.outbox.failed(f"{row.book}:") if not item.tx.key.startswith(disputes)]
         if refused:
             await self._pass_windows(chain, refused)
             with self._store.transaction():

@@ -48,10 +48,17 @@ class HandedIn:
     name: str
     bundle: Bundle
 
+    @property
+    def agent(self) -> str:
+        """The hash of the agent that claims: the one the bundle's claim names, else the one on the first seat."""
+        named = (self.bundle.claim or {}).get("agent")
+        return named if isinstance(named, str) else self.bundle.match.agents[0]
+
     def row(self, fixture: int, seat: int) -> ClaimRow:
-        """Return the claim's row; the agent played on the first seat of its match."""
-        scores = self.bundle.match.scores
-        return ClaimRow(fixture, seat, scores[0] if scores else 0, self.bundle.commitment, self.name)
+        """Return the claim's row for the agent's seat in the roster."""
+        match = self.bundle.match
+        scores = dict(zip(match.agents, match.scores, strict=False))
+        return ClaimRow(fixture, seat, scores.get(self.agent, 0), self.bundle.commitment, self.name)
 
 
 class Claims:
@@ -80,9 +87,9 @@ class Claims:
         """Judge a claim on a played round. Raises LeagueError when the round is not open to claims."""
         row = stored.row
         if row.state != "played":
-            why = "it is settled" if row.state == "settled" else "it is not played to its end"
-            raise LeagueError("The round takes no claims now", why)
-        fixtures = [Fixture(m.fixture, m.a, m.b, m.seed) for m in stored.matches]
+            why = {"settled": "it is settled", "rejected": "it was rejected"}
+            raise LeagueError("The round takes no claims now", why.get(row.state, "it is not played to its end"))
+        fixtures = [Fixture(m.fixture, m.a, m.b, m.seed) for m in stored.matches if m.outcome != "BYE"]
         entry, index = _place(claim, row, stored.entries, fixtures)
         match = next(m for m in stored.matches if m.fixture == index)
         replayed = _score(match, entry.seat)
@@ -122,10 +129,15 @@ def _place(
         raise LeagueError(what, "it was played on another System")
     if match.budget != row.config["budget"]:
         raise LeagueError(what, f"it was played with a budget of {match.budget} gas, not {row.config['budget']}")
-    entry = next((entry for entry in entries if entry.sha256 == match.agents[0]), None)
-    if entry is None:
-        raise LeagueError(what, f"the agent {match.agents[0]} does not take part")
-    fixture = next((f.index for f in fixtures if f.a == entry.seat and f.seed == match.seed), None)
+    if match.params != row.config["params"]:
+        raise LeagueError(what, f"it was played with the parameters {match.params}, not {row.config['params']}")
+    by_hash = {entry.sha256: entry for entry in entries}
+    strangers = [sha256 for sha256 in match.agents if sha256 not in by_hash]
+    if strangers or claim.agent not in match.agents:
+        raise LeagueError(what, f"the agent {(strangers or [claim.agent])[0]} does not take part")
+    seats: list[int | None] = [by_hash[sha256].seat for sha256 in match.agents]
+    pairing = [*seats, None][:2]
+    fixture = next((f.index for f in fixtures if [f.a, f.b] == pairing and f.seed == match.seed), None)
     if fixture is None:
-        raise LeagueError(what, f"{entry.name} plays no match with the seed {match.seed}")
-    return entry, fixture
+        raise LeagueError(what, f"{by_hash[claim.agent].name} plays no match with the seed {match.seed}")
+    return by_hash[claim.agent], fixture

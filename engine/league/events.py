@@ -82,3 +82,38 @@ class RoundChanged(Event):
     round_id: str
     state: str
     results_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeOpened(Event):
+    """A fraud was brought before the chain. ``what`` is the kind of fraud, ``match`` the match's number in the round;
+    ``bond`` is in wei, 0 for a fraud that proves itself."""
+
+    kind: ClassVar[str] = "league.dispute_opened"
+    dispute_id: str
+    round_id: str
+    what: str
+    match: int | None
+    challenger: str
+    bond: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeMoved(Event):
+    """A step of a dispute is on the chain; ``step`` says which, for a person."""
+
+    kind: ClassVar[str] = "league.dispute_moved"
+    dispute_id: str
+    round_id: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeResolved(Event):
+    """A dispute ended: upheld, dismissed, refunded or refused. ``slashed`` is what the host lost, in wei."""
+
+    kind: ClassVar[str] = "league.dispute_resolved"
+    dispute_id: str
+    round_id: str
+    outcome: str
+    slashed: str

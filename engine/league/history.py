@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.core.errors import UsageError
+from engine.league.disputes.published import Publications
 from engine.store.database import Store
 
 
 @dataclass(frozen=True, slots=True)
 class RoundRow:
-    """A round as stored. ``state`` is playing, played, anchored or settled; ``config`` its settings as JSON."""
+    """A round as stored. ``state`` is playing, played, settled or rejected; ``config`` its settings as JSON."""
 
     round_id: str
     number: int
@@ -109,6 +110,7 @@ class History:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._db = store.db
+        self.publications = Publications(store.db)
 
     def next_number(self, name: str) -> int:
         """Return the number that the next round of that league gets, from 1."""

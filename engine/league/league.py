@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,26 +17,27 @@ from engine.league.bundle import SUFFIX, write_bundle
 from engine.league.chainside import ChainSide
 from engine.league.claims import ClaimOutcome, Claims
 from engine.league.config import RoundConfig, Tier
+from engine.league.disputes.published import Dishonesty, Publication
+from engine.league.disputes.service import LOCK, Disputes
 from engine.league.errors import LeagueError
 from engine.league.events import AgentRemoved, RoundChanged
 from engine.league.gate.verdict import AgentImage, SystemImage, Verdict
 from engine.league.history import History, RoundRow
 from engine.league.match import Outcome
 from engine.league.opening import Opening
-from engine.league.play import PlayBatch, play_bundle
+from engine.league.play import PlayBatch
 from engine.league.pools import LocalPool, MatchPool
+from engine.league.rerun import Rerun
 from engine.league.results import Payout, RoundResult, RoundSummary, results_hash
 from engine.league.roster import AgentRecord, Roster
 from engine.league.rounds import RoundControl, RoundPlayer
-from engine.league.schedule import SOLO, Fixture, Schedule, format_for
+from engine.league.schedule import SOLO, Schedule, format_for
 from engine.league.seasons import Season, Seasons
 from engine.league.settlement import Settlement, StoredRound, book_of
 from engine.league.stakes import StakeRow, stake_rows
 from engine.league.table import Cell, crosstable, standings
 from engine.league.verify import Verification, verify_file
 from engine.store.database import Store
-
-LOCK = "league"
 
 
 class League:
@@ -63,6 +63,8 @@ class League:
         self._onchain = ChainSide(store, self.history, connect)
         self.claims = Claims(self.history)
         self._seasons = Seasons(self.history)
+        self._rerun = Rerun(self.history, admissions, roster, self._workers, data.cache)
+        self.disputes = Disputes(store, bus, self.history, self._onchain, self._court_settlement, self._rerun)
 
     async def close(self) -> None:
         """End the worker processes and leave the cluster."""
@@ -107,11 +109,17 @@ class League:
         job: JobContext | None = None,
         control: RoundControl | None = None,
         entrants: Sequence[str] = (),
+        dishonesty: Dishonesty = Dishonesty.HONEST,
     ) -> RoundResult:
         """Play a round to its end; with ``anchor`` its stakes, root and slashes go to the chain.
 
-        The agents are those of ``config`` and the roster's of the hashes in ``entrants``.
+        The agents are those of ``config`` and the roster's of the hashes in ``entrants``. ``dishonesty`` is how the
+        host cheats when it anchors the round, to show what becomes of such a host.
         """
+        if dishonesty is not Dishonesty.HONEST and not anchor:
+            raise UsageError(
+                "A host on paper cannot cheat", "nothing is posted that could be false", "Anchor the round."
+            )
         with self._store.exclusive(LOCK):
             chain = await self._onchain.connect() if anchor else None
             system = await self.admissions.system(config.system)
@@ -119,7 +127,9 @@ class League:
             records = await self._entrants(config, entrants)
             pool = await self._pool(config.workers, config.cluster, config.recheck_percent)
             settlement = self._settlement(chain, Book())
-            opened = Opening(self.history, self._seasons, self.claims, settlement).open(config, system, records)
+            opened = Opening(self.history, self._seasons, self.claims, settlement).open(
+                config, system, records, dishonesty
+            )
             return await self._play(opened.row, pool, chain, job, control, opened.ineligible)
 
     async def resume(
@@ -139,6 +149,7 @@ class League:
                 return await self._play(row, await self._pool(workers, cluster), chain, job, control, ())
             if chain is not None:
                 await self._onchain.drain(chain, row)
+                await self.disputes.resume(row.round_id, chain)
             return self._moved(row.round_id)
 
     def rounds(self) -> list[RoundSummary]:
@@ -161,7 +172,7 @@ class League:
         matches = self.history.matches(row.round_id)
         out = self.history.disqualifications(row.round_id)
         config = row.config
-        schedule = Schedule.of(config, len(entries))
+        schedule = Schedule.of(config, [entry.sha256 for entry in entries])
         return RoundResult(
             round_id=row.round_id,
             number=row.number,
@@ -220,6 +231,7 @@ class League:
             chain = await self._onchain.of(row)
             if chain is not None:
                 await self._onchain.drain(chain, row)
+            self.disputes.require_settleable(row)
             if self._onchain.state(row) == "settled":
                 raise LeagueError(
                     "The round is settled already", "every reward was credited then; nobody is paid twice"
@@ -276,18 +288,8 @@ class League:
         if match is None or match.outcome == Outcome.BYE:
             why = "nobody played it" if match else "it is not played, or was skipped"
             raise UsageError(f"The round has no match {fixture}", why)
-        seats = [match.a] if match.b is None else [match.a, match.b]
-        entries = self.history.entries(row.round_id)
-        images = {seat: await self.admissions.agent_image(entries[seat].sha256) for seat in seats}
-        system = await self.admissions.system(row.system)
-        only = (Fixture(fixture, match.a, match.b, match.seed),)
-        batch = replace(self._template(row, system, images), fixtures=only)
-        files = [self._roster.original(sha256) for sha256 in (row.system, *(entries[seat].sha256 for seat in seats))]
-        bundle = await self._workers.run(play_bundle, batch, files[0], tuple(files[1:]))
-        if bundle.commitment != match.commitment:
-            raise LeagueError(f"Match {fixture} does not replay", "its commitment differs from the stored one")
         path = path or self._data.bundles / f"{row.round_id[:12]}-{fixture}{SUFFIX}"
-        write_bundle(path, bundle)
+        write_bundle(path, await self._rerun.bundle(row, match))
         return path
 
     # Inside
@@ -313,7 +315,10 @@ class League:
         agents = {entry.seat: await self.admissions.agent_image(entry.sha256) for entry in entries}
         accounts = Accounts(self._store, book_of(chain) if chain is not None else Book())
         player = RoundPlayer(self._store, self.history, accounts, self._bus, pool)
-        schedule, template = Schedule.of(row.config, len(entries)), self._template(row, system, agents)
+        schedule, template = (
+            Schedule.of(row.config, [entry.sha256 for entry in entries]),
+            self._template(row, system, agents),
+        )
         try:
             await player.play(row, schedule, template, control or RoundControl(), job)
         except LeagueError:
@@ -321,7 +326,7 @@ class League:
             self._bus.publish(RoundChanged(row.round_id, "stopped", ""))
             raise
         bound = max(abs(system.spec.score_min), abs(system.spec.score_max))
-        self._finish(row, chain, bound)
+        self._finish(row, chain, bound, await self.disputes.prepare(row, chain, bound))
         if chain is not None:
             await self._onchain.drain(chain, row)
         self._bus.publish(self._changed(row.round_id))
@@ -347,17 +352,20 @@ class League:
         self._workers.resize(workers)
         return self._workers
 
-    def _finish(self, row: RoundRow, chain: Chain | None, bound: int) -> None:
+    def _finish(self, row: RoundRow, chain: Chain | None, bound: int, publication: Publication | None) -> None:
         stored = StoredRound.load(self.history, row.round_id)
         out = [item.seat for item in stored.disqualified]
         digest = results_hash(row, stored.entries, stored.matches, out)
         with self._store.transaction():
             self._seasons.rate(row, stored.entries, stored.matches)
-            self._settlement(chain, Book(row.book)).finish(stored, digest, bound=bound)
+            self._settlement(chain, Book(row.book)).finish(stored, digest, bound=bound, publication=publication)
 
     def _settlement(self, chain: Chain | None, book: Book) -> Settlement:
         book = book_of(chain) if chain is not None else book
         return Settlement(self._store, self.history, Accounts(self._store, book), chain)
+
+    def _court_settlement(self, chain: Chain) -> Settlement:
+        return self._settlement(chain, Book())
 
     def _moved(self, round_id: str) -> RoundResult:
         self._bus.publish(self._changed(round_id))

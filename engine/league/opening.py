@@ -10,6 +10,7 @@ from uuid import uuid4
 from engine.core.errors import UsageError
 from engine.league.claims import Claims
 from engine.league.config import MAX_AGENTS, RoundConfig
+from engine.league.disputes.published import Dishonesty
 from engine.league.gate.verdict import SystemImage
 from engine.league.history import EntryRow, History, RoundRow
 from engine.league.roster import AgentRecord
@@ -36,12 +37,21 @@ class Opening:
         self._settlement = settlement
         self._accounts = settlement.accounts
 
-    def open(self, config: RoundConfig, system: SystemImage, records: Sequence[AgentRecord]) -> Opened:
+    def open(
+        self,
+        config: RoundConfig,
+        system: SystemImage,
+        records: Sequence[AgentRecord],
+        dishonesty: Dishonesty = Dishonesty.HONEST,
+    ) -> Opened:
         """Write the round, its roster, the newcomers' stakes and the claims handed in, in one transaction.
 
+        ``dishonesty`` is kept with the round: a host that was stopped cheats in the same way when it goes on.
         Raises UsageError when nobody may take part, or the format does not fit.
         """
         row = self._new_round(config, system)
+        if dishonesty is not Dishonesty.HONEST:
+            row.config["dishonesty"] = dishonesty.value
         claims = self._claims.read(config.claims)
         with self._settlement.transaction():
             for record in records:
@@ -49,7 +59,7 @@ class Opening:
                     self._settlement.stake(record.address, config.stake_wei, f"entry:{record.address}")
             able, ineligible = self._able(config, row, records)
             entries = [EntryRow(seat, r.sha256, r.name, r.owner, r.address) for seat, r in enumerate(able)]
-            schedule = Schedule.of(row.config, len(entries))
+            schedule = Schedule.of(row.config, [entry.sha256 for entry in entries])
             self._history.open_round(row, entries)
             self._seasons.note_capital(row.round_id, entries, self._accounts)
             self._claims.enter(row, claims, entries, schedule.known() if claims else ())
@@ -103,6 +113,8 @@ class Opening:
             return {}
         found = {}
         for past in self._history.rounds_of(config.name):
+            if past.state == "rejected":
+                continue  # what was claimed on a false round counts against nobody
             back = past.number + config.suspension + 1
             if past.number < row.number < back:
                 entries = self._history.entries(past.round_id)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.chain.bindings import Call, ScoreClaim
 from engine.chain.session import Chain
 from engine.core.hashing import keccak
 from engine.league.accounts import Accounts, Book
+from engine.league.disputes.published import Dishonesty, Publication, Published
 from engine.league.history import ClaimRow, Disqualification, EntryRow, History, MatchRow, RoundRow
 from engine.league.results import commitment_of
 from engine.league.rewards import Payouts, payouts
@@ -44,14 +45,22 @@ class StoredRound:
     disqualified: tuple[Disqualification, ...]
     commitment: RoundCommitment
 
+    publication: Publication | None = None
+
     @classmethod
     def load(cls, history: History, round_id: str) -> StoredRound:
-        """Read the round from the store."""
+        """Read the round from the store. ``commitment`` is what its host posts: of a dishonest one not the truth."""
         row = history.round(round_id)
         entries = tuple(history.entries(row.round_id))
         matches = tuple(history.matches(row.round_id))
         out = tuple(history.disqualifications(row.round_id))
-        return cls(row, entries, matches, out, commitment_of(len(entries), matches))
+        publication = history.publications.get(row.round_id)
+        commitment = commitment_of(len(entries), matches) if publication is None else publication.commitment
+        return cls(row, entries, matches, out, commitment, publication)
+
+    def published(self) -> Published:
+        """Return what others see of the round."""
+        return (self.publication or Publication(Dishonesty.HONEST, self.commitment)).shown()
 
     @property
     def league_id(self) -> bytes:
@@ -104,14 +113,23 @@ class Settlement:
         with self._store.transaction():
             fresh = self._accounts.deposit(key, address, wei)
             if fresh and self._chain is not None:
-                self._send(key, address, self._chain.vault.stake(), wei, "stake")
+                self.send(key, address, self._chain.vault.stake(), wei, "stake")
 
-    def finish(self, stored: StoredRound, results_hash: str, *, bound: int) -> None:
-        """Close a played round; on chain: post its root with the pot and prove the false claims."""
+    def finish(
+        self, stored: StoredRound, results_hash: str, *, bound: int, publication: Publication | None = None
+    ) -> None:
+        """Close a played round; on chain: post its root with the pot and prove the false claims.
+
+        A ``publication`` is what a dishonest host posts instead of the truth.
+        """
         row = stored.row
+        if publication is not None:
+            stored = replace(stored, commitment=publication.commitment, publication=publication)
         root = stored.commitment.tree.root.hex()
         with self._store.transaction():
             self._history.set_state(row.round_id, "played", results_hash=results_hash, root=root)
+            if publication is not None:
+                self._history.publications.add(row.round_id, publication)
             if stored.pot:
                 self._accounts.fill_pot(f"{row.round_id}:pot", row.round_id, stored.pot)
             if self._chain is None:
@@ -126,25 +144,45 @@ class Settlement:
             self._enqueue_proof(self._chain, stored, found)
 
     def settle(self, stored: StoredRound) -> None:
-        """Pay the pot out by rank, once; on chain: settle and credit every payout."""
+        """Pay the pot out by rank and take the penalties, once; on chain: settle, credit every payout, collect."""
         row, shares = stored.row, stored.payouts()
         with self._store.transaction():
-            if self._history.round(row.round_id).state == "settled":
+            if self._history.round(row.round_id).state != "played":
                 return
             for entry, wei in zip(stored.entries, shares.wei, strict=True):
                 self._accounts.pay(f"{row.round_id}:reward:{entry.seat}", row.round_id, entry.address, wei)
             operator = self._accounts.book.operator
             self._accounts.pay(f"{row.round_id}:dust", row.round_id, operator, shares.dust)
+            for item in stored.disqualified:
+                address = stored.entries[item.seat].address
+                self._accounts.collect_penalty(f"{row.round_id}:penalty:{item.seat}", address, row.round_id)
             self._history.set_state(row.round_id, "settled")
             if self._chain is not None:
                 self._enqueue_settlement(self._chain, stored, shares)
+
+    def reject(self, stored: StoredRound, reporter: str, exposure: int) -> int:
+        """Close a round that the chain rejected, once: its host loses ``exposure`` of its stake, a share of it to the
+        ``reporter``; the pot goes back, and so do penalties held for claims on it. Returns what the host lost in wei.
+        """
+        row, accounts = stored.row, self._accounts
+        with self._store.transaction():
+            if self._history.round(row.round_id).state != "played":
+                return 0
+            key = f"{row.round_id}:rejected"
+            lost = accounts.slash_now(key, accounts.book.operator, exposure, reporter, row.round_id)
+            accounts.return_pot(f"{key}:pot", row.round_id)
+            for item in stored.disqualified:
+                address = stored.entries[item.seat].address
+                accounts.release_penalty(f"{key}:penalty:{item.seat}", address, row.round_id)
+            self._history.set_state(row.round_id, "rejected")
+            return lost
 
     def _enqueue_post(self, chain: Chain, stored: StoredRound, bound: int) -> None:
         self._back_exposure(chain, stored.row)
         tree, scores = stored.commitment.tree, list(stored.commitment.scores)
         system, league = bytes.fromhex(stored.row.system), stored.league_id
         call = chain.anchor.post(system, league, tree.root, tree.size, tree.depth, bound, stored.addresses, scores)
-        self._send(f"{stored.row.round_id}:post", chain.operator, call, stored.pot, "anchor round")
+        self.send(f"{stored.row.round_id}:post", chain.operator, call, stored.pot, "anchor round")
 
     def _back_exposure(self, chain: Chain, row: RoundRow) -> None:
         """Stake for the operator what its open rounds and this one reserve."""
@@ -168,7 +206,7 @@ class Settlement:
             claim,
             chain.sign_claim(entry.address, claim),
         )
-        self._send(f"{stored.row.round_id}:proof:{found.seat}", chain.operator, call, 0, "prove score mismatch")
+        self.send(f"{stored.row.round_id}:proof:{found.seat}", chain.operator, call, 0, "prove score mismatch")
 
     def _claim(self, round_id: str, found: Disqualification) -> ClaimRow:
         claims = self._history.claims(round_id)
@@ -179,20 +217,19 @@ class Settlement:
         order = sorted(range(len(scores)), key=lambda seat: -scores[seat])
         identity, addresses = stored.commitment_id(chain.operator), stored.addresses
         key = stored.row.round_id
-        self._send(
-            f"{key}:settle", chain.operator, chain.anchor.settle(identity, addresses, scores, order), 0, "settle"
-        )
+        self.send(f"{key}:settle", chain.operator, chain.anchor.settle(identity, addresses, scores, order), 0, "settle")
         for seat, wei in enumerate(shares.wei):
             if wei:
                 call = chain.anchor.claim_payout(identity, addresses, scores, seat)
-                self._send(f"{key}:payout:{seat}", chain.operator, call, 0, "credit payout")
+                self.send(f"{key}:payout:{seat}", chain.operator, call, 0, "credit payout")
         for item in stored.disqualified:
             call = chain.anchor.collect_penalty(identity, stored.entries[item.seat].address)
-            self._send(f"{key}:penalty:{item.seat}", chain.operator, call, 0, "collect penalty")
+            self.send(f"{key}:penalty:{item.seat}", chain.operator, call, 0, "collect penalty")
 
-    def _send(self, key: str, account: str, call: Call, value: int, purpose: str) -> None:
+    def send(self, key: str, account: str, call: Call, value: int, purpose: str) -> bool:
+        """Put a transaction into the outbox; the caller holds the transaction. False when the key is there already."""
         book = self._accounts.book.name
-        self._store.outbox.enqueue(
+        return self._store.outbox.enqueue(
             OutboxTx(
                 key=f"{book}:{key}",
                 book=book,

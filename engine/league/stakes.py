@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.chain.session import Chain
+from engine.chain.wallet import service_accounts
 from engine.league.accounts import Accounts
 from engine.league.roster import Roster
 from engine.store.database import Store
@@ -15,7 +16,8 @@ from engine.store.database import Store
 class StakeRow:
     """One account in wei. ``chain_*`` are None without a chain; ``block`` is the one they were read at.
 
-    ``free`` can be unbonded, ``locked`` stands behind open commitments, ``slashed`` is what was taken so far.
+    ``free`` can be unbonded, ``locked`` stands behind open commitments, ``slashed`` is what was taken so far, ``held``
+    a penalty that is taken when its round is settled: the contract counts it as stake until then.
     """
 
     name: str
@@ -28,6 +30,7 @@ class StakeRow:
     chain_credit: int | None = None
     chain_slashed: int | None = None
     block: int | None = None
+    held: int = 0
 
     @property
     def differs(self) -> bool:
@@ -35,11 +38,11 @@ class StakeRow:
         if self.chain_free is None or self.chain_locked is None:
             return False
         chain = (self.chain_free + self.chain_locked, self.chain_credit, self.chain_slashed)
-        return chain != (self.stake, self.credit, self.slashed)
+        return chain != (self.stake + self.held, self.credit, self.slashed)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form; amounts in wei are decimal text."""
-        amounts = ("stake", "credit", "slashed", "chain_free", "chain_locked", "chain_credit", "chain_slashed")
+        amounts = ("stake", "held", "credit", "slashed", "chain_free", "chain_locked", "chain_credit", "chain_slashed")
         values = {name: getattr(self, name) for name in amounts}
         return {
             "name": self.name,
@@ -51,31 +54,39 @@ class StakeRow:
 
 
 async def stake_rows(store: Store, accounts: Accounts, roster: Roster, chain: Chain | None) -> list[StakeRow]:
-    """Return the rows of all accounts that the book or the roster knows: agents by name, then operator and treasury."""
-    book = accounts.book
-    names = {record.address: record.name for record in roster.all(removed=True)}
-    used = {account.split(":", 1)[1] for account in store.ledger.balances(book.name) if not account.startswith("pot:")}
-    agents = [address for address in sorted(names, key=lambda a: names[a]) if address in used or book.on_chain]
-    names |= {book.operator: "operator", book.treasury: "treasury"}
-    order = [*agents, book.operator, book.treasury]
+    """Return the rows of all accounts that the book or the roster knows: agents by name, the operator, the treasury,
+    then auditor and verifiers where they took part."""
+    names = _names(store, accounts, roster, chain)
     rows = []
     block = await chain.block_number() if chain is not None else None
-    for address in order:
+    for address, name in names.items():
         held = accounts.balance(address)
-        row = StakeRow(names[address], address, held.stake, held.credit, held.slashed)
+        row = StakeRow(name, address, held.stake, held.credit, held.slashed, held=held.held)
         rows.append(row if chain is None or block is None else await _beside(row, chain, block))
     return rows
+
+
+def _names(store: Store, accounts: Accounts, roster: Roster, chain: Chain | None) -> dict[str, str]:
+    """Return the accounts to show, in order, with their names."""
+    book = accounts.book
+    used = {owner for account in store.ledger.balances(book.name) for owner in account.split(":", 1)[1:]}
+    agents = {record.address: record.name for record in roster.all(removed=True)}
+    names = {
+        address: agents[address]
+        for address in sorted(agents, key=lambda a: agents[a])
+        if address in used or book.on_chain
+    }
+    names |= {book.operator: "operator", book.treasury: "treasury"}
+    if chain is not None:
+        names |= {address: name for address, name in service_accounts(chain.wallet).items() if address in used}
+    return names
 
 
 async def _beside(row: StakeRow, chain: Chain, block: int) -> StakeRow:
     held = await chain.vault.account_of(row.address, block=block)
     locked = min(held.exposure, held.active) + held.pending
-    return StakeRow(
-        row.name,
-        row.address,
-        row.stake,
-        row.credit,
-        row.slashed,
+    return replace(
+        row,
         chain_free=held.active + held.pending - locked,
         chain_locked=locked,
         chain_credit=held.credit,

@@ -61,9 +61,14 @@ class RoundCommitment:
     scores: tuple[int, ...]
 
 
+def pack_standings(scores: Sequence[int]) -> bytes:
+    """Return the scores by seat as big-endian signed 64-bit integers."""
+    return struct.pack(f">{len(scores)}q", *scores)
+
+
 def standings_hash(scores: Sequence[int]) -> bytes:
-    """Return Keccak-256 over the scores as big-endian signed 64-bit integers."""
-    return keccak(struct.pack(f">{len(scores)}q", *scores))
+    """Return Keccak-256 over the packed scores."""
+    return keccak(pack_standings(scores))
 
 
 def commit_round(roster_size: int, matches: Sequence[Played]) -> RoundCommitment:

@@ -118,6 +118,10 @@ class Outbox:
         """Return the failed rows whose key begins with ``prefix``."""
         return self._select("substr(key, 1, ?) = ? AND state = 'failed' ORDER BY id", len(prefix), prefix)
 
+    def under(self, prefix: str) -> list[OutboxRow]:
+        """Return all rows whose key begins with ``prefix``, in the order they were written."""
+        return self._select("substr(key, 1, ?) = ? ORDER BY id", len(prefix), prefix)
+
     def counts(self, book: str) -> dict[str, int]:
         """Return how many rows are in each state."""
         rows = self._db.execute("SELECT state, COUNT(*) FROM outbox WHERE book = ? GROUP BY state", (book,))

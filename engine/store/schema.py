@@ -182,13 +182,14 @@ CREATE TABLE published_leaves (
     PRIMARY KEY (round_id, idx)
 ) STRICT, WITHOUT ROWID;
 
--- One row a dispute or proof of fraud. ``idx`` is the leaf that it is about, ``posted`` and ``replayed`` leaf hashes;
--- ``number`` is the court's, once it has one.
+-- One row a dispute or proof of fraud. ``idx`` is the leaf that it is about and ``match`` its number in the round,
+-- ``posted`` and ``replayed`` are leaf hashes; ``number`` is the court's, once it has one.
 CREATE TABLE disputes (
     dispute_id TEXT PRIMARY KEY,
     round_id TEXT NOT NULL REFERENCES rounds (round_id),
     kind TEXT NOT NULL,
     idx INTEGER,
+    match INTEGER,
     challenger TEXT NOT NULL,
     bond TEXT NOT NULL,
     state TEXT NOT NULL CHECK (state IN ('open', 'upheld', 'dismissed', 'refunded', 'refused')),

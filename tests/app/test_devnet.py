@@ -197,7 +197,7 @@ async def test_a_false_claim_from_outside_is_slashed(opened: Callable[..., Any],
         (found,) = wiring.rounds.state.result.disqualified
         assert found.claimed == found.replayed + 5
         await until(lambda: not wiring.rounds.state.busy)
-        await until(lambda: any(row.slashed for row in wiring.stakes.state.rows))
+        await until(lambda: any(row.held for row in wiring.stakes.state.rows))
 
 
 def _raise_score(source: Path, target: Path) -> None:

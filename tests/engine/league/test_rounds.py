@@ -207,7 +207,10 @@ async def test_a_false_claim_handed_in_with_the_round_ends_the_agents_round(tmp_
         assert last.played == 3, "the remaining matches are skipped"
         assert [slash.agent for slash in slashes] == ["greedy"]
         rows = {row.name: row for row in await runtime.league.stakes()}
-        assert rows["greedy"].slashed == WEI // 20
+        assert (rows["greedy"].held, rows["greedy"].slashed) == (WEI // 20, 0)
+        await runtime.league.settle(result.round_id)
+        rows = {row.name: row for row in await runtime.league.stakes()}
+        assert (rows["greedy"].held, rows["greedy"].slashed) == (0, WEI // 20)
 
 
 @pytest.mark.chain

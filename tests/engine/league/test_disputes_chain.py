@@ -1,0 +1,209 @@
+"""Dishonest hosts on a real chain: every way to cheat is caught, slashed to the wei, and the ledger agrees."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from engine.chain.session import Chain
+from engine.core.errors import UsageError
+from engine.core.paths import DataDir, assets_dir
+from engine.league.config import WEI, AgentEntry, RoundConfig
+from engine.league.disputes.checks import FraudKind
+from engine.league.disputes.panel import Conduct
+from engine.league.disputes.posted import REJECTED
+from engine.league.disputes.published import Dishonesty
+from engine.league.errors import LeagueError
+from engine.league.events import DisputeMoved, DisputeOpened, DisputeResolved, RoundChanged
+from engine.league.results import RoundResult
+from engine.runtime import Runtime
+
+pytestmark = pytest.mark.chain
+AGENTS = assets_dir() / "agents" / "snake"
+NAMES = ("greedy", "cautious", "drunkard")
+POT = WEI + 7
+
+
+def config(**changes) -> RoundConfig:
+    agents = tuple(AgentEntry(AGENTS / f"{name}.wasm") for name in NAMES)
+    return RoundConfig(**{"name": "court", "matches": 3, "seed": 5, "agents": agents, "reward_wei": POT, **changes})
+
+
+@asynccontextmanager
+async def arena(path: Path) -> AsyncIterator[tuple[Runtime, Chain]]:
+    async with await Runtime.open(DataDir.open(path), workers=1) as runtime:
+        await runtime.devnet.up()
+        yield runtime, await runtime.chain()
+
+
+async def played(runtime: Runtime, how: Dishonesty = Dishonesty.HONEST, **changes) -> RoundResult:
+    result = await runtime.league.run_round(config(**changes), anchor=True, dishonesty=how)
+    assert result.state == "anchored"
+    return result
+
+
+async def require_equal(runtime: Runtime, chain: Chain) -> dict[str, object]:
+    """Ledger and vault agree in every account, the vault holds what it owes, the ledger adds up."""
+    rows = await runtime.league.stakes(chain)
+    assert not [row for row in rows if row.differs]
+    assert runtime.store.ledger.audit(chain.book) == {}
+    totals = await chain.vault.totals()
+    balance = await chain.rpc.number("eth_getBalance", chain.vault.address, "latest")
+    assert balance == totals.active + totals.pending + totals.credit
+    ours = runtime.store.ledger.balances(chain.book)
+    assert sum(wei for name, wei in ours.items() if name.startswith("credit:")) == totals.credit
+    assert sum(wei for name, wei in ours.items() if name.startswith(("stake:", "held:"))) == totals.active
+    assert sum(wei for name, wei in ours.items() if name.startswith("bond:")) == await chain.rpc.number(
+        "eth_getBalance", chain.court.address, "latest"
+    )
+    return {row.name: row for row in rows}
+
+
+EXPECTED = {
+    Dishonesty.INFLATE: FraudKind.REPLAY,
+    Dishonesty.ALTER: FraudKind.REPLAY,
+    Dishonesty.WITHHOLD: FraudKind.WITHHELD,
+    Dishonesty.INFLATE_TOTAL: FraudKind.TERMINAL,
+    Dishonesty.EQUIVOCATE: FraudKind.EQUIVOCATION,
+}
+
+
+@pytest.mark.parametrize("how", list(EXPECTED))
+async def test_a_dishonest_host_is_caught_and_slashed_to_the_wei(tmp_path, how):
+    async with arena(tmp_path) as (runtime, chain):
+        league, rules = runtime.league, chain.deployment.rules
+        seen = []
+        runtime.bus.subscribe(seen.append, DisputeOpened, DisputeMoved, DisputeResolved, RoundChanged)
+        result = await played(runtime, how)
+        found = await league.disputes.check(result.round_id)
+        assert [fraud.kind for fraud in found.frauds] == [EXPECTED[how]]
+        assert found.replayed == 9
+        host = league.history.publications.get(result.round_id)
+        if host.match is not None and how is not Dishonesty.EQUIVOCATE:
+            assert found.frauds[0].index == host.match
+        assert league.disputes.all() == [], "an audit changes nothing"
+        (view,) = await league.disputes.open(result.round_id)
+        assert (view.state, view.kind, view.slashed_wei) == ("upheld", EXPECTED[how].value, rules.exposure)
+        assert view.bond_wei == (0 if EXPECTED[how].proves_itself else rules.bond)
+        assert {item.state for item in view.transactions} == {"mined"}
+        posted = await chain.anchor.commitment_of(bytes.fromhex(result.anchored.commitment_id))
+        assert posted.status == REJECTED
+        assert league.round(result.round_id).state == "rejected"
+        rows = await require_equal(runtime, chain)
+        assert rows["operator"].slashed == rules.exposure
+        assert rows["operator"].credit == POT, "the pot goes back to who filled it"
+        share = rules.exposure * rules.reporter_bps // 10_000
+        assert rows["auditor"].credit == share + view.bond_wei
+        assert rows["treasury"].credit == rules.exposure - share
+        for name in NAMES:
+            assert (rows[name].stake, rows[name].credit, rows[name].slashed) == (WEI, 0, 0)
+        with pytest.raises(LeagueError, match="rejected"):
+            await league.settle(result.round_id)
+        assert await league.disputes.open(result.round_id) == [view]
+        kinds = [type(event) for event in seen]
+        assert kinds.index(DisputeOpened) < kinds.index(DisputeResolved)
+        assert [event.state for event in seen if isinstance(event, RoundChanged)] == ["anchored", "rejected"]
+        again = await played(runtime, seed=6)
+        assert (await league.settle(again.round_id)).state == "settled"
+        await require_equal(runtime, chain)
+
+
+async def test_the_verifiers_sign_what_their_replay_gives(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        result = await played(runtime, Dishonesty.INFLATE)
+        (view,) = await runtime.league.disputes.open(result.round_id)
+        assert len(view.ballots) == 4
+        assert {ballot.leaf for ballot in view.ballots} == {view.replayed}
+        assert not any(ballot.confirms for ballot in view.ballots)
+        assert view.match == runtime.league.history.matches(result.round_id)[view.index].fixture
+        rows = await require_equal(runtime, chain)
+        bonded = [row for name, row in rows.items() if name.startswith("verifier")]
+        assert [row.stake for row in bonded] == [chain.deployment.rules.verifier_stake] * 4
+        assert [row.chain_locked for row in bonded] == [chain.deployment.rules.verifier_stake] * 4
+        assert runtime.league.disputes.all(result.round_id[:8])[0] == view
+        assert view.to_json()["bond_wei"] == str(chain.deployment.rules.bond)
+
+
+async def test_an_honest_round_survives_an_audit_and_false_accusations(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        league, rules = runtime.league, chain.deployment.rules
+        result = await played(runtime)
+        found = await league.disputes.check(result.round_id)
+        assert found.clean
+        assert found.to_json()["root"] == found.to_json()["replayed_root"] == result.anchored.root
+        with pytest.raises(LeagueError, match="Nothing is wrong"):
+            await league.disputes.open(result.round_id)
+        (replay,) = await league.disputes.open(result.round_id, match=4)
+        assert (replay.state, replay.kind, replay.slashed_wei) == ("dismissed", "replay", 0)
+        assert all(ballot.confirms for ballot in replay.ballots)
+        (demand,) = await league.disputes.open(result.round_id, match=5, withheld=True)
+        assert (demand.state, demand.kind) == ("dismissed", "withheld")
+        rows = await require_equal(runtime, chain)
+        assert rows["operator"].credit == 2 * (rules.bond // 2)
+        assert rows["treasury"].credit == 2 * (rules.bond - rules.bond // 2)
+        assert (rows["auditor"].credit, rows["operator"].slashed) == (0, 0)
+        assert (await league.settle(result.round_id)).state == "settled"
+        await require_equal(runtime, chain)
+        with pytest.raises(LeagueError, match="settled"):
+            await league.disputes.open(result.round_id, match=1)
+        with pytest.raises(UsageError, match="no match 99"):
+            await league.disputes.open(result.round_id, match=99)
+
+
+async def test_without_enough_verifiers_the_bond_goes_back_and_a_later_vote_decides(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        league, rules = runtime.league, chain.deployment.rules
+        result = await played(runtime, Dishonesty.INFLATE)
+        (view,) = await league.disputes.open(result.round_id, conduct=Conduct(offline=2))
+        assert (view.state, view.extended, len(view.ballots)) == ("refunded", True, 2)
+        rows = await require_equal(runtime, chain)
+        assert (rows["auditor"].credit, rows["operator"].slashed) == (rules.bond, 0)
+        assert league.round(result.round_id).state == "anchored"
+        (again,) = await league.disputes.open(result.round_id, conduct=Conduct(offline=1))
+        assert (again.state, len(again.ballots)) == ("upheld", 3)
+        assert again.bond_wei == 2 * rules.bond, "the next dispute costs double"
+        await require_equal(runtime, chain)
+
+
+async def test_a_verifier_that_signs_twice_is_slashed_and_replaced(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        league, rules = runtime.league, chain.deployment.rules
+        result = await played(runtime, Dishonesty.ALTER)
+        (view,) = await league.disputes.open(result.round_id, conduct=Conduct(two_faced=1))
+        assert view.state == "upheld"
+        assert sorted(ballot.confirms for ballot in view.ballots) == [False] * 4 + [True]
+        rows = await require_equal(runtime, chain)
+        (liar,) = [row for name, row in rows.items() if name.startswith("verifier") and row.slashed]
+        assert (liar.slashed, liar.stake) == (rules.verifier_stake, 0)
+        half = rules.verifier_stake * rules.reporter_bps // 10_000
+        share = rules.exposure * rules.reporter_bps // 10_000
+        assert rows["auditor"].credit == view.bond_wei + share + half
+        await played(runtime, Dishonesty.INFLATE, seed=8)
+        (view,) = await league.disputes.open(league.rounds()[0].round_id)
+        assert view.state == "upheld"
+        assert liar.address not in {ballot.verifier for ballot in view.ballots}
+        await require_equal(runtime, chain)
+
+
+async def test_what_is_not_anchored_or_too_late_is_not_disputed(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        paper = await runtime.league.run_round(config(name="paper"))
+        with pytest.raises(LeagueError, match="not anchored"):
+            await runtime.league.disputes.check(paper.round_id)
+        with pytest.raises(UsageError, match="on paper"):
+            await runtime.league.run_round(config(), dishonesty=Dishonesty.ALTER)
+        late = await played(runtime, Dishonesty.INFLATE)
+        await chain.pass_window(bytes.fromhex(late.anchored.commitment_id))
+        with pytest.raises(LeagueError, match="window"):
+            await runtime.league.disputes.open(late.round_id)
+        assert runtime.league.disputes.all() == []
+        proven = await played(runtime, Dishonesty.INFLATE_TOTAL)
+        await chain.pass_window(bytes.fromhex(proven.anchored.commitment_id))
+        (view,) = await runtime.league.disputes.open(proven.round_id)
+        assert view.state == "upheld", "a fraud that proves itself has no deadline but the settlement"
+        settled = await runtime.league.settle(late.round_id)
+        assert settled.state == "settled"
+        await require_equal(runtime, chain)
