@@ -1,0 +1,7 @@
+/* Always defect: plays D, whatever happens. */
+#include "matrix.h"
+
+NETS_EXPORT(decide) i64 decide(i64 packed) {
+    (void)packed;
+    return MATRIX_D;
+}
