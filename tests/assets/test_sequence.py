@@ -145,6 +145,7 @@ def test_random_matches_agree_with_the_second_implementation(sequence: Any, draw
                 compare(sequence, reference)
 
 
+@pytest.mark.slow
 def test_two_thousand_matches_through_the_referee_agree_too(arena: Any, draws: Any) -> None:
     system, anybody, kinds = arena.system("sequence"), arena.build("anybody", ANY_ACTION), Counter[tuple[int, int]]()
     for seed in range(2000):
