@@ -1,4 +1,4 @@
-"""matrix.wasm against a second iterated matrix game, written here from the rules in matrix.h; its agents in classic games."""
+"""matrix.wasm against a second one, written here from the rules in matrix.h; its agents among themselves."""
 
 from __future__ import annotations
 
