@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import bench, demo, devnet, doctor, gui, league, matches, modules, stakes, traces
+from app.commands import bench, demo, devnet, dispute, doctor, gui, league, matches, modules, stakes, traces
 from app.commands.output import INTERRUPTED, Output, report
 
 cli = typer.Typer(
@@ -34,11 +34,25 @@ cli.add_typer(modules.system_group, name="system")
 cli.add_typer(matches.group, name="match")
 cli.add_typer(traces.group, name="trace")
 cli.add_typer(league.group, name="league")
+cli.add_typer(dispute.group, name="dispute")
 cli.command(name="stakes")(stakes.stakes)
 cli.command(name="bench")(bench.bench)
 cli.command(name="doctor")(doctor.doctor)
 
-COMMANDS = ("gui", "demo", "devnet", "agent", "system", "match", "trace", "league", "stakes", "bench", "doctor")
+COMMANDS = (
+    "gui",
+    "demo",
+    "devnet",
+    "agent",
+    "system",
+    "match",
+    "trace",
+    "league",
+    "dispute",
+    "stakes",
+    "bench",
+    "doctor",
+)
 _WITH_VALUE = ("--data-dir",)
 
 

@@ -13,6 +13,7 @@ from app.commands.tables import show_crosstable, show_round, show_season
 if TYPE_CHECKING:
     from engine.league.claims import ClaimOutcome
     from engine.league.config import RoundConfig
+    from engine.league.disputes.published import Dishonesty
     from engine.league.results import RoundResult
     from engine.league.seasons import Season
     from engine.runtime import Runtime
@@ -46,6 +47,10 @@ def run(
     cluster: Cluster = "",
     recheck: Annotated[int, typer.Option(min=0, max=100, metavar="PERCENT", help="Played again elsewhere.")] = 0,
     anchor: Annotated[bool, typer.Option("--anchor", help="Stake, post and slash on the running devnet.")] = False,
+    dishonest: Annotated[
+        str | None,
+        typer.Option(metavar="HOW", help="Let the host cheat: inflate, inflate_total, alter, withhold or equivocate."),
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Play a round of a league file, or of --system, --agents, --matches and --seed.
@@ -56,7 +61,10 @@ def run(
     given |= {"format": form, "stages": stages, "preset": preset, "capacity": capacity, "suspension": suspension}
     given |= {"params": param, "stake": stake, "reward": reward, "cluster": cluster, "recheck_percent": recheck}
     config = _config(files or [], agents or [], given, _count(workers))
-    result = _play(context.obj, lambda runtime: runtime.league.run_round(config, anchor=anchor), _count(workers))
+    how = _dishonesty(dishonest)
+    result = _play(
+        context.obj, lambda runtime: runtime.league.run_round(config, anchor=anchor, dishonesty=how), _count(workers)
+    )
     for agent in result.ineligible:
         context.obj.note(f"kept out: {agent}")
     show_round(context.obj, result)
@@ -74,7 +82,7 @@ def resume(
     output: Output = context.obj
 
     async def work(runtime: Runtime) -> RoundResult:
-        chosen = _choose(runtime, round_id, unfinished=True)
+        chosen = choose(runtime, round_id, unfinished=True)
         return await runtime.league.resume(chosen, workers=_count(workers), cluster=cluster)
 
     show_round(output, _play(output, work, _count(workers)))
@@ -86,7 +94,7 @@ def standings(context: typer.Context, round_id: RoundArgument = None, json: Json
     from app.commands.session import run_engine
 
     async def work(runtime: Runtime) -> RoundResult:
-        return runtime.league.round(_choose(runtime, round_id))
+        return runtime.league.round(choose(runtime, round_id))
 
     show_round(context.obj, run_engine(context.obj, work))
 
@@ -97,7 +105,7 @@ def crosstable(context: typer.Context, round_id: RoundArgument = None, json: Jso
     from app.commands.session import run_engine
 
     async def work(runtime: Runtime) -> tuple[RoundResult, Any]:
-        chosen = _choose(runtime, round_id)
+        chosen = choose(runtime, round_id)
         return runtime.league.round(chosen), runtime.league.crosstable(chosen)
 
     show_crosstable(context.obj, *run_engine(context.obj, work))
@@ -124,7 +132,7 @@ def settle(context: typer.Context, round_id: RoundArgument = None, json: JsonOpt
     from app.commands.session import run_engine
 
     async def work(runtime: Runtime) -> RoundResult:
-        return await runtime.league.settle(_choose(runtime, round_id))
+        return await runtime.league.settle(choose(runtime, round_id))
 
     show_round(context.obj, run_engine(context.obj, work))
 
@@ -141,7 +149,7 @@ def bundle(
     from app.commands.session import run_engine
 
     async def work(runtime: Runtime) -> Path:
-        return await runtime.league.bundle(_choose(runtime, round_id), match, out.expanduser().resolve())
+        return await runtime.league.bundle(choose(runtime, round_id), match, out.expanduser().resolve())
 
     path = run_engine(context.obj, work)
     context.obj.result({"path": str(path)}, f"{path} holds match {match}")
@@ -158,7 +166,7 @@ def claim(
     from app.commands.session import run_engine
 
     async def work(runtime: Runtime) -> ClaimOutcome:
-        return await runtime.league.submit_claim(_choose(runtime, round_id), file.expanduser())
+        return await runtime.league.submit_claim(choose(runtime, round_id), file.expanduser())
 
     outcome = run_engine(context.obj, work)
     text = f"{outcome.agent} claims {outcome.claimed} in match {outcome.fixture}, the replay gives {outcome.replayed}: "
@@ -217,7 +225,18 @@ def _config(files: list[Path], agents: list[Path], given: dict[str, Any], worker
     return config
 
 
-def _choose(runtime: Runtime, wanted: str | None, *, unfinished: bool = False) -> str:
+def _dishonesty(how: str | None) -> Dishonesty:
+    """Return how the host cheats. Raises UsageError for a way that it does not know."""
+    from engine.core.errors import UsageError
+    from engine.league.disputes.published import Dishonesty
+
+    try:
+        return Dishonesty(how or "honest")
+    except ValueError:
+        raise UsageError(f"A host cannot cheat by {how!r}", "", f"Choose one of {', '.join(Dishonesty)}.") from None
+
+
+def choose(runtime: Runtime, wanted: str | None, *, unfinished: bool = False) -> str:
     """Return the id of the round that is meant. Raises UsageError when none is, or more than one."""
     from engine.core.errors import UsageError
 
