@@ -10,26 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.league.neural.errors import ModelError
-from engine.league.neural.features import Bits, Rows, feature_map
+from engine.league.neural.features import Bits, Number, Rows, feature_map
 from engine.league.system import SystemSpec
 
 MAX_ACTIONS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Legal:
+    """The part of the packed observation that tells which actions are legal: a bit each, or, when ``counts``, how many
+    from the first on."""
+
+    first: int
+    bits: int
+    counts: bool
+
+    def table(self, rows: Rows, actions: int) -> NDArray[np.bool_]:
+        """Return whether each action (columns) is legal in each row."""
+        packed = np.ascontiguousarray(rows[:, :8]).view("<u8")
+        value = packed << np.uint64(64 - self.first - self.bits) >> np.uint64(64 - self.bits)
+        index = np.arange(actions, dtype=np.uint64)
+        return index < value if self.counts else (value >> index & np.uint64(1)).astype(np.bool_)
+
+
+@dataclass(frozen=True, slots=True)
 class Actions:
-    """The actions in the order of a model's outputs. ``legal``, where the description has one, tells by a bit each
-    which are legal; the greatest output among them decides, the first of equals."""
+    """The actions in the order of a model's outputs; the greatest output among the ``legal`` ones (None: among all)
+    decides, the first of equals."""
 
     values: tuple[int, ...]
     names: tuple[str, ...]
-    legal: Bits | None = None
+    legal: Legal | None = None
 
     def choose(self, logits: NDArray[np.int64], rows: Rows) -> NDArray[np.int64]:
         """Return the action of each row. Where none is legal, the first action."""
         if self.legal is not None:
-            allowed = self.legal.encode(rows).astype(np.bool_)
-            logits = np.where(allowed, logits, np.iinfo(np.int64).min)
+            logits = np.where(self.legal.table(rows, len(self.values)), logits, np.iinfo(np.int64).min)
         chosen: NDArray[np.int64] = np.array(self.values, np.int64)[logits.argmax(axis=1)]
         return chosen
 
@@ -67,12 +83,22 @@ def _number(spec: SystemSpec) -> Actions:
     return Actions(numbers, tuple(map(str, numbers)), _legal(spec, len(numbers)))
 
 
-def _legal(spec: SystemSpec, count: int) -> Bits | None:
-    """Return the packed field whose name begins with "legal" and which has a bit for every action."""
+def _legal(spec: SystemSpec, count: int) -> Legal | None:
+    """Return what tells the legal actions: the packed field that ``action.legal`` names, else one whose name begins
+    with "legal" and which has a bit for every action. A number tells how many are legal, from the first on."""
     packed = feature_map(spec, "packed")
-    fields = [item for item in packed.items if isinstance(item, Bits)] if packed is not None else []
-    named = [item for item in fields if item.name.lower().startswith("legal") and len(item.labels) == count]
-    return named[0] if named else None
+    wanted = spec.action.get("legal")
+    for item in packed.items if packed is not None else ():
+        named = item.name == wanted if isinstance(item, Bits | Number) else False
+        if isinstance(item, Bits) and item.width == count and (named or item.name.lower().startswith("legal")):
+            return Legal(item.first, count, counts=False)
+        if isinstance(item, Number) and named and not item.signed and not item.big:
+            return Legal(8 * item.offset + item.low, item.bits, counts=True)
+    if wanted is not None:
+        raise _unfit(
+            spec, f"its description names {str(wanted)[:60]!r} as what tells the legal actions, which does not"
+        )
+    return None
 
 
 def _unfit(spec: SystemSpec, why: str) -> ModelError:

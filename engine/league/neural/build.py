@@ -209,7 +209,11 @@ def _in_floats(mlp: Mlp, raw: Ints) -> Floats:
     return values
 
 
-def describe_inputs(spec: SystemSpec, length: int) -> dict[str, list[str]]:
-    """Return what the inputs mean, by scheme; ``length`` is that of the full observation."""
-    found = {scheme: feature_map(spec, scheme, length) for scheme in SCHEMES}
+def describe_inputs(system: SystemImage) -> dict[str, list[str]]:
+    """Return what a model's inputs mean on a System, by scheme. Raises ModelError where no model can play it."""
+    actions = actions_of(system.spec)
+    with Sandbox() as sandbox:
+        seen = Table(system, actions, sandbox).explore(1).observations
+    length = max(len(full) for _, full in seen)
+    found = {scheme: feature_map(system.spec, scheme, length) for scheme in SCHEMES}
     return {scheme: features.names() for scheme, features in found.items() if features is not None}

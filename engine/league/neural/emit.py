@@ -9,10 +9,10 @@ from __future__ import annotations
 from typing import Final
 
 from engine.league.gate.limits import AGENT
-from engine.league.neural.actions import Actions
+from engine.league.neural.actions import Actions, Legal
 from engine.league.neural.emit_inputs import input_code
 from engine.league.neural.errors import ModelError
-from engine.league.neural.features import Bits, FeatureMap
+from engine.league.neural.features import FeatureMap
 from engine.league.neural.layout import LANES, MAILBOX, MAILBOX_BYTES, ROW, Layout, Tables, padded
 from engine.league.neural.quantise import IntLayer, IntMlp
 from engine.league.wasm import assembler as asm
@@ -128,7 +128,10 @@ def _largest(actions: Actions, outputs: int) -> bytes:
     )
 
 
-def legal_bit(legal: Bits, index: bytes) -> bytes:
+def legal_bit(legal: Legal, index: bytes) -> bytes:
     """Leave 1 or 0: whether the action of an index (code that leaves an i64) is legal by the packed observation."""
-    code = get(_PACKED) + i64_const(8 * legal.offset) + asm.I64_SHR_U + index + asm.I64_SHR_U
-    return code + asm.I32_WRAP_I64 + i32_const(1) + asm.I32_AND
+    value = get(_PACKED) + i64_const(64 - legal.first - legal.bits) + asm.I64_SHL
+    value += i64_const(64 - legal.bits) + asm.I64_SHR_U
+    if legal.counts:
+        return index + value + asm.I64_LT_U
+    return value + index + asm.I64_SHR_U + asm.I32_WRAP_I64 + i32_const(1) + asm.I32_AND

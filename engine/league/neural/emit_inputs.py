@@ -14,6 +14,7 @@ from engine.league.wasm.assembler import get, i32_const, i64_const, memory, put,
 _AT, _TARGET, _SCRATCH, _NUMBER = 1, 2, 3, 4
 _HOT: Final = 255
 _NO_VALUE: Final = 255
+_WHOLE_BYTE: Final = 255
 
 
 def input_code(features: FeatureMap, network: IntMlp, target: int, tables: Tables) -> bytes:
@@ -32,28 +33,26 @@ def _item(item: Item, network: IntMlp, first: int, target: int, tables: Tables) 
     if isinstance(item, OneHot):
         return _one_hot(item, target, tables)
     if isinstance(item, Bits):
-        return b"".join(_bit(ROW + item.offset + bit // 8, bit % 8, target + 2 * bit) for bit in range(item.width))
+        return b"".join(_bit(item.first + bit, target + 2 * bit) for bit in range(item.width))
     gain = network.gain[first : first + item.width]
     return _run(item, input_limits(gain).tolist(), gain.tolist(), target, tables)
 
 
 def _number(item: Number, shift: int, gain: int, target: int) -> bytes:
-    order = range(item.size - 1, -1, -1) if item.big else range(item.size)
     code = b""
-    for place, at in enumerate(order):
-        code += i32_const(0) + memory(asm.I64_LOAD8_U, ROW + item.offset + at)
+    for place, at in enumerate(item.order):
+        code += i32_const(0) + memory(asm.I64_LOAD8_U, ROW + at)
         if place:
             code += i64_const(8 * place) + asm.I64_SHL + asm.I64_OR
-    code += put(_NUMBER)
+    bare = 64 - item.bits
+    code += i64_const(bare - item.low) + asm.I64_SHL + put(_NUMBER)
     if item.none is not None:
-        code += get(_NUMBER) + i64_const(_signed64(item.none)) + asm.I64_EQ + put(_SCRATCH)
+        code += get(_NUMBER) + i64_const(bare) + asm.I64_SHR_U + i64_const(_signed64(item.none)) + asm.I64_EQ
+        code += put(_SCRATCH)
         code += i32_const(0) + get(_SCRATCH) + i32_const(_HOT) + asm.I32_MUL + memory(asm.I32_STORE16, target + 2)
-    if item.signed and item.size < 8:
-        bare = i64_const(64 - 8 * item.size)
-        code += get(_NUMBER) + bare + asm.I64_SHL + bare + asm.I64_SHR_S + put(_NUMBER)
-    if item.none is not None:
         code += i64_const(0) + get(_NUMBER) + get(_SCRATCH) + asm.SELECT + put(_NUMBER)
-    code += get(_NUMBER) + i64_const(shift) + asm.I64_SHR_S + put(_NUMBER)
+    code += get(_NUMBER) + i64_const(bare) + (asm.I64_SHR_S if item.signed else asm.I64_SHR_U)
+    code += i64_const(shift) + asm.I64_SHR_S + put(_NUMBER)
     limit = INPUT_LIMIT // gain
     for bound, wins in ((limit, asm.I64_LT_S), (-limit, asm.I64_GT_S)):
         code += get(_NUMBER) + i64_const(bound) + get(_NUMBER) + i64_const(bound) + wins + asm.SELECT + put(_NUMBER)
@@ -68,16 +67,20 @@ def _one_hot(item: OneHot, target: int, tables: Tables) -> bytes:
     table = tables.add(bytes(lookup))
     hot = get(_TARGET) + get(_SCRATCH) + i32_const(1) + asm.I32_SHL + asm.I32_ADD + i32_const(_HOT)
     code = i32_const(0) + put(_AT) + i32_const(target) + put(_TARGET)
+    read = get(_AT) + memory(asm.I32_LOAD16_U if item.wide else asm.I32_LOAD8_U, ROW + item.offset)
+    if item.low or item.mask != _WHOLE_BYTE:
+        read += i32_const(item.low) + asm.I32_SHR_U + i32_const(item.mask) + asm.I32_AND
     return code + asm.loop(
-        get(_AT) + memory(asm.I32_LOAD8_U, ROW + item.offset) + memory(asm.I32_LOAD8_U, table) + tee(_SCRATCH),
+        read + memory(asm.I32_LOAD8_U, table) + tee(_SCRATCH),
         i32_const(_NO_VALUE) + asm.I32_NE + asm.when(hot + memory(asm.I32_STORE16)),
         asm.step(_TARGET, 2 * len(item.values)) + asm.step(_AT, 1),
         get(_AT) + i32_const(item.count) + asm.I32_LT_U + asm.branch_if(0),
     )
 
 
-def _bit(source: int, bit: int, target: int) -> bytes:
-    code = i32_const(0) + i32_const(0) + memory(asm.I32_LOAD8_U, source) + i32_const(bit) + asm.I32_SHR_U
+def _bit(bit: int, target: int) -> bytes:
+    """``bit`` counts from the row's first byte."""
+    code = i32_const(0) + i32_const(0) + memory(asm.I32_LOAD8_U, ROW + bit // 8) + i32_const(bit % 8) + asm.I32_SHR_U
     return code + i32_const(1) + asm.I32_AND + i32_const(_HOT) + asm.I32_MUL + memory(asm.I32_STORE16, target)
 
 

@@ -8,9 +8,13 @@ one lacks reads as zero. Three ways to turn a row into inputs follow from the de
 ``bytes``   every byte of the full observation, a number each
 
 A field becomes: with ``names``, one input a name, 1 for the one it has and 0 for the others (all 0 for a value without
-a name); with ``bits``, one input a bit, 0 or 1; else one number as it stands, followed by one more input where the
-description gives a ``none``: 1 and the number 0 where the field has that value. A cell has an input for each of the
-values in ``cells``. Numbers are not scaled: let the model begin with ``nn.BatchNorm1d``, which is folded away.
+a name); with a list of ``bits``, one input a bit, 0 or 1; else one number as it stands, followed by one more input
+where the description gives a ``none``: 1 and the number 0 where the field has that value. A field that begins at a
+``bit`` and has more than 16 of them is no number but one input a bit. A cell has an input for each of the values in
+``cells``.
+
+Numbers are not scaled. Scale them while training and divide the first layer's weights by the same, or let the model
+begin with an ``nn.BatchNorm1d``, which is folded away.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ PACKED_BYTES: Final = 8
 SCHEMES: Final = ("packed", "board", "bytes")
 _MAX_NAMES: Final = 254
 _MAX_BYTES: Final = 16_384
+_NUMBER_BITS: Final = 16
 
 Rows = NDArray[np.uint8]
 Ints = NDArray[np.int64]
@@ -36,10 +41,13 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A field as one number; ``none`` is the value (None: there is none) that stands for no number."""
+    """A field as one number: ``bits`` bits from bit ``low`` of ``size`` bytes. ``none`` (None: there is none) stands
+    for no number."""
 
     offset: int
     size: int
+    low: int
+    bits: int
     signed: bool
     big: bool
     none: int | None
@@ -55,33 +63,47 @@ class Number:
         """Where it ends in the row."""
         return self.offset + self.size
 
+    @property
+    def order(self) -> list[int]:
+        """Where its bytes are in the row, the least significant first."""
+        places = list(range(self.offset, self.end))
+        return places[::-1] if self.big else places
+
     def names(self) -> list[str]:
         """Return what the inputs mean."""
         return [self.name] if self.none is None else [self.name, f"{self.name}: none"]
 
     def encode(self, rows: Rows) -> Ints:
         """Return the inputs of each row."""
-        order = range(self.size - 1, -1, -1) if self.big else range(self.size)
         value = np.zeros(len(rows), np.uint64)
-        for place, at in enumerate(order):
-            value |= rows[:, self.offset + at].astype(np.uint64) << np.uint64(8 * place)
-        bare = np.uint64(64 - 8 * self.size)
-        raw = (value << bare).view(np.int64) >> np.int64(bare) if self.signed else value.view(np.int64)
+        for place, at in enumerate(self.order):
+            value |= rows[:, at].astype(np.uint64) << np.uint64(8 * place)
+        bare = 64 - self.bits
+        value = value << np.uint64(bare - self.low)
+        raw = value.view(np.int64) >> np.int64(bare) if self.signed else (value >> np.uint64(bare)).view(np.int64)
         if self.none is None:
             return raw[:, None]
-        missing = value == np.uint64(self.none)
+        missing = value >> np.uint64(bare) == np.uint64(self.none)
         return np.stack([np.where(missing, 0, raw), missing.astype(np.int64)], axis=1)
 
 
 @dataclass(frozen=True, slots=True)
 class OneHot:
-    """``count`` bytes in a row, each an input for every one of ``values``."""
+    """``count`` bytes in a row, each an input for every one of ``values``; or, for a part of one or two bytes, ``mask``
+    and how far it is shifted."""
 
     offset: int
     count: int
     values: tuple[int, ...]
     labels: tuple[str, ...]
     name: str
+    low: int = 0
+    mask: int = 255
+
+    @property
+    def wide(self) -> bool:
+        """Whether it reaches into a second byte."""
+        return self.mask << self.low > 255
 
     @property
     def width(self) -> int:
@@ -91,7 +113,7 @@ class OneHot:
     @property
     def end(self) -> int:
         """Where they end in the row."""
-        return self.offset + self.count
+        return self.offset + self.count + self.wide
 
     def names(self) -> list[str]:
         """Return what the inputs mean."""
@@ -100,16 +122,19 @@ class OneHot:
 
     def encode(self, rows: Rows) -> Ints:
         """Return the inputs of each row."""
-        hot = rows[:, self.offset : self.end, None] == np.array(self.values, np.uint8)
+        value = rows[:, self.offset : self.offset + self.count].astype(np.uint16)
+        if self.wide:
+            value |= rows[:, self.end - 1 : self.end].astype(np.uint16) << np.uint16(8)
+        hot = ((value >> np.uint16(self.low)) & np.uint16(self.mask))[:, :, None] == np.array(self.values, np.uint16)
         inputs: Ints = hot.reshape(len(rows), self.width).astype(np.int64)
         return inputs
 
 
 @dataclass(frozen=True, slots=True)
 class Bits:
-    """A byte or more, least significant first, an input for each of the low ``len(labels)`` bits."""
+    """An input for each bit from bit ``first`` of the row, the least significant of a byte first."""
 
-    offset: int
+    first: int
     labels: tuple[str, ...]
     name: str
 
@@ -121,7 +146,7 @@ class Bits:
     @property
     def end(self) -> int:
         """Where it ends in the row."""
-        return self.offset + (len(self.labels) + 7) // 8
+        return (self.first + len(self.labels) + 7) // 8
 
     def names(self) -> list[str]:
         """Return what the inputs mean."""
@@ -129,8 +154,8 @@ class Bits:
 
     def encode(self, rows: Rows) -> Ints:
         """Return the inputs of each row."""
-        bits = np.unpackbits(rows[:, self.offset : self.end], axis=1, bitorder="little")
-        return bits[:, : self.width].astype(np.int64)
+        bits = np.unpackbits(rows[:, self.first // 8 : self.end], axis=1, bitorder="little")
+        return bits[:, self.first % 8 :][:, : self.width].astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,18 +276,28 @@ def _board(spec: SystemSpec) -> tuple[Item, ...]:
 def _fields(fields: Any, base: int, room: int, key: str) -> Iterable[Item]:
     """Yield the items of a description's fields; what is not as the description of a field must be is left out."""
     for field in fields if isinstance(fields, list) else []:
-        at, size = (field.get(key), field.get("size", 1)) if isinstance(field, Mapping) else (None, 1)
-        if type(at) is not int or type(size) is not int or at < 0 or not 1 <= size <= 8 or at + size > room:
+        if not isinstance(field, Mapping):
             continue
-        yield _field(field, base + at, size)
+        if key == "byte" and type(field.get("bit")) is int:
+            first, bits = field["bit"], field.get("bits")
+        elif type(field.get(key)) is int and type(field.get("size", 1)) is int:
+            first, bits = 8 * field[key], 8 * field.get("size", 1)
+        else:
+            continue
+        if type(bits) is int and first >= 0 and 1 <= bits <= 64 and first + bits <= 8 * room:
+            yield _field(field, 8 * base + first, bits)
 
 
-def _field(field: Mapping[str, Any], offset: int, size: int) -> Item:
-    name = str(field.get("name", f"byte {offset}"))
-    names, bits, none = field.get("names"), field.get("bits"), field.get("none")
-    if isinstance(names, list) and names and len(names) <= _MAX_NAMES and size == 1:
-        return OneHot(offset, 1, tuple(range(len(names))), tuple(map(str, names)), name)
-    if isinstance(bits, list) and 0 < len(bits) <= 8 * size:
-        return Bits(offset, tuple(map(str, bits)), name)
-    absent = none if type(none) is int and 0 <= none < 256**size else None
-    return Number(offset, size, bool(field.get("signed")), bool(field.get("big")), absent, name)
+def _field(field: Mapping[str, Any], first: int, bits: int) -> Item:
+    name = str(field.get("name", f"bit {first}"))
+    names, flags, none = field.get("names"), field.get("bits"), field.get("none")
+    offset, low = divmod(first, 8)
+    if isinstance(names, list) and 0 < len(names) <= _MAX_NAMES and bits <= 8:
+        return OneHot(offset, 1, tuple(range(len(names))), tuple(map(str, names)), name, low, (1 << bits) - 1)
+    if isinstance(flags, list) and 0 < len(flags) <= bits:
+        return Bits(first, tuple(map(str, flags)), name)
+    if "bit" in field and bits > _NUMBER_BITS:
+        return Bits(first, tuple(map(str, range(bits))), name)
+    absent = none if type(none) is int and 0 <= none < 1 << bits else None
+    signed, big = bool(field.get("signed")), bool(field.get("big")) and low == 0
+    return Number(offset, (low + bits + 7) // 8, low, bits, signed, big, absent, name)

@@ -131,7 +131,10 @@ class Table:
 
     def _match(self, players: list[AgentImage], number: int) -> MatchResult:
         seed = int.from_bytes(sha256(b"calibration %d" % number).digest()[:8], "little")
-        result = run_match(MatchRequest(self.system, tuple(players), seed, MAX_BUDGET), self._sandbox)
+        presets = self.system.spec.presets  # a model meets all of them
+        params = presets[number % len(presets)].params if presets else {}
+        request = MatchRequest(self.system, tuple(players), seed, MAX_BUDGET, params=params)
+        result = run_match(request, self._sandbox)
         if result.outcome is Outcome.INFRA:
             raise LeagueError("A match could not be played on this machine", f"{result.cause}: {result.detail}")
         if result.outcome is Outcome.VOID:

@@ -31,13 +31,13 @@ I32, I64, V128 = b"\x7f", b"\x7e", b"\x7b"
 END, SELECT = b"\x0b", b"\x1b"
 I32_EQZ, I32_NE, I32_LT_U = b"\x45", b"\x47", b"\x49"
 I32_ADD, I32_MUL, I32_AND, I32_SHL, I32_SHR_U = b"\x6a", b"\x6c", b"\x71", b"\x74", b"\x76"
-I64_EQ, I64_LT_S, I64_GT_S = b"\x51", b"\x53", b"\x55"
+I64_EQ, I64_LT_S, I64_LT_U, I64_GT_S = b"\x51", b"\x53", b"\x54", b"\x55"
 I64_ADD, I64_MUL, I64_REM_U, I64_AND, I64_OR, I64_XOR = b"\x7c", b"\x7e", b"\x82", b"\x83", b"\x84", b"\x85"
 I64_SHL, I64_SHR_S, I64_SHR_U = b"\x86", b"\x87", b"\x88"
 I32_WRAP_I64, I64_EXTEND_I32_S, I64_EXTEND_I32_U = b"\xa7", b"\xac", b"\xad"
 # Loads and stores: opcode and the logarithm of their width.
 I32_LOAD, I64_LOAD, I32_LOAD8_U, I64_LOAD8_U = (b"\x28", 2), (b"\x29", 3), (b"\x2d", 0), (b"\x31", 0)
-I64_LOAD32_S, I64_STORE, I32_STORE16 = (b"\x34", 2), (b"\x37", 3), (b"\x3b", 1)
+I32_LOAD16_U, I64_LOAD32_S, I64_STORE, I32_STORE16 = (b"\x2f", 1), (b"\x34", 2), (b"\x37", 3), (b"\x3b", 1)
 I64_STORE16, I64_STORE32 = (b"\x3d", 1), (b"\x3e", 2)
 
 
