@@ -1,35 +1,30 @@
 // SPDX-License-Identifier: MIT
 pragma solidity ^0.8.24;
 
-import {ReentrancyGuardTransient} from "@openzeppelin/contracts/utils/ReentrancyGuardTransient.sol";
 import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {SignatureChecker} from "@openzeppelin/contracts/utils/cryptography/SignatureChecker.sol";
 import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
+import {FraudProofs} from "./FraudProofs.sol";
 import {VerifierSet} from "./VerifierSet.sol";
 import {ILeagueAnchor} from "./interfaces/ILeagueAnchor.sol";
 import {ILeagueCourt} from "./interfaces/ILeagueCourt.sol";
 import {IStakeVault} from "./interfaces/IStakeVault.sol";
-import {Roster} from "./libraries/Roster.sol";
 import {RoundLeaf, RoundTree} from "./libraries/RoundTree.sol";
-import {Standings} from "./libraries/Standings.sol";
 import {TraceTree} from "./libraries/TraceTree.sol";
 
 /// @title LeagueCourt
 /// @notice Decides whether a posted round is true: see ILeagueCourt.
 /// @dev Holds COURT_ROLE in the anchor and SLASHER_ROLE in the vault. Balance = the bonds of open disputes.
-contract LeagueCourt is VerifierSet, ReentrancyGuardTransient, EIP712 {
-    bytes32 public constant ROUND_ROOT_TYPEHASH = keccak256("RoundRoot(bytes32 leagueId,bytes32 root)");
+contract LeagueCourt is FraudProofs, VerifierSet {
     bytes32 public constant ATTESTATION_TYPEHASH = keccak256(
         "ReplayAttestation(uint256 disputeId,bytes32 commitmentId,uint32 index,bytes32 leaf,bytes32 engineHash)"
     );
     /// @notice Fewer do not decide anything.
     uint256 public constant MINIMUM_COMMITTEE = 3;
+    uint256 private constant MAXIMUM_COMMITTEE = 1_000;
     /// @dev Bonds double this often and then no more: no ether is left by then, and nothing overflows.
     uint256 private constant MAX_DOUBLINGS = 32;
 
-    ILeagueAnchor public immutable anchor;
     IStakeVault public immutable vault;
     uint256 public immutable reporterBps;
     uint256 public immutable revealPeriod;
@@ -46,14 +41,13 @@ contract LeagueCourt is VerifierSet, ReentrancyGuardTransient, EIP712 {
     mapping(bytes32 subject => uint256) private _latest;
     mapping(bytes32 id => mapping(Kind => uint256)) private _opened;
 
-    constructor(ILeagueAnchor anchor_, Rules memory rules) EIP712("Nashboard LeagueCourt", "1") {
+    constructor(ILeagueAnchor anchor_, Rules memory rules) FraudProofs(anchor_) {
         uint256 window = anchor_.window();
         if (
             rules.revealPeriod == 0 || rules.revealPeriod > window || rules.votePeriod == 0 || rules.votePeriod > window
                 || rules.bond == 0 || rules.bond > type(uint64).max || rules.verifierStake == 0
-                || rules.committeeSize < MINIMUM_COMMITTEE
+                || rules.committeeSize < MINIMUM_COMMITTEE || rules.committeeSize > MAXIMUM_COMMITTEE
         ) revert InvalidParameters();
-        anchor = anchor_;
         vault = anchor_.vault();
         reporterBps = anchor_.reporterBps();
         revealPeriod = rules.revealPeriod;
@@ -61,86 +55,6 @@ contract LeagueCourt is VerifierSet, ReentrancyGuardTransient, EIP712 {
         bond = rules.bond;
         verifierStake = rules.verifierStake;
         committeeSize = rules.committeeSize;
-    }
-
-    // Frauds that prove themselves
-
-    /// @inheritdoc ILeagueCourt
-    function proveArithmetic(bytes32 id, RoundLeaf calldata leaf, bytes32[] calldata proof, bytes calldata standings)
-        external
-        nonReentrant
-    {
-        _requireIncluded(_commitment(id), leaf, proof);
-        if (keccak256(standings) != leaf.pre) revert WrongStandings();
-        (bool sound, bytes32 digest) = Standings.hashAfter(standings, leaf);
-        _reject(id, "arithmetic", !sound || digest != leaf.post);
-    }
-
-    /// @inheritdoc ILeagueCourt
-    function proveBreak(
-        bytes32 id,
-        RoundLeaf calldata left,
-        bytes32[] calldata leftProof,
-        RoundLeaf calldata right,
-        bytes32[] calldata rightProof
-    ) external nonReentrant {
-        ILeagueAnchor.Commitment memory c = _commitment(id);
-        _requireIncluded(c, left, leftProof);
-        _requireIncluded(c, right, rightProof);
-        if (uint256(left.index) + 1 != right.index) revert IndexOutside(right.index);
-        _reject(id, "break", left.post != right.pre);
-    }
-
-    /// @inheritdoc ILeagueCourt
-    function proveTerminal(
-        bytes32 id,
-        address[] calldata agents,
-        int64[] calldata scores,
-        RoundLeaf calldata leaf,
-        bytes32[] calldata proof
-    ) external nonReentrant {
-        ILeagueAnchor.Commitment memory c = _commitment(id);
-        if (Roster.hash(agents, scores) != c.rosterHash) revert Roster.BadRoster();
-        bytes32 last;
-        if (c.nSteps == 0) {
-            last = Standings.zero(c.nAgents);
-        } else {
-            _requireIncluded(c, leaf, proof);
-            if (leaf.index != c.nSteps - 1) revert IndexOutside(leaf.index);
-            last = leaf.post;
-        }
-        _reject(id, "terminal", last != Standings.hash(scores));
-    }
-
-    /// @inheritdoc ILeagueCourt
-    function proveGenesis(bytes32 id, RoundLeaf calldata leaf, bytes32[] calldata proof) external nonReentrant {
-        ILeagueAnchor.Commitment memory c = _commitment(id);
-        _requireIncluded(c, leaf, proof);
-        if (leaf.index != 0) revert IndexOutside(leaf.index);
-        _reject(id, "genesis", leaf.pre != Standings.zero(c.nAgents));
-    }
-
-    /// @inheritdoc ILeagueCourt
-    function proveBounds(bytes32 id, RoundLeaf calldata leaf, bytes32[] calldata proof) external nonReentrant {
-        ILeagueAnchor.Commitment memory c = _commitment(id);
-        _requireIncluded(c, leaf, proof);
-        bool alone = leaf.b == Standings.NOBODY;
-        bool outside = leaf.a >= c.nAgents || (!alone && leaf.b >= c.nAgents) || leaf.a == leaf.b;
-        bool beyond = _size(leaf.dA) > c.bound || _size(leaf.dB) > (alone ? 0 : c.bound);
-        _reject(id, "bounds", outside || beyond);
-    }
-
-    /// @inheritdoc ILeagueCourt
-    function proveEquivocation(bytes32 id, bytes32 leagueId, bytes32 otherRoot, bytes calldata signature)
-        external
-        nonReentrant
-    {
-        ILeagueAnchor.Commitment memory c = _commitment(id);
-        if (anchor.idOf(c.poster, leagueId) != id) revert WrongLeague();
-        if (!SignatureChecker.isValidSignatureNow(c.poster, hashRoundRoot(leagueId, otherRoot), signature)) {
-            revert BadSignature(c.poster);
-        }
-        _reject(id, "equivocation", otherRoot != c.root);
     }
 
     // Withheld matches
@@ -295,11 +209,6 @@ contract LeagueCourt is VerifierSet, ReentrancyGuardTransient, EIP712 {
     }
 
     /// @inheritdoc ILeagueCourt
-    function hashRoundRoot(bytes32 leagueId, bytes32 root) public view returns (bytes32) {
-        return _hashTypedDataV4(keccak256(abi.encode(ROUND_ROOT_TYPEHASH, leagueId, root)));
-    }
-
-    /// @inheritdoc ILeagueCourt
     function hashAttestation(uint256 disputeId, bytes32 leaf, bytes32 engineHash) public view returns (bytes32) {
         Dispute storage d = _disputes[disputeId];
         return _hashTypedDataV4(
@@ -392,11 +301,6 @@ contract LeagueCourt is VerifierSet, ReentrancyGuardTransient, EIP712 {
         anchor.closeDispute(d.commitmentId, until);
     }
 
-    function _reject(bytes32 id, bytes32 reason, bool fraud) private {
-        if (!fraud) revert NoFraud();
-        anchor.reject(id, msg.sender, reason);
-    }
-
     function _reserve(address verifier) internal override {
         vault.addExposure(verifier, verifierStake);
     }
@@ -410,10 +314,6 @@ contract LeagueCourt is VerifierSet, ReentrancyGuardTransient, EIP712 {
     }
 
     // Checks
-
-    function _commitment(bytes32 id) private view returns (ILeagueAnchor.Commitment memory) {
-        return anchor.commitmentOf(id);
-    }
 
     function _requireOpen(uint256 disputeId, Kind kind) private view returns (Dispute storage d) {
         d = _disputes[disputeId];
@@ -431,13 +331,6 @@ contract LeagueCourt is VerifierSet, ReentrancyGuardTransient, EIP712 {
         if (c.status == ILeagueAnchor.Status.Rejected) revert CommitmentRejected(d.commitmentId);
     }
 
-    function _requireIncluded(ILeagueAnchor.Commitment memory c, RoundLeaf calldata leaf, bytes32[] calldata proof)
-        private
-        pure
-    {
-        if (!RoundTree.includes(c.root, c.nSteps, c.depth, leaf, proof)) revert NotIncluded(leaf.index);
-    }
-
     /// @dev When it ends without a result.
     function _end(Dispute storage d) private view returns (uint256) {
         return d.extended ? d.deadline : d.deadline + votePeriod;
@@ -451,9 +344,5 @@ contract LeagueCourt is VerifierSet, ReentrancyGuardTransient, EIP712 {
 
     function _subject(bytes32 id, Kind kind, uint32 index) private pure returns (bytes32) {
         return keccak256(abi.encode(id, kind, index));
-    }
-
-    function _size(int256 value) private pure returns (uint256) {
-        return uint256(value < 0 ? -value : value);
     }
 }

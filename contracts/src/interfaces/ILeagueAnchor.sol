@@ -56,12 +56,7 @@ interface ILeagueAnchor {
         uint256 settleableAt
     );
     event ScoreMismatchProven(
-        bytes32 indexed id,
-        address indexed agent,
-        address indexed reporter,
-        uint32 index,
-        int64 posted,
-        int64 claimed
+        bytes32 indexed id, address indexed agent, address indexed reporter, uint32 index, int64 posted, int64 claimed
     );
     event AgentDisqualified(bytes32 indexed id, address indexed agent);
     event PenaltyCollected(bytes32 indexed id, address indexed agent, address indexed reporter, uint256 slashed);

@@ -63,9 +63,7 @@ abstract contract LeagueFixture is CommonBase, StdUtils {
     }
 
     function courtRules() internal pure returns (ILeagueCourt.Rules memory) {
-        return ILeagueCourt.Rules(
-            uint48(REVEAL), uint48(VOTE), uint96(BOND), uint96(VERIFIER_STAKE), uint16(COMMITTEE)
-        );
+        return ILeagueCourt.Rules(uint48(REVEAL), uint48(VOTE), uint96(BOND), uint96(VERIFIER_STAKE), uint16(COMMITTEE));
     }
 
     function _insert(uint256 key) private {
@@ -94,10 +92,25 @@ abstract contract LeagueFixture is CommonBase, StdUtils {
             uint32 seat = i % uint32(agents.length);
             round.scores[seat] += deltas[i];
             bytes32 post = keccak256(Trees.standings(round.scores));
-            round.leaves[i] =
-                RoundLeaf(i, seat, NOBODY, deltas[i], 0, pre, post, keccak256(abi.encode(leagueId, "match", i)));
+            round.leaves[i] = RoundLeaf(i, seat, NOBODY, deltas[i], 0, pre, post, evidenceOf(leagueId, i));
             pre = post;
         }
+    }
+
+    /// @notice What a match's evidence binds: its header, the root of its trace, its length.
+    function matchOf(bytes32 leagueId, uint32 index)
+        internal
+        pure
+        returns (bytes memory header, bytes32 traceRoot, uint64 steps)
+    {
+        header = abi.encodePacked('{"match":"', leagueId, index, '"}');
+        traceRoot = keccak256(abi.encode(leagueId, "trace", index));
+        steps = 10 + index;
+    }
+
+    function evidenceOf(bytes32 leagueId, uint32 index) internal pure returns (bytes32) {
+        (bytes memory header, bytes32 traceRoot, uint64 steps) = matchOf(leagueId, index);
+        return sha256(bytes.concat(hex"05", sha256(bytes.concat(hex"06", header)), traceRoot, bytes8(steps)));
     }
 
     /// @notice A round in which agent i scores scores[i] in one match.
