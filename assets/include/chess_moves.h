@@ -319,7 +319,7 @@ static inline void chess_carry(ChessPosition *at, i32 from, i32 to) {
 }
 
 /* What is special about a pawn's move that has been carried out: en passant, two squares at once, promotion. */
-static inline void chess_pawn_played(ChessPosition *at, i32 from, i32 to, i32 promotion, i32 en_passant) {
+static inline __attribute__((noinline)) void chess_pawn_played(ChessPosition *at, i32 from, i32 to, i32 promotion, i32 en_passant) {
     if (to == en_passant) {
         u64 gone = chess_bit(to ^ 8);
         at->black &= ~gone;

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import random
+import struct
 from collections.abc import Iterator
 from itertools import permutations
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import chess
 import pytest
+from wasmtime import Engine, Instance, Module, Store
 
 from engine.core.paths import assets_dir
 from engine.league.config import DEFAULT_BUDGET
 from engine.league.gate import SyncGate
+from engine.league.gate.limits import STACK_UNITS
 from engine.league.gate.verdict import AgentImage, SystemImage
 from engine.league.hasher import Hasher
 from engine.league.match import MatchRequest, MatchResult, Outcome, run_match
@@ -61,6 +66,36 @@ def gas_of(result: MatchResult) -> dict[int, int]:
     return used
 
 
+def crowded(draw: random.Random) -> chess.Board:
+    """A position with far more moves than games have: up to sixteen pieces a side, all of one or a few kinds."""
+    while True:
+        board = chess.Board(None)
+        kinds = draw.choice([(5,), (4, 5), (2, 3), (1, 1, 5), (1, 2, 3, 4, 5)])
+        squares = iter(draw.sample(range(64), 32))
+        for color in (True, False):
+            board.set_piece_at(next(squares), chess.Piece(chess.KING, color))
+            for kind in draw.choices(kinds, k=draw.randint(3, 15)):
+                square = next(squares)
+                if kind != chess.PAWN or 8 <= square < 56:
+                    board.set_piece_at(square, chess.Piece(kind, color))
+        board.turn = draw.random() < 0.5
+        if not board.was_into_check() and any(board.legal_moves):
+            return board
+
+
+def mail_of(board: chess.Board) -> bytes:
+    """What an agent finds in its mailbox (ChessMail in chess.h), in a match without castling and en passant."""
+    codes = {chess.PAWN: 1, chess.KNIGHT: 2, chess.KING: 3, chess.BISHOP: 5, chess.ROOK: 6, chess.QUEEN: 7}
+    planes = [board.occupied_co[chess.BLACK], 0, 0, 0]
+    for square, piece in board.piece_map().items():
+        for bit in range(3):
+            planes[1 + bit] |= (codes[piece.piece_type] >> bit & 1) << square
+    moves = [m.from_square | m.to_square << 6 | PROMOTIONS.index(m.promotion) << 12 for m in board.legal_moves]
+    packed = 40 << 16 | len(moves) << 48 | board.is_check() << 56
+    small = bytes([not board.turn, 0, 255, 0, 20, 0, board.is_check(), 1])
+    return struct.pack(f"<5Q8s{len(moves)}H", packed, *planes, small, *moves)
+
+
 def follow(result: MatchResult, moves: chess.Board) -> chess.Board:
     """Play the actions of a trace, all of them legal, from where MOVES begins."""
     assert result.trace is not None
@@ -94,6 +129,22 @@ def test_every_agent_finishes_legal_games_within_its_gas(arena: Arena, name: str
             assert gas_of(result)[seats.index(name)] < (
                 DEFAULT_BUDGET * 95 // 100 if name == "minimax" else DEFAULT_BUDGET * 6 // 10
             )
+
+
+@pytest.mark.parametrize("name", ["minimax", "careful", "smotherer"])
+def test_those_who_look_ahead_never_run_out_of_gas(arena: Arena, name: str) -> None:
+    engine, draw, used = Engine(), random.Random(8), []
+    store = Store(engine)
+    agent: Any = Instance(store, Module(engine, arena.agents[name].module), []).exports(store)
+    for _ in range(150):
+        mail = mail_of(crowded(draw))
+        agent["nb.gas"].set_value(store, 10**9)
+        agent["nb.stack"].set_value(store, STACK_UNITS)
+        agent["memory"].write(store, mail, agent["nets_obs"](store))
+        action = agent["decide"](store, int.from_bytes(mail[:8], "little", signed=True))
+        assert action in struct.unpack(f"<{len(mail) // 2}H", mail)[24:]
+        used.append(10**9 - agent["nb.gas"].value(store))
+    assert max(used) < DEFAULT_BUDGET
 
 
 @pytest.mark.parametrize(("white", "black"), list(permutations(["random_mover", "pawn_pusher", "minimax", "swarm"], 2)))

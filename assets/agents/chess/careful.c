@@ -1,15 +1,25 @@
 /* Careful: two plies. What does my move win, and what is the most that the answer takes? It believes every capture to be
  * for nothing, so it sees what hangs but not what is defended, and it gives nothing away. It takes a mate when it sees
- * one, and leads its pieces towards the middle when nothing else is to be won. */
+ * one, and leads its pieces towards the middle when nothing else is to be won.
+ *
+ * Where both sides have a host of queens there are too many answers for its gas: it counts them, and stops in time. */
 #include "chess_agent.h"
 #include "chess_moves.h"
 
 #define MATE 100000
 
+/* What it may use, and what the answers to a move use at most, in gas. */
+#define WORK 900000
+#define MOVE_WORK 5000
+#define ANSWER_WORK 150
+
+static i32 work;
+
 /* The most that the side to move can win at once; -MATE when it is mated, MATE for a stalemate, which nobody wants. */
 static i32 best_answer(ChessPosition *at) {
     static u16 answers[CHESS_MOVES];
     i32 count = chess_generate(at, answers), most = 0;
+    work -= MOVE_WORK + ANSWER_WORK * count;
     if (!count) return at->check ? -MATE : MATE;
     for (i32 i = 0; i < count; i++) {
         i32 gain = chess_gain(at, answers[i]);
@@ -36,7 +46,8 @@ NETS_EXPORT(decide) i64 decide(i64 packed) {
     const ChessMail *seen = chess_mail();
     ChessBest best = {0, 0, 0};
     chess_stir(packed);
-    for (i32 i = 0; i < chess_count(packed); i++) {
+    work = WORK;
+    for (i32 i = 0; i < chess_count(packed) && work > 0; i++) {
         u32 move = seen->moves[i];
         i32 value = chess_gain(&seen->position, move) + manners(&seen->position, move);
         after = seen->position;

@@ -15,19 +15,24 @@
 #include "chess_agent.h"
 #include "chess_moves.h"
 
-#define WORK 880000
+#define WORK 930000
 #define MATE 20000
 #define ENDLESS 30000
-#define PLIES 24
 #define DEEPEST 8
+#define CAPTURES 4
+#define PLIES (DEEPEST + CAPTURES)
+#define QUIET_MOST 64 /* no move without capture or promotion changes the sum by more */
 
-/* Upper bounds in gas: all moves of a position, its captures, each move with its place in the order, each move passed
- * over in the search for the best, each move played, all squares valued anew. */
-#define NODE_WORK 3300
-#define CAPTURES_WORK 1900
-#define MOVE_WORK 180
-#define PASS_WORK 16
+/* Upper bounds in gas: the moves of a position, its captures, more for each piece that is no pawn, each move with its place
+ * in the order, each move passed over in the search for the best, each move played, each look at a
+ * defended square, all squares valued anew. */
+#define NODE_WORK 2000
+#define CAPTURES_WORK 1000
+#define OFFICER_WORK 110
+#define MOVE_WORK 280
+#define PASS_WORK 28
 #define PLAY_WORK 600
+#define LOOK_WORK 400
 #define LEARN_WORK 70000
 
 /* What a piece is worth on a square, by side and piece. */
@@ -39,7 +44,7 @@ static u16 moves[PLIES + 1][CHESS_MOVES];
 static i32 order[PLIES + 1][CHESS_MOVES];
 static short change[PLIES + 1][CHESS_MOVES];
 static u16 killer[PLIES + 1];
-static i32 work, stopped;
+static i32 work, stopped, horizon;
 
 /* Positions after own moves, to not repeat them when winning. */
 static u32 reached[512];
@@ -146,18 +151,28 @@ static void play_on(i32 ply, i32 i) {
     chess_play(&line[ply + 1], moves[ply][i]);
 }
 
+/* Whether move I takes something for a dearer piece that is taken back at once. */
+static i32 is_loss(i32 ply, i32 i) {
+    const ChessPosition *at = &line[ply];
+    u32 move = moves[ply][i];
+    i32 from = chess_from(move), to = chess_to(move);
+    if (chess_worth[chess_piece(at, from)] <= chess_worth[chess_piece(at, to)] + 40) return 0;
+    work -= LOOK_WORK;
+    return chess_attacked(at, to, chess_taken(at) & ~chess_bit(from));
+}
+
 /* Captures only. SCORE is the sum for the side to move, which may be content with it. */
 static i32 settle(i32 ply, i32 alpha, i32 beta, i32 score) {
-    if (score >= beta || ply == PLIES || work < 0) return score;
+    if (score >= beta || ply == horizon || work < 0) return score;
     ChessPosition *at = &line[ply];
     i32 best = score, count = chess_generate_to(at, moves[ply], chess_taken(at) & ~chess_own(at));
-    work -= CAPTURES_WORK;
+    work -= CAPTURES_WORK + OFFICER_WORK * __builtin_popcountll(at->middle | at->high);
     if (alpha < score) alpha = score;
     count = rank_moves(ply, count, alpha - score);
     for (i32 i = 0; i < count && best < beta && work > 0; i++) {
         bring_best(ply, i, count);
         i32 after = score + change[ply][i];
-        if (after <= alpha) continue;
+        if (after <= alpha || is_loss(ply, i)) continue;
         play_on(ply, i);
         i32 value = -settle(ply + 1, -beta, -alpha, -after);
         if (value > best) best = value;
@@ -166,9 +181,18 @@ static i32 settle(i32 ply, i32 alpha, i32 beta, i32 score) {
     return best;
 }
 
+/* Whether the side to move has a pawn about to promote. */
+static i32 may_promote(const ChessPosition *at) {
+    return (chess_pawns(at) & chess_own(at) & (at->side ? 255ull << 8 : 255ull << 48)) != 0;
+}
+
 static i32 search(i32 ply, i32 depth, i32 alpha, i32 beta, i32 score) {
+    if (depth == 1 && alpha - score > QUIET_MOST && !may_promote(&line[ply])) {
+        i32 value = settle(ply, alpha, beta, score);
+        if (!line[ply].check) return value; /* in check it may be mate */
+    }
     i32 count = chess_generate(&line[ply], moves[ply]), best = -ENDLESS;
-    work -= NODE_WORK;
+    work -= NODE_WORK + OFFICER_WORK * __builtin_popcountll(line[ply].middle | line[ply].high);
     if (!count) return line[ply].check ? ply - MATE : 0;
     i32 kept = rank_moves(ply, count, depth > 1 ? -ENDLESS : alpha - score);
     if (kept < count) best = alpha;
@@ -214,9 +238,11 @@ static i32 try_move(i32 i, i32 depth, i32 alpha, i32 score) {
 /* Searches all moves to a depth; the best of those that were reached in time comes first afterwards. */
 static void deepen(i32 depth, i32 count, i32 score) {
     i32 alpha = -ENDLESS, best = 0;
+    horizon = depth + CAPTURES;
     for (i32 i = 0; i < count; i++) {
         if (i) bring_best(0, i, count);
         i32 value = try_move(i, depth, alpha, score);
+        stopped |= work < 0;
         if (stopped) break;
         order[0][i] = value;
         if (value <= alpha) continue;
