@@ -11,19 +11,29 @@ from engine.core.errors import EngineError, VerificationError
 from engine.core.paths import assets_dir
 from engine.league.anchored import ChainVerdict, ShownStep, verify_on_chain
 from engine.league.bundle import Bundle, read_bundle, write_bundle
-from engine.league.config import AgentEntry, RoundConfig
+from engine.league.config import AgentEntry, RoundConfig, format_eth
+from engine.league.disputes.published import Dishonesty
 from engine.league.proof import StepProof
 from engine.league.results import RoundResult
 from engine.runtime import Runtime
 
 STEPS: tuple[tuple[str, str, str], ...] = (
     ("devnet", "Start the devnet", "A local Ethereum chain, so that stakes and proofs are real and free."),
-    ("contracts", "Deploy the contracts", "The vault holds stakes, the anchor holds each round's root."),
+    (
+        "contracts",
+        "Deploy the contracts",
+        "The vault holds stakes, the anchor each round's root, the court decides disputes.",
+    ),
     ("agents", "Admit the sample agents", "Every module passes the gate: no imports, metered gas, bounded memory."),
+    (
+        "host",
+        "A dishonest host",
+        "It anchors a raised score; an auditor replays, verifiers vote, and the host loses stake and round.",
+    ),
     ("round", "Play and anchor a round", "All matches are committed by one root on chain."),
     ("verify", "Verify a match", "Playing a bundle again must give the same trace, byte for byte."),
     ("proof", "Prove a step on chain", "The contract checks one step against the root; a tampered one fails."),
-    ("claim", "Catch a false claim", "A claimed score that the replay does not give is slashed and disqualified."),
+    ("claim", "Catch a false claim", "A score that the replay does not give disqualifies, and costs stake in the end."),
     ("settle", "Settle the round", "Rewards by rank, credited once, equal in ledger and contract to the wei."),
 )
 
@@ -53,6 +63,7 @@ class Demo:
             self._start_devnet,
             self._deploy,
             self._admit,
+            self._cheat,
             self._play,
             self._verify,
             self._prove,
@@ -84,6 +95,31 @@ class Demo:
         admissions = await self._runtime.league.admit(_samples())
         self._facts["agents"] = [admission.verdict.to_json() for admission in admissions]
         return f"{sum(admission.verdict.accepted for admission in admissions)} of {len(admissions)} admitted"
+
+    async def _cheat(self) -> str:
+        """Anchor a small round whose host raises a score, and bring it before the court."""
+        league = self._runtime.league
+        entries = tuple(AgentEntry(path) for path in _samples())
+        config = RoundConfig(name="demo-host", matches=2, seed=2027, agents=entries)
+        played = await league.run_round(config, anchor=True, dishonesty=Dishonesty.INFLATE)
+        found = await league.disputes.check(played.round_id)
+        disputes = await league.disputes.open(played.round_id)
+        state = league.round(played.round_id).state
+        self._facts["host"] = {
+            "round_id": played.round_id,
+            "audit": found.to_json(),
+            "disputes": [dispute.to_json() for dispute in disputes],
+            "slashed_wei": str(sum(dispute.slashed_wei for dispute in disputes)),
+            "state": state,
+        }
+        if found.clean or state != "rejected":
+            raise VerificationError("A dishonest host was not caught", f"the round is {state}")
+        (dispute,) = disputes
+        against = sum(not ballot.confirms for ballot in dispute.ballots)
+        return (
+            f"match {dispute.match}: {against} of {len(dispute.ballots)} verifiers found another score; "
+            f"{format_eth(dispute.slashed_wei)} ETH slashed, the round is rejected"
+        )
 
     async def _play(self) -> str:
         entries = tuple(AgentEntry(path) for path in _samples())
@@ -141,7 +177,7 @@ class Demo:
         self._facts["claim"] = outcome.to_json()
         if outcome.slashed is None:
             raise VerificationError("A false claim was not slashed", outcome.note)
-        return f"{outcome.agent} claimed {outcome.claimed}, replayed {outcome.replayed}: slashed and disqualified"
+        return f"{outcome.agent} claimed {outcome.claimed}, replayed {outcome.replayed}: out, and its penalty is held"
 
     async def _settle(self) -> str:
         league, chain = self._runtime.league, await self._runtime.chain()

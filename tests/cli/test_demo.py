@@ -19,15 +19,24 @@ def test_it_anchors_catches_settles_and_verifies(nashboard, data_root) -> None:
     assert (value["proof"]["good"], value["proof"]["bad"]) == (True, False)
     claim = value["claim"]
     assert claim["claimed"] != claim["replayed"]
+    host = value["host"]
+    assert host["state"] == "rejected"
+    (fraud,), (dispute,) = host["audit"]["frauds"], host["disputes"]
+    assert (fraud["kind"], fraud["match"]) == (dispute["kind"], dispute["match"])
+    assert (dispute["state"], host["slashed_wei"]) == ("upheld", str(10**17))
+    assert len(dispute["ballots"]) == 4
     after = {line["agent"]: line for line in value["settled"]["standings"]}
     assert after[claim["agent"]]["disqualified"]
     assert after[claim["agent"]]["reward_wei"] == "0"
     stakes = {row["name"]: row for row in value["settled"]["stakes"]}
     for agent, line in after.items():
         assert stakes[agent]["chain_credit"] == stakes[agent]["credit"] == line["reward_wei"]
-        assert not stakes[agent]["differs"]
+    assert not any(row["differs"] for row in stakes.values())
+    assert stakes["operator"]["slashed"] == host["slashed_wei"]
+    assert {"auditor", "verifier 1"} <= stakes.keys()
     assert nashboard("match", "verify", value["verification"]["bundle"], "--json").json["ok"]
-    assert nashboard("league", "standings", "--json").json["state"] == "settled"
+    assert nashboard("league", "standings", played["round_id"], "--json").json["state"] == "settled"
+    assert nashboard("league", "standings", host["round_id"], "--json").json["state"] == "rejected"
     left = [p.info for p in psutil.process_iter(["cmdline"]) if str(data_root) in " ".join(p.info["cmdline"] or ())]
     assert left == []
 
