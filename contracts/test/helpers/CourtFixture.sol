@@ -47,7 +47,10 @@ abstract contract CourtFixture is LeagueFixture {
     }
 
     /// @notice Opens a replay dispute and has its committee drawn in the next block.
-    function disputeAs(address from, bytes32 id, Round memory round, uint32 index) internal returns (uint256 disputeId) {
+    function disputeAs(address from, bytes32 id, Round memory round, uint32 index)
+        internal
+        returns (uint256 disputeId)
+    {
         disputeId = disputeUndrawn(from, id, round, index);
         drawNow(disputeId);
     }
