@@ -42,8 +42,8 @@
  *
  *     1 pawn   2 knight   3 king   5 bishop   6 rook   7 queen   (0 nothing)
  *
- * so that HIGH are the pieces that slide, those of them in LOW on diagonals, those in MIDDLE on ranks and files. Such a
- * board is a quarter of a byte board, and a move is a few operations on whole words.
+ * so that HIGH are the pieces that slide, those of them in LOW on diagonals, those in MIDDLE on ranks and files. That is
+ * half as long as a byte a square, and a move is a few operations on whole words.
  *
  * The state that a replay view draws, CHESS_STATE_BYTES long:
  *
@@ -99,7 +99,7 @@ typedef struct {
     u8 occurred;   /* how often this position has been on the board, this time included; agents may use it freely */
 } ChessPosition;
 
-/* What the mailbox of an agent gets; `count` moves are there. NETS_MAILBOX(mail, sizeof(ChessMail)) is large enough. */
+/* What the mailbox of an agent gets, with as many moves as byte 6 says. NETS_MAILBOX(mail, sizeof(ChessMail)) takes it. */
 typedef struct {
     u64 packed;
     ChessPosition position;
