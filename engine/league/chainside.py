@@ -22,6 +22,7 @@ class ChainSide:
         self._store = store
         self._history = history
         self.connect = connect
+        self.repair: Callable[[Chain], Awaitable[None]] | None = None  # disputes', after the chain forgot parts of them
 
     async def of(self, row: RoundRow) -> Chain | None:
         """Return the chain that the round's book stands on, None for the local book.
@@ -47,6 +48,8 @@ class ChainSide:
         nobody twice. Raises LeagueError when the chain refuses one of this round again.
         """
         await chain.drain()
+        if self.repair is not None:
+            await self.repair(chain)
         # Not those of disputes: they are sent again by who goes on with the dispute, if they still make sense.
         disputes = f"{row.book}:dispute:"
         refused = [item for item in self._store.outbox.failed(f"{row.book}:") if not item.tx.key.startswith(disputes)]

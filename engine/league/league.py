@@ -28,6 +28,7 @@ from engine.league.opening import Opening
 from engine.league.play import PlayBatch
 from engine.league.pools import LocalPool, MatchPool
 from engine.league.rerun import Rerun
+from engine.league.ratings import rate
 from engine.league.results import Payout, RoundResult, RoundSummary, results_hash
 from engine.league.roster import AgentRecord, Roster
 from engine.league.rounds import RoundControl, RoundPlayer
@@ -65,6 +66,7 @@ class League:
         self._seasons = Seasons(self.history)
         self._rerun = Rerun(self.history, admissions, roster, self._workers, data.cache)
         self.disputes = Disputes(store, bus, self.history, self._onchain, self._court_settlement, self._rerun)
+        self._onchain.repair = self.disputes.repair
 
     async def close(self) -> None:
         """End the worker processes and leave the cluster."""
@@ -190,7 +192,14 @@ class League:
             total=schedule.total,
             pot_wei=int(config["pot_wei"]),
             results_hash=row.results_hash,
-            standings=standings(entries, matches, out, int(config["pot_wei"]), solo=config["format"] == SOLO),
+            standings=standings(
+                entries,
+                matches,
+                out,
+                int(config["pot_wei"]),
+                solo=config["format"] == SOLO,
+                ratings=self._seasons.ratings(row, entries, matches),
+            ),
             disqualified=tuple(out),
             anchored=self._onchain.anchor(row),
             ineligible=tuple(ineligible),
@@ -326,7 +335,7 @@ class League:
             self._bus.publish(RoundChanged(row.round_id, "stopped", ""))
             raise
         bound = max(abs(system.spec.score_min), abs(system.spec.score_max))
-        self._finish(row, chain, bound, await self.disputes.prepare(row, chain, bound))
+        await self._finish(row, chain, bound, await self.disputes.prepare(row, chain, bound))
         if chain is not None:
             await self._onchain.drain(chain, row)
         self._bus.publish(self._changed(row.round_id))
@@ -352,12 +361,14 @@ class League:
         self._workers.resize(workers)
         return self._workers
 
-    def _finish(self, row: RoundRow, chain: Chain | None, bound: int, publication: Publication | None) -> None:
+    async def _finish(self, row: RoundRow, chain: Chain | None, bound: int, publication: Publication | None) -> None:
         stored = StoredRound.load(self.history, row.round_id)
         out = [item.seat for item in stored.disqualified]
         digest = results_hash(row, stored.entries, stored.matches, out)
+        before, games = self._seasons.games(row, stored.entries, stored.matches)
+        ratings = await self._workers.run(rate, before, games) if games else {}
         with self._store.transaction():
-            self._seasons.rate(row, stored.entries, stored.matches)
+            self._seasons.keep_ratings(row.round_id, ratings)
             self._settlement(chain, Book(row.book)).finish(stored, digest, bound=bound, publication=publication)
 
     def _settlement(self, chain: Chain | None, book: Book) -> Settlement:

@@ -100,14 +100,19 @@ class Proceedings:
         return case
 
     async def drive(self, case: Case, conduct: Conduct) -> Case:
-        """Bring a case to its end. Raises LeagueError where the chain refuses a step, DevnetError where time is left
-        that only a development node can pass."""
+        """Bring a case to its end on the chain, also one that the chain forgot after it had ended.
+
+        Raises LeagueError where the chain refuses a step, DevnetError where time is left that only a development node
+        can pass.
+        """
         await self._chain.drain()
         if self._sent(case, "open") == "failed":
-            return self._end(case, REFUSED)
+            if case.state == OPEN:
+                return self._end(case, REFUSED)
+            await self._again(case, "open")
         if case.kind.proves_itself:
             return self._end(case, UPHELD)
-        while case.state == OPEN:
+        while True:
             number = case.number or await self._chain.court.latest_of(
                 self._identity, court_kind(case.kind), case.index or 0
             )
@@ -118,7 +123,14 @@ class Proceedings:
             step = await self._next(case, dispute, conduct)
             if step is not None:
                 await self._take(case, step)
-        return case
+
+    async def _again(self, case: Case, step: str) -> None:
+        """Send once more what the chain had taken, forgot, and refused when it came again too early."""
+        with self._store.transaction():
+            self._store.outbox.requeue(self._full(_key(case, step)))
+        await self._chain.drain()
+        if self._sent(case, step) != "mined":
+            raise LeagueError("The chain refuses what it had taken before", case.detail, "See the Devnet page.")
 
     # Steps
 
@@ -188,10 +200,13 @@ class Proceedings:
         return None
 
     async def _words(self, case: Case, seated: list[str], conduct: Conduct) -> list[Attestation]:
-        """Return what the seated verifiers signed; who did not yet plays the match again and signs."""
+        """Return what the seated verifiers signed; who did not yet plays the match again and signs.
+
+        A case that had ended comes to the same end by the same voices.
+        """
         known = self._cases.attestations(case.dispute_id)
-        fresh = []
-        for place, verifier in enumerate(seated):
+        fresh: list[Attestation] = []
+        for place, verifier in enumerate(seated if case.state == OPEN else ()):
             if all(word.verifier != verifier for word in known):
                 leaf = await replayed_leaf(self._stored, self._stored.published(), case.index or 0, self._replay)
                 own = replace(conduct, two_faced=int(place < conduct.two_faced))

@@ -11,7 +11,17 @@ from engine.core.bus import EventBus
 from engine.core.errors import UsageError
 from engine.league.chainside import ChainSide
 from engine.league.disputes.audit import Audit, audit
-from engine.league.disputes.cases import OPEN, Ballot, Case, Cases, DisputeView, Transaction
+from engine.league.disputes.cases import (
+    DISMISSED,
+    OPEN,
+    REFUNDED,
+    UPHELD,
+    Ballot,
+    Case,
+    Cases,
+    DisputeView,
+    Transaction,
+)
 from engine.league.disputes.checks import Fraud, FraudKind
 from engine.league.disputes.host import altered_bundle, chosen_match, publication
 from engine.league.disputes.panel import HONEST, Conduct, replayed_leaf
@@ -81,6 +91,7 @@ class Disputes:
         """
         with self._store.exclusive(LOCK):
             stored, chain = await self._anchored(round_id)
+            await self.repair(chain)
             if self._rejected(stored):
                 return [self._view(case) for case in self._cases.all(stored.row.round_id)]
             court = self._proceedings(stored, chain)
@@ -104,6 +115,19 @@ class Disputes:
         court = self._proceedings(stored, chain)
         open_cases = [case for case in self._cases.all(stored.row.round_id) if case.state == OPEN]
         return self._done(stored, [await court.drive(case, conduct) for case in open_cases])
+
+    async def repair(self, chain: Chain) -> None:
+        """Bring disputes that had ended to the same end again, after the chain came back from an older state.
+
+        What it forgot is sent again, but a vote depends on blocks, and a deadline on time that had passed.
+        """
+        prefix = f"{chain.book}:dispute:"
+        broken = {item.tx.key.removeprefix(prefix).split(":", 1)[0] for item in self._store.outbox.failed(prefix)}
+        for dispute_id in sorted(broken):
+            case = self._cases.get(dispute_id)
+            if case.state in (UPHELD, DISMISSED, REFUNDED):
+                stored = StoredRound.load(self._history, case.round_id)
+                await self._proceedings(stored, chain).drive(case, HONEST)
 
     def all(self, round_id: str | None = None) -> list[DisputeView]:
         """Return the disputes, of one round or of all, newest first."""

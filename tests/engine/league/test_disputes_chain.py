@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import random
+import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -207,3 +212,82 @@ async def test_what_is_not_anchored_or_too_late_is_not_disputed(tmp_path):
         settled = await runtime.league.settle(late.round_id)
         assert settled.state == "settled"
         await require_equal(runtime, chain)
+
+
+# Goes on with the round's disputes and kills itself just before its n-th SQL statement of that.
+VICTIM = """
+import asyncio, os, signal, sys
+from pathlib import Path
+from engine.core.paths import DataDir
+from engine.runtime import Runtime
+
+async def main(data, round_id, left):
+    async with await Runtime.open(DataDir.open(Path(data)), workers=1) as runtime:
+        await runtime.devnet.refresh()
+
+        def count(statement):
+            nonlocal left
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        runtime.store.db.set_trace_callback(count)
+        await runtime.league.disputes.open(round_id)
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+"""
+
+
+async def victim(script: Path, data: Path, round_id: str, statements: int) -> int:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, script, data, round_id, str(statements)), env=environment
+    )
+    return await child.wait()
+
+
+@pytest.mark.parametrize("how", [Dishonesty.INFLATE, Dishonesty.WITHHOLD, Dishonesty.INFLATE_TOTAL])
+async def test_a_kill_in_mid_dispute_loses_and_repeats_nothing(tmp_path, how):
+    script = tmp_path / "victim.py"
+    script.write_text(VICTIM)
+    dice = random.Random(how.value)
+    async with arena(tmp_path / "data") as (runtime, chain):
+        league, killed = runtime.league, 0
+        for seed in range(3):
+            result = await played(runtime, how, seed=seed)
+            for _ in range(2):
+                status = await victim(script, tmp_path / "data", result.round_id, dice.randrange(20, 200))
+                assert status in (-signal.SIGKILL, 0)
+                killed += status != 0
+            views = await league.disputes.open(result.round_id)
+            assert [view.state for view in views] == ["upheld"]
+            assert league.round(result.round_id).state == "rejected"
+            rows = await require_equal(runtime, chain)
+            assert rows["operator"].slashed == (seed + 1) * chain.deployment.rules.exposure
+        assert killed > 1
+
+
+@pytest.mark.parametrize(
+    ("how", "conduct", "outcome"),
+    [
+        (Dishonesty.INFLATE, Conduct(), "upheld"),
+        (Dishonesty.INFLATE, Conduct(offline=2), "refunded"),
+        (Dishonesty.WITHHOLD, Conduct(), "upheld"),
+        (Dishonesty.EQUIVOCATE, Conduct(), "upheld"),
+    ],
+)
+async def test_a_dispute_that_the_chain_forgot_comes_to_the_same_end(tmp_path, how, conduct, outcome):
+    async with arena(tmp_path) as (runtime, chain):
+        league = runtime.league
+        result = await played(runtime, how)
+        before = await chain.control.snapshot()
+        (view,) = await league.disputes.open(result.round_id, conduct=conduct)
+        assert view.state == outcome
+        held = await require_equal(runtime, chain)
+        await chain.control.revert(before)
+        assert (await league.resume(result.round_id)).state == ("rejected" if outcome == "upheld" else "anchored")
+        after = await require_equal(runtime, chain)
+        assert {name: (row.stake, row.credit, row.slashed) for name, row in held.items()} == {
+            name: (row.stake, row.credit, row.slashed) for name, row in after.items()
+        }
