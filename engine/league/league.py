@@ -27,8 +27,8 @@ from engine.league.match import Outcome
 from engine.league.opening import Opening
 from engine.league.play import PlayBatch
 from engine.league.pools import LocalPool, MatchPool
-from engine.league.rerun import Rerun
 from engine.league.ratings import rate
+from engine.league.rerun import Rerun
 from engine.league.results import Payout, RoundResult, RoundSummary, results_hash
 from engine.league.roster import AgentRecord, Roster
 from engine.league.rounds import RoundControl, RoundPlayer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,6 +12,9 @@ from engine.league.history import EntryRow, History, MatchRow, RatingRow, RoundR
 from engine.league.ratings import Rating, rate
 from engine.league.schedule import SOLO
 from engine.league.table import Standing
+
+LIVE_GAMES = 1_000  # rated anew at every look
+Game = tuple[str, str | None, int, int | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +84,12 @@ class Seasons:
     def __init__(self, history: History) -> None:
         self._history = history
 
-    def rate(self, row: RoundRow, entries: Sequence[EntryRow], matches: Sequence[MatchRow]) -> None:
-        """Take a played round into the league's ratings; the caller holds the transaction."""
+    def games(
+        self, row: RoundRow, entries: Sequence[EntryRow], matches: Sequence[MatchRow]
+    ) -> tuple[dict[str, Rating], list[Game]]:
+        """Return the league's ratings before a round, and the round's games, as :func:`rate` takes them."""
         if row.config["format"] == SOLO:
-            return
+            return {}, []
         known = self._history.latest_ratings(row.name, row.number)
         before = {sha: Rating(r.rating, r.deviation, r.volatility) for sha, r in known.items()}
         games = [
@@ -92,10 +97,20 @@ class Seasons:
             for m in matches
             if m.outcome != "VOID"
         ]
-        after = rate(before, games)
+        return before, games
+
+    def keep_ratings(self, round_id: str, ratings: Mapping[str, Rating]) -> None:
+        """Write the league's ratings after a round; the caller holds the transaction."""
         self._history.add_ratings(
-            row.round_id, (RatingRow(key, r.rating, r.deviation, r.volatility) for key, r in after.items())
+            round_id, (RatingRow(key, r.rating, r.deviation, r.volatility) for key, r in ratings.items())
         )
+
+    def ratings(self, row: RoundRow, entries: Sequence[EntryRow], matches: Sequence[MatchRow]) -> dict[str, Rating]:
+        """Return the ratings after a round; of one that is being played, as far as it is, unless it is long."""
+        stored = self._history.ratings(row.round_id)
+        if stored or len(matches) > LIVE_GAMES:
+            return {key: Rating(r.rating, r.deviation, r.volatility) for key, r in stored.items()}
+        return rate(*self.games(row, entries, matches))
 
     def note_capital(self, round_id: str, entries: Sequence[EntryRow], accounts: Accounts) -> None:
         """Keep which tier each agent's capital opens, at the opening of a round and again after its settlement.

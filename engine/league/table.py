@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from engine.league.history import Disqualification, EntryRow, MatchRow
-from engine.league.ratings import Rating, rate
+from engine.league.ratings import Rating
 from engine.league.rewards import payouts
 
 
@@ -28,7 +28,7 @@ class Standing:
     The rank goes by ``score``, the sum of the match scores, then by the tie-breaks; rewards are shared equally by
     agents of equal score. With an opponent, ``points`` are 1 a match won or without opponent and 1/2 a drawn one;
     solo, a finished match counts as won, one lost by fault as lost, and the points are the score. A VOID match
-    counts as played alone. ``rating`` is Glicko-2's within the round, None in solo.
+    counts as played alone. ``rating`` and its ``deviation`` are Glicko-2's, None where nobody was rated.
     """
 
     seat: int
@@ -84,18 +84,18 @@ def standings(
     pot: int,
     *,
     solo: bool,
+    ratings: Mapping[str, Rating] | None = None,
 ) -> tuple[Standing, ...]:
-    """Return the table: by rank, the disqualified last, fully equal ones by name."""
+    """Return the table: by rank, the disqualified last, fully equal ones by name. ``ratings`` are by module hash."""
     lines = _lines(len(entries), matches, solo)
     out = {item.seat for item in disqualified}
     rewards = payouts([line.score for line in lines], out, pot).wei
     breaks = _tiebreaks(lines, solo)
-    ratings = {} if solo else round_ratings(matches)
     ranks = _ranks(lines, breaks, out)
     found = []
     for entry in entries:
         line, seat = lines[entry.seat], entry.seat
-        rating = None if solo else ratings.get(seat, Rating())
+        rating = ratings.get(entry.sha256) if ratings else None
         found.append(
             Standing(
                 seat=seat,
@@ -119,12 +119,6 @@ def standings(
             )
         )
     return tuple(sorted(found, key=lambda line: (line.rank is None, line.rank or 0, line.agent)))
-
-
-def round_ratings(matches: Sequence[MatchRow]) -> dict[int, Rating]:
-    """Return the ratings by seat after the matches of a round, all beginning equal."""
-    fresh: dict[int, Rating] = {}
-    return rate(fresh, [(m.a, m.b, m.score_a, m.score_b) for m in matches if m.outcome != "VOID"])
 
 
 def crosstable(matches: Sequence[MatchRow]) -> Mapping[tuple[int, int], Cell]:
