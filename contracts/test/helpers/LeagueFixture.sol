@@ -49,17 +49,23 @@ abstract contract LeagueFixture is CommonBase, StdUtils {
         vm.warp(1_800_000_000);
         vault = new StakeVault(admin, treasury, UNBONDING);
         anchor = new LeagueAnchor(admin, vault, WINDOW, EXPOSURE, PENALTY, REPORTER_BPS);
-        court = new LeagueCourt(anchor, courtRules());
+        deployCourt(courtRules());
         vm.startPrank(admin);
         vault.grantRole(vault.SLASHER_ROLE(), address(anchor));
-        vault.grantRole(vault.SLASHER_ROLE(), address(court));
-        anchor.grantRole(anchor.COURT_ROLE(), address(court));
         vault.grantRole(vault.PAUSER_ROLE(), pauser);
         anchor.grantRole(anchor.PAUSER_ROLE(), pauser);
         vm.stopPrank();
         for (uint256 i = 0; i < nAgents; ++i) {
             _insert(uint256(keccak256(abi.encode("agent", i))));
         }
+    }
+
+    function deployCourt(ILeagueCourt.Rules memory rules) internal {
+        court = new LeagueCourt(anchor, rules);
+        vm.startPrank(admin);
+        vault.grantRole(vault.SLASHER_ROLE(), address(court));
+        anchor.grantRole(anchor.COURT_ROLE(), address(court));
+        vm.stopPrank();
     }
 
     function courtRules() internal pure returns (ILeagueCourt.Rules memory) {
