@@ -50,6 +50,8 @@ typedef long long i64;
  *     i64  score(i32 seat)                that seat's score, within score_min .. score_max
  *     i64  state(void)                    NETS_SLICE of the bytes that a replay view draws
  *     i32  is_legal(i64 action)           optional; absent means that every action is legal
+ *     void set_param(i32 index, i64 value)  only when its description has parameters: called for each, before `reset`,
+ *                                         which must not forget them
  *
  * An agent exports
  *
