@@ -75,7 +75,7 @@ def self_proving(published: Published, posted: Posted) -> Iterator[Fraud]:
             scores, before = None, None
             continue
         yield from _of_leaf(leaf, scores, before, len(published.scores), posted.bound)
-        scores, before = _after(leaf, scores, len(published.scores)), leaf
+        scores, before = _after(leaf, scores), leaf
         assert leaf.index == index
     yield from _of_end(published, before)
 
@@ -89,8 +89,8 @@ def _of_leaf(
         yield Fraud(FraudKind.BOUNDS, leaf.index, f"match {leaf.index} gives more than {bound}, or names no seat")
     if before is not None and before.post != leaf.pre:
         yield Fraud(FraudKind.BREAK, before.index, f"match {leaf.index} does not begin where the one before ended")
-    if scores is not None and leaf.pre == standings_hash(scores) and within_bounds(leaf, roster, 2**63 - 1):
-        after = _after(leaf, scores, roster)
+    if scores is not None and leaf.pre == standings_hash(scores):
+        after = _after(leaf, scores)
         if after is None or standings_hash(after) != leaf.post:
             text = f"the standings after match {leaf.index} are not those before it and its scores"
             yield Fraud(FraudKind.ARITHMETIC, leaf.index, text, tuple(scores))
@@ -108,12 +108,13 @@ def within_bounds(leaf: RoundLeaf, roster: int, bound: int) -> bool:
     return leaf.d_b == 0 if leaf.b == NO_OPPONENT else leaf.b < roster and leaf.a != leaf.b
 
 
-def _after(leaf: RoundLeaf, scores: list[int] | None, roster: int) -> list[int] | None:
-    """Return the standings after the match, None when they are unknown or leave 64 bits."""
-    if scores is None or not within_bounds(leaf, roster, 2**63 - 1):
+def _after(leaf: RoundLeaf, scores: list[int] | None) -> list[int] | None:
+    """Return the standings after the match, None where none can follow: a seat that is none, a sum beyond 64 bits."""
+    if scores is None:
         return None
     after = list(scores)
-    after[leaf.a] += leaf.d_a
-    if leaf.b != NO_OPPONENT:
-        after[leaf.b] += leaf.d_b
-    return after if all(-(2**63) <= score < 2**63 for score in after) else None
+    for seat, points in ((leaf.a, leaf.d_a), *([(leaf.b, leaf.d_b)] if leaf.b != NO_OPPONENT else [])):
+        if seat >= len(after) or not -(2**63) <= after[seat] + points < 2**63:
+            return None
+        after[seat] += points
+    return after
