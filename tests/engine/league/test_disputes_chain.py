@@ -9,6 +9,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from engine.chain.session import Chain
 from engine.core.errors import UsageError
 from engine.core.paths import DataDir, assets_dir
+from engine.league.bundle import read_bundle, write_bundle
 from engine.league.config import WEI, AgentEntry, RoundConfig
 from engine.league.disputes.checks import FraudKind
 from engine.league.disputes.panel import Conduct
@@ -291,3 +293,62 @@ async def test_a_dispute_that_the_chain_forgot_comes_to_the_same_end(tmp_path, h
         assert {name: (row.stake, row.credit, row.slashed) for name, row in held.items()} == {
             name: (row.stake, row.credit, row.slashed) for name, row in after.items()
         }
+
+
+def paired(**changes) -> RoundConfig:
+    folder = assets_dir() / "agents" / "rps"
+    agents = tuple(AgentEntry(path) for path in sorted(folder.glob("*.wasm"))[:3])
+    return RoundConfig(**{"name": "pairs", "system": "rps", "matches": 2, "seed": 3, "agents": agents, **changes})
+
+
+async def test_rounds_of_two_seats_are_audited_and_disputed_alike(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        league = runtime.league
+        for how in (Dishonesty.INFLATE, Dishonesty.ALTER):
+            result = await league.run_round(paired(seed=len(how)), anchor=True, dishonesty=how)
+            (fraud,) = (await league.disputes.check(result.round_id)).frauds
+            (view,) = await league.disputes.open(result.round_id)
+            assert (view.state, view.index) == ("upheld", fraud.index)
+            await require_equal(runtime, chain)
+
+
+async def test_a_match_without_opponent_is_shown_and_confirmed_too(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        league = runtime.league
+        result = await league.run_round(paired(format="swiss"), anchor=True)
+        assert (await league.disputes.check(result.round_id)).clean
+        bye = next(m.fixture for m in league.history.matches(result.round_id) if m.outcome == "BYE")
+        (shown,) = await league.disputes.open(result.round_id, match=bye, withheld=True)
+        (judged,) = await league.disputes.open(result.round_id, match=bye)
+        assert (shown.state, judged.state) == ("dismissed", "dismissed")
+        assert (await league.settle(result.round_id)).state == "settled"
+        await require_equal(runtime, chain)
+
+
+async def test_a_penalty_is_held_until_its_round_is_settled_and_void_when_it_is_rejected(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        league, penalty = runtime.league, chain.deployment.rules.claim_penalty
+        for how, seed in ((Dishonesty.HONEST, 21), (Dishonesty.WITHHOLD, 22)):
+            result = await played(runtime, how, seed=seed, name=f"claims-{seed}")
+            host = league.history.publications.get(result.round_id)
+            match = next(
+                m
+                for index, m in enumerate(league.history.matches(result.round_id))
+                if m.outcome == "FINISHED" and (host is None or index != host.match)
+            )
+            bundle = read_bundle(await league.bundle(result.round_id, match.fixture))
+            false = tmp_path / f"{seed}.nets"
+            scores = [bundle.match.scores[0] + 1]
+            write_bundle(false, replace(bundle, match=bundle.match.model_copy(update={"scores": scores})))
+            outcome = await league.submit_claim(result.round_id, false)
+            assert outcome.slashed is not None
+            rows = await require_equal(runtime, chain)
+            assert rows[outcome.agent].held == penalty
+            before = rows[outcome.agent].slashed
+            if how is Dishonesty.HONEST:
+                await league.settle(result.round_id)
+            else:
+                assert (await league.disputes.open(result.round_id))[0].state == "upheld"
+            rows = await require_equal(runtime, chain)
+            assert rows[outcome.agent].held == 0
+            assert rows[outcome.agent].slashed - before == (penalty if how is Dishonesty.HONEST else 0)
