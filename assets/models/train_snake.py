@@ -90,8 +90,9 @@ def train(out: Path) -> None:
         for number in range(ROUNDS):
             played = table.try_out(player, STEPS_A_ROUND)
             report(number, played)
-            lines.append(features.encode(rows_of(played.observations, features.reach)))
-            wanted += [actions.values.index(expert.action(shown)) for _, shown in played.observations]
+            observations = played.sample(STEPS_A_ROUND)
+            lines.append(features.encode(rows_of(observations, features.reach)))
+            wanted += [actions.values.index(expert.action(shown)) for _, shown in observations]
             raw = np.concatenate(lines)
             model = model or new_model(features, raw, len(actions.values))
             learn(model, torch.from_numpy(raw).float(), torch.tensor(wanted))

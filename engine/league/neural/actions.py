@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,26 @@ MAX_ACTIONS: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class Legal:
-    """The part of the packed observation that tells which actions are legal: a bit each, or, when ``counts``, how many
-    from the first on."""
+    """What of the packed observation tells which actions are legal: how many from the first on (``counts``: the number
+    in ``bits`` bits from ``first``), or a bit for each, ``step`` bits apart from ``first``, which is ``on`` or off."""
 
     first: int
-    bits: int
-    counts: bool
+    bits: int = 1
+    counts: bool = False
+    step: int = 1
+    on: bool = True
 
     def table(self, rows: Rows, actions: int) -> NDArray[np.bool_]:
         """Return whether each action (columns) is legal in each row."""
         packed = np.ascontiguousarray(rows[:, :8]).view("<u8")
-        value = packed << np.uint64(64 - self.first - self.bits) >> np.uint64(64 - self.bits)
         index = np.arange(actions, dtype=np.uint64)
-        return index < value if self.counts else (value >> index & np.uint64(1)).astype(np.bool_)
+        legal: NDArray[np.bool_]
+        if self.counts:
+            legal = index < packed << np.uint64(64 - self.first - self.bits) >> np.uint64(64 - self.bits)
+        else:
+            told = packed >> (np.uint64(self.first) + np.uint64(self.step) * index) & np.uint64(1)
+            legal = told == np.uint64(self.on)
+        return legal
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +91,17 @@ def _number(spec: SystemSpec) -> Actions:
 
 
 def _legal(spec: SystemSpec, count: int) -> Legal | None:
-    """Return what tells the legal actions: the packed field that ``action.legal`` names, else one whose name begins
-    with "legal" and which has a bit for every action. A number tells how many are legal, from the first on."""
-    packed = feature_map(spec, "packed")
+    """Return what tells the legal actions, by ``action.legal``: the name of a packed field, which has a bit for every
+    action or is the number of legal ones; or ``{"bit": B, "step": S, "value": V}``, where bit B + S * i of the packed
+    observation is V (1 unless given) for a legal action i. Without it, a field whose name begins with "legal" does."""
     wanted = spec.action.get("legal")
+    if isinstance(wanted, Mapping):
+        return _legal_bits(spec, wanted, count)
+    packed = feature_map(spec, "packed")
     for item in packed.items if packed is not None else ():
         named = item.name == wanted if isinstance(item, Bits | Number) else False
         if isinstance(item, Bits) and item.width == count and (named or item.name.lower().startswith("legal")):
-            return Legal(item.first, count, counts=False)
+            return Legal(item.first)
         if isinstance(item, Number) and named and not item.signed and not item.big:
             return Legal(8 * item.offset + item.low, item.bits, counts=True)
     if wanted is not None:
@@ -99,6 +109,15 @@ def _legal(spec: SystemSpec, count: int) -> Legal | None:
             spec, f"its description names {str(wanted)[:60]!r} as what tells the legal actions, which does not"
         )
     return None
+
+
+def _legal_bits(spec: SystemSpec, wanted: Mapping[str, Any], count: int) -> Legal:
+    first, step, value = wanted.get("bit"), wanted.get("step", 1), wanted.get("value", 1)
+    if type(first) is not int or type(step) is not int or type(value) is not int:
+        raise _unfit(spec, "its description of the legal actions is not made of whole numbers")
+    if not 0 <= first <= 63 or not 1 <= step <= 63 or first + step * (count - 1) > 63 or value not in (0, 1):
+        raise _unfit(spec, "its description of the legal actions leaves the packed observation")
+    return Legal(first, step=step, on=value == 1)
 
 
 def _unfit(spec: SystemSpec, why: str) -> ModelError:

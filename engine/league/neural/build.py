@@ -116,12 +116,13 @@ def build_agent(request: BuildRequest) -> BuiltAgent:
     _check_purpose(mlp, spec, actions)
     with Sandbox() as sandbox:
         table = Table(request.system, actions, sandbox)
-        seen = table.explore(request.calibrate).observations
+        seen = table.explore(request.calibrate).sample(request.calibrate)
         features = choose_features(spec, mlp, request.features, max(len(full) for _, full in seen))
         first = NeuralAgent.of(mlp, features, actions, _encode(features, seen))
-        _check_gas(table.try_out(table.admit(first.wasm), 1), request.budget)
         # The agent gets where chance does not, so its own play is calibrated on too.
-        seen += table.try_out(table.admit(first.wasm), request.calibrate).observations
+        own = table.try_out(table.admit(first.wasm), request.calibrate)
+        _check_gas(own, request.budget)
+        seen += own.sample(request.calibrate)
         raw = _encode(features, seen)
         agent = NeuralAgent.of(mlp, features, actions, raw)
         trial = table.try_out(table.admit(agent.wasm), request.calibrate)

@@ -130,8 +130,9 @@ def _largest(actions: Actions, outputs: int) -> bytes:
 
 def legal_bit(legal: Legal, index: bytes) -> bytes:
     """Leave 1 or 0: whether the action of an index (code that leaves an i64) is legal by the packed observation."""
-    value = get(_PACKED) + i64_const(64 - legal.first - legal.bits) + asm.I64_SHL
-    value += i64_const(64 - legal.bits) + asm.I64_SHR_U
     if legal.counts:
-        return index + value + asm.I64_LT_U
-    return value + index + asm.I64_SHR_U + asm.I32_WRAP_I64 + i32_const(1) + asm.I32_AND
+        value = get(_PACKED) + i64_const(64 - legal.first - legal.bits) + asm.I64_SHL
+        return index + value + i64_const(64 - legal.bits) + asm.I64_SHR_U + asm.I64_LT_U
+    place = index + i64_const(legal.step) + asm.I64_MUL + i64_const(legal.first) + asm.I64_ADD
+    told = get(_PACKED) + place + asm.I64_SHR_U + asm.I32_WRAP_I64 + i32_const(1) + asm.I32_AND
+    return told if legal.on else told + asm.I32_EQZ

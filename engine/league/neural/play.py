@@ -28,6 +28,7 @@ from engine.league.wasm.assembler import Assembly, Function, get, i32_const, i64
 from engine.league.wasm.reader import FuncType
 
 EXPLORERS: Final = 8
+MATCHES: Final = 32  # at least, for one long match shows little of a System
 _STATE, _TABLE = 8, MAILBOX + MAILBOX_BYTES
 # A linear congruential generator modulo 2^64; its high bits are random enough to wander about.
 # Source: Knuth, The Art of Computer Programming, volume 2, section 3.3.4, for the multiplier.
@@ -47,6 +48,11 @@ class Played:
     def observations(self) -> list[tuple[int, bytes]]:
         """Packed and full observation of every step; the packed one stands for both where there is no mailbox."""
         return [(record.packed, record.observation) for _, record in self.records]
+
+    def sample(self, count: int) -> list[tuple[int, bytes]]:
+        """Return ``count`` observations, evenly spread over all; fewer where there are fewer."""
+        shown = self.observations
+        return [shown[at * len(shown) // count] for at in range(count)] if len(shown) > count else shown
 
 
 def explorer(number: int, actions: Actions) -> bytes:
@@ -95,11 +101,11 @@ class Table:
         return verdict.agent()
 
     def explore(self, count: int) -> Played:
-        """Return at least ``count`` steps of explorers among themselves."""
+        """Return at least ``count`` steps and MATCHES matches of explorers among themselves."""
         return self._play(count, self._wanderers, lambda match: range(self.system.spec.seats))
 
     def try_out(self, agent: AgentImage, count: int) -> Played:
-        """Return at least ``count`` steps of an agent: against itself, and in every seat against explorers."""
+        """Return as much of an agent's: against itself, and in every seat against explorers."""
         seats = self.system.spec.seats
 
         def mine(match: int) -> Sequence[int]:
@@ -119,13 +125,13 @@ class Table:
     ) -> Played:
         """Play until the seats that are counted have taken ``count`` steps, a match for every wanted step at most."""
         played = Played()
-        for match in range(max(1, count)):
+        for match in range(max(MATCHES, count)):
             seats = counted(match)
             result = self._match(players(match), match)
             played.outcomes[_ending(result, seats)] += 1
             played.score += sum(result.scores[seat] for seat in seats)
             played.records += [(seat, record) for seat, record in _steps(result) if seat in seats]
-            if len(played.records) >= count:
+            if len(played.records) >= count and match + 1 >= MATCHES:
                 break
         return played
 
