@@ -24,6 +24,7 @@ PAGES = (
     ("devnet", "Devnet"),
     ("leagues", "Leagues"),
     ("replay", "Replay"),
+    ("merkle", "Merkle"),
     ("logs", "Logs"),
 )
 

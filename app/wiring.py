@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from app.actions import Commands, Palette
-from app.dialogs import choose_files, choose_target, confirm, shortcut_list, tell
+from app.dialogs import choose_files, confirm, shortcut_list, tell
 from app.errors import Action, Notice
 from app.league_actions import LeagueActions
 from app.links import Navigator, Place
@@ -20,12 +20,15 @@ from app.pages.base import ConsolePage
 from app.pages.devnet import DevnetPage
 from app.pages.leagues import LeaguesPage
 from app.pages.logs import LogsPage
+from app.pages.merkle import MerklePage
 from app.pages.overview import OverviewPage
 from app.pages.replay import ReplayPage
 from app.pages.settings import SettingsDialog
+from app.saving import save_bundle, save_leaf_proof, save_log, save_proof
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from app.viewmodels.jobs import JobsState, JobsViewModel
 from app.viewmodels.logs import LogState, LogViewModel, line_level
+from app.viewmodels.merkle import MerkleViewModel
 from app.viewmodels.overview import OverviewState, OverviewViewModel
 from app.viewmodels.replay import ReplayViewModel
 from app.viewmodels.roster import RosterViewModel
@@ -42,8 +45,6 @@ if TYPE_CHECKING:
     from app.bridge import Bridge
     from app.console import Console
     from engine.runtime import Runtime
-
-KEYS = "Space plays, arrows move a step, with Shift ten, Home and End jump, + and - change the speed."
 
 
 class Wiring:
@@ -63,6 +64,7 @@ class Wiring:
         self.rounds = RoundsViewModel(bridge, runtime)
         self.stakes = StakesViewModel(bridge, runtime, lambda: bool(self.devnet.state.contracts))
         self.replay = ReplayViewModel(bridge, runtime)
+        self.merkle = MerkleViewModel(bridge, runtime)
         self.overview = OverviewViewModel(bridge, runtime, self.devnet, self.roster, self.rounds)
         self.navigator = Navigator(Place("overview"))
         self.commands = Commands(self.window)
@@ -82,6 +84,7 @@ class Wiring:
             "devnet": lambda: DevnetPage(self.devnet),
             "leagues": lambda: LeaguesPage(self.roster, self.setup, self.rounds, self.stakes),
             "replay": lambda: ReplayPage(self.replay),
+            "merkle": lambda: MerklePage(self.merkle),
             "logs": lambda: LogsPage(self.logs),
         }
         for key, make in makers.items():
@@ -105,6 +108,7 @@ class Wiring:
         for page in self.pages.values():
             page.detach()
         self.replay.close()
+        await self.merkle.close()
         await self.devnet.close()
 
     def follow(self, link: str) -> None:
@@ -147,11 +151,13 @@ class Wiring:
         devnet.locateRequested.connect(self.locate_anvil)
         self.league.connect(self.pages["leagues"])
         replay.openRequested.connect(self.open_dialog)
-        replay.saveRequested.connect(self._save_bundle)
-        replay.exportProofRequested.connect(self._save_proof)
+        replay.saveRequested.connect(lambda: save_bundle(self))
+        replay.exportProofRequested.connect(lambda: save_proof(self))
         replay.roundsRequested.connect(lambda: self.navigator.go(Place("leagues", "tab/round")))
+        self.pages["merkle"].roundsRequested.connect(lambda: self.navigator.go(Place("leagues", "tab/round")))
+        self.pages["merkle"].exportRequested.connect(lambda: save_leaf_proof(self))
         logs.folderRequested.connect(self.console.open_logs)
-        logs.exportRequested.connect(self._save_log)
+        logs.exportRequested.connect(lambda: save_log(self))
 
     def _connect_window(self) -> None:
         window = self.window
@@ -276,6 +282,7 @@ class Wiring:
                     ("A step, ten steps", "← →, Shift+← →"),
                     ("First, last", "Home, End"),
                     ("Slower, faster", "- +"),
+                    ("Next event, the one before", "N, Shift+N"),
                 ],
             )
         )
@@ -299,20 +306,6 @@ class Wiring:
         """Ask for files to open."""
         filters = "Bundles and agents (*.nets *.wasm);;Match bundles (*.nets);;Agents (*.wasm)"
         choose_files(self.window, "Open", filters, self.open_files)
-
-    def _save_bundle(self) -> None:
-        facts = self.replay.state.facts
-        if facts is not None:
-            choose_target(self.window, "Save the match", facts.name, "Match bundle (*.nets)", self.replay.save_bundle)
-
-    def _save_proof(self) -> None:
-        name = f"step-{self.replay.state.step}.json"
-        choose_target(self.window, "Save the proof", name, "Step proof (*.json)", self.replay.export_proof)
-
-    def _save_log(self) -> None:
-        page = self.pages["logs"]
-        assert isinstance(page, LogsPage)
-        choose_target(self.window, "Save the log", "nashboard-log.txt", "Text (*.txt)", page.write)
 
     def stop_devnet(self) -> None:
         """Stop the node, after saying what that does."""

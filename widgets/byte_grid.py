@@ -11,6 +11,7 @@ from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
 PER_ROW = 16
+WIDE_GAP, SMALL_GAP = 9.0, 4.0
 
 
 class ByteGrid(QWidget):
@@ -24,6 +25,7 @@ class ByteGrid(QWidget):
         self._parts: tuple[tuple[str, int, int], ...] = ()
         self._edited: frozenset[int] = frozenset()
         self._at, self._low_nibble = 0, False
+        self._gap = WIDE_GAP
         self.setFont(mono_font())
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
@@ -49,6 +51,14 @@ class ByteGrid(QWidget):
     def minimumSizeHint(self) -> QSize:
         """The same: bytes are never squeezed."""
         return self.sizeHint()
+
+    def set_compact(self, compact: bool) -> None:
+        """Bring the bytes closer together where there is little room."""
+        gap = SMALL_GAP if compact else WIDE_GAP
+        if gap != self._gap:
+            self._gap = gap
+            self.updateGeometry()
+            self.update()
 
     def offset(self) -> int:
         """The byte under the cursor."""
@@ -100,10 +110,10 @@ class ByteGrid(QWidget):
         self.setAccessibleDescription(f"Byte {self._at} of {len(self._bytes)}, {part}: {value}")
 
     def _cell(self) -> float:
-        return self.fontMetrics().horizontalAdvance("0") * 2 + 9.0
+        return self.fontMetrics().horizontalAdvance("0") * 2 + self._gap
 
     def _left(self) -> float:
-        return self.fontMetrics().horizontalAdvance("0") * 4 + 8.0
+        return self.fontMetrics().horizontalAdvance("0") * (4 if self._gap == WIDE_GAP else 2) + 8.0
 
     def _row_height(self) -> int:
         return self.fontMetrics().height() + 20

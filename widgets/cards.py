@@ -140,7 +140,9 @@ class KeyValuePanel(QWidget):
             name.setMinimumHeight(26)
             self._grid.addWidget(name, index, 0, Qt.AlignmentFlag.AlignTop)
             value = self._make_value(item)
-            self._grid.addWidget(value, index, 1)
+            # A button's fixed width would bound the whole column, unless it is aligned.
+            side = Qt.AlignmentFlag.AlignLeft if item.kind == "link" else Qt.AlignmentFlag(0)
+            self._grid.addWidget(value, index, 1, side)
             self._grid.setRowStretch(index, 0)
             self._values.append(value)
         self._grid.setRowStretch(len(rows), 1)  # rows keep their pace when the panel is given more height

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from widgets.basics import Card, Pair, button, column, label, row
@@ -18,6 +18,7 @@ from widgets.table import Column, DataTable, TableState
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
+LEAST, NARROW = 388, 470
 _SOURCES = {
     "chain": KeyValueRow("Root is", "on chain", "pill", "ok", tooltip="Read from the contract"),
     "local": KeyValueRow("Root is", "local, untrusted", "pill", "warn", tooltip="Computed here; nobody vouches for it"),
@@ -38,7 +39,10 @@ class ProofRow:
 
 @dataclass(frozen=True)
 class ProofState:
-    """A leaf of a tree and its proof; ``verdict`` is pass, fail or ""."""
+    """A leaf of a tree and its proof; ``verdict`` is pass, fail or "".
+
+    ``texts`` say how parts read that are not plain numbers. ``can_offer``: there is an inner node to pose as a leaf.
+    """
 
     index: int = 0
     n_leaves: int = 0
@@ -54,6 +58,8 @@ class ProofState:
     note: str = ""
     chain: tuple[KeyValueRow, ...] = ()
     can_verify: bool = True
+    can_offer: bool = False
+    texts: tuple[tuple[str, str], ...] = ()
 
 
 class VerdictBadge(QWidget):
@@ -105,6 +111,7 @@ class ProofView(QWidget):
     reverted = Signal()
     verifyOnChainRequested = Signal()
     exportRequested = Signal()
+    innerNodeOffered = Signal()
     linkActivated = Signal(str)
 
     def __init__(self, state: ProofState | None = None, parent: QWidget | None = None) -> None:
@@ -114,6 +121,7 @@ class ProofView(QWidget):
         self._revert = button("Revert", "undo")
         self._verify = button("Verify on chain", "shield", "primary")
         self._export = button("Export proof", "export")
+        self._offer = button("Offer an inner node", "bug", tooltip="Try an inner node as if it were a leaf: it fails")
         self._header.add_action(self._badge)
         self._bytes = ByteGrid()
         self._parts = KeyValuePanel()
@@ -124,6 +132,7 @@ class ProofView(QWidget):
         self._revert.clicked.connect(self.reverted)
         self._verify.clicked.connect(self.verifyOnChainRequested)
         self._export.clicked.connect(self.exportRequested)
+        self._offer.clicked.connect(self.innerNodeOffered)
         self._bytes.byteEdited.connect(self.byteEdited)
         self._roots.linkActivated.connect(self.linkActivated)
         self.set_state(state or ProofState())
@@ -136,12 +145,21 @@ class ProofView(QWidget):
         roots.add(self._roots)
         body = column(self, spacing=12)
         body.addWidget(self._header)
-        body.addLayout(row(self._verify, self._export, self._revert, None))
+        body.addWidget(Pair(_holder(self._verify, self._export), _holder(self._offer, self._revert), spacing=8))
         body.addWidget(self._note)
+        body.addWidget(roots)
         body.addWidget(leaf)
         body.addWidget(self._table)
-        body.addWidget(roots)
         body.addStretch(1)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Bring the bytes closer together where there is little room."""
+        super().resizeEvent(event)
+        self._bytes.set_compact(self.width() < NARROW)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width of the bytes brought together."""
+        return QSize(LEAST, super().minimumSizeHint().height())
 
     def set_state(self, state: ProofState) -> None:
         """Show a proof."""
@@ -156,17 +174,26 @@ class ProofView(QWidget):
         self._table.set_state(TableState(rows, tuple(r.level for r in state.rows)))
         self._table.fit_height(2, 12)
         self._roots.set_state(KeyValueState(_root_rows(state)))
-        self._revert.setEnabled(bool(state.edited))
+        self._revert.setEnabled(bool(state.edited) or bool(state.note and state.can_offer))
+        self._offer.setVisible(state.can_offer)
         self._verify.setEnabled(state.can_verify and state.n_leaves > 0)
         self._export.setEnabled(state.n_leaves > 0)
         self.setAccessibleName(f"{subtitle}. {state.verdict or 'not checked'}, root {state.source or 'unknown'}")
 
 
+def _holder(*buttons: QWidget) -> QWidget:
+    holder = QWidget()
+    holder.setLayout(row(*buttons, None))
+    return holder
+
+
 def _leaf_rows(state: ProofState) -> tuple[KeyValueRow, ...]:
-    rows = []
+    rows, texts = [], dict(state.texts)
     for name, start, length in state.leaf_parts:
         part = state.leaf[start : start + length]
-        if length == 1:
+        if name in texts:
+            rows.append(KeyValueRow(name, texts[name]))
+        elif length == 1:
             rows.append(KeyValueRow(name, f"0x{part.hex()}", "mono"))
         elif length <= 8:
             rows.append(KeyValueRow(name, f"{int.from_bytes(part, 'big'):,}", "mono"))

@@ -26,12 +26,17 @@ FOOT = 38.0
 
 @dataclass(frozen=True, eq=False)
 class MerkleTreeState:
-    """How many leaves, which is chosen, how to name a node (asked only for nodes in sight), and marked leaves."""
+    """How many leaves, which is chosen, how to name a node (asked only for nodes in sight), and marked leaves.
+
+    ``positional``: a lone node is joined with an absent one instead of rising. ``node`` is a chosen inner node.
+    """
 
     n_leaves: int = 0
     selected: int | None = None
     hash_of: Callable[[int, int], str] | None = None
     marks: tuple[tuple[int, str], ...] = ()
+    positional: bool = False
+    node: tuple[int, int] | None = None
 
 
 def level_counts(n_leaves: int) -> list[int]:
@@ -88,6 +93,9 @@ class MerkleTreeView(QWidget):
 
     def zoom_to(self, leaf: int, *, leaves: int = 24) -> None:
         """Show a leaf in the middle with some neighbours."""
+        if leaves >= self._state.n_leaves:
+            self.fit()
+            return
         self._fitted = False
         self._scale = (self.width() - 2 * MARGIN) / max(1, min(leaves, self._state.n_leaves))
         self._left = leaf + 0.5 - self.width() / 2 / self._scale
@@ -237,6 +245,7 @@ class MerkleTreeView(QWidget):
             self._paint_nodes(painter, lowest, t)
             self._paint_marks(painter, t)
             self._paint_path(painter, lowest, t)
+            self._paint_chosen_node(painter, t)
             self._paint_labels(painter, lowest, t)
         if self.hasFocus():
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -257,7 +266,7 @@ class MerkleTreeView(QWidget):
 
     def _is_node(self, level: int, index: int) -> bool:
         """False for a place where a lone node only passes through on its way up."""
-        return level == 0 or 2 * index + 1 < self._counts[level - 1]
+        return level == 0 or self._state.positional or 2 * index + 1 < self._counts[level - 1]
 
     def _paint_shapes(self, painter: QPainter, lowest: int, t: Tokens) -> None:
         if lowest == 0:
@@ -326,6 +335,16 @@ class MerkleTreeView(QWidget):
         for level, at in siblings:  # squares, so that shape tells siblings from the path
             half = 5.0 if level >= lowest else 2.5
             painter.drawRect(QRectF(at.x() - half, at.y() - half, 2 * half, 2 * half))
+
+    def _paint_chosen_node(self, painter: QPainter, t: Tokens) -> None:
+        if self._state.node is None or self._state.node[0] >= len(self._counts):
+            return
+        painter.setBrush(QColor(t.error_soft))
+        painter.setPen(QPen(QColor(t.error), 2))
+        at = self.position(*self._state.node)
+        reach = 8.0
+        corners = ((0, -reach), (reach, 0), (0, reach), (-reach, 0))  # a diamond: a shape of its own
+        painter.drawPolygon(QPolygonF([at + QPointF(x, y) for x, y in corners]))
 
     def _paint_marks(self, painter: QPainter, t: Tokens) -> None:
         bottom, drawn = self.position(0, 0).y(), set()

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json as jsonlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app.commands.output import JsonOption, Output
 
 if TYPE_CHECKING:
+    from engine.league.leafproof import LeafProof
     from engine.league.proof import StepProof
 
 VERIFICATION_FAILED = 3
-group = typer.Typer(help="Proofs of single steps.", no_args_is_help=True)
+group = typer.Typer(help="Proofs of single steps and matches.", no_args_is_help=True)
 
 
 @group.command()
@@ -50,10 +51,13 @@ def prove(
 def check(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="P.json", help="A proof.")],
-    root: Annotated[str | None, typer.Option(metavar="HEX", help="The trace root that it must lead to.")] = None,
+    root: Annotated[str | None, typer.Option(metavar="HEX", help="The root that it must lead to.")] = None,
     json: JsonOption = False,
 ) -> None:
-    """Check a proof by itself, and against a root that you trust. Exit status 3 when it does not hold."""
+    """Check a proof by itself, and against a root that you trust. Exit status 3 when it does not hold.
+
+    It is the proof of a step in its match, or of a match in its round.
+    """
     from app.commands.modules import refuse_missing
     from engine.core.errors import VerificationError
 
@@ -66,13 +70,30 @@ def check(
     except VerificationError as error:
         output.result({"ok": False, "file": str(file), **error.to_json()}, f"FAILED  {file}: {error}")
         raise typer.Exit(VERIFICATION_FAILED) from None
-    value = {"ok": True, "file": str(file), "step": proof.step, "steps": proof.steps, "leaf": proof.leaf.hex()}
     trust = "the root given" if wanted else "its own root, which is only as good as its source"
-    output.result(
-        {**value, "trace_root": proof.trace_root.hex(), "commitment": proof.commitment.hex()},
-        f"holds  {file}: step {proof.step} of {proof.steps} leads to {trust}\n"
-        f"       trace root {proof.trace_root.hex()}\n       commitment {proof.commitment.hex()}",
-    )
+    value, text = _report(proof, trust)
+    output.result({"ok": True, "file": str(file), **value}, f"holds  {file}: {text}")
+
+
+def _report(proof: StepProof | LeafProof, trust: str) -> tuple[dict[str, Any], str]:
+    """Return what a proof that holds says, as JSON and in words."""
+    from engine.league.proof import StepProof
+
+    if isinstance(proof, StepProof):
+        value = {
+            "step": proof.step,
+            "steps": proof.steps,
+            "leaf": proof.leaf.hex(),
+            "trace_root": proof.trace_root.hex(),
+            "commitment": proof.commitment.hex(),
+        }
+        text = f"step {proof.step} of {proof.steps} leads to {trust}"
+        return value, f"{text}\n       trace root {value['trace_root']}\n       commitment {value['commitment']}"
+    leaf, root = proof.leaf, proof.root.hex()
+    match = {"round": proof.round_name, "index": leaf.index, "size": proof.size, "leaf": leaf.hash().hex()}
+    text = f"leaf {leaf.index} of {proof.size} of round {proof.round_name} leads to {trust}"
+    lines = f"{text}\n       round root {root}\n       match commitment {leaf.evidence.hex()}"
+    return {**match, "root": root, "commitment": leaf.evidence.hex()}, lines
 
 
 def _root(text: str) -> bytes:
@@ -88,14 +109,16 @@ def _root(text: str) -> bytes:
     return root
 
 
-def _read(file: Path) -> StepProof:
+def _read(file: Path) -> StepProof | LeafProof:
     """Return the proof in a file. Raises TraceError."""
     from engine.core.hashing import parse_json
     from engine.league.errors import TraceError
+    from engine.league.leafproof import FORMAT, LeafProof
     from engine.league.proof import StepProof
 
     try:
         value = parse_json(file.read_bytes())
     except ValueError as error:
         raise TraceError("This is not the proof of a step", f"it is not JSON: {error}") from None
-    return StepProof.from_json(value)
+    of_match = isinstance(value, dict) and value.get("format") == FORMAT
+    return LeafProof.from_json(value) if of_match else StepProof.from_json(value)

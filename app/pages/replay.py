@@ -193,12 +193,15 @@ class ReplayPage(ConsolePage):
             self._moves.select((state.step,) if state.step < len(moves) else ())
 
     def show_item(self, place: Place) -> None:
-        """Open the match of a link."""
+        """Open the match of a link, at its step."""
         if place.kind == "match":
-            round_id, _, fixture = place.name.partition("/")
+            round_id, fixture, *step = place.name.split("/")
             state = self._model.state
+            at = int(step[0]) if step else 0
             if (state.round_id, state.fixture) != (round_id, int(fixture)):
-                self._model.open_match(round_id, int(fixture))
+                self._model.open_match(round_id, int(fixture), at)
+            elif step:
+                self._model.seek(at)
 
     def save(self) -> None:
         """Save the bundle elsewhere."""

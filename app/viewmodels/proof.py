@@ -7,10 +7,11 @@ one leaf a match).
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from engine.core.merkle import round_leaf_hash, round_node, trace_node
+from engine.core.merkle import round_leaf_hash, round_node, trace_node, trace_root_from_path
+from engine.league.trees import FlatTree
 
 STEP_PARTS = (("step", 0, 8), ("observation hash", 8, 32), ("action hash", 40, 32))
 ROUND_PARTS = (
@@ -23,7 +24,9 @@ ROUND_PARTS = (
     ("standings after", 60, 32),
     ("match commitment", 92, 32),
 )
+INNER_PARTS = (("left child", 0, 32), ("right child", 32, 32))
 Node = Callable[[bytes, bytes], bytes]
+Place = tuple[int, str, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,41 +78,76 @@ def trace_leaf_hash(body: bytes) -> bytes:
     return sha256(b"\x00" + body).digest()
 
 
-def walk_trace(
-    index: int, size: int, leaf: bytes, path: Sequence[bytes], root: bytes, original: bytes, note: str = ""
-) -> ProofWalk:
+def walk_trace(index: int, size: int, leaf: bytes, path: Sequence[bytes], root: bytes, original: bytes) -> ProofWalk:
     """Walk a step's proof; ``original`` are the committed bytes, so that an edit's trail can be shown."""
-    places = list(enumerate(sides(index, size)))
+    places = [(level, *place) for level, place in enumerate(zip(sides(index, size), path, strict=True))]
     hashes = (trace_leaf_hash(leaf), trace_leaf_hash(original))
-    return _walk(index, size, (leaf, original), hashes, places, path, root, trace_node, note)
+    start = ProofWalk(index, size, leaf, hashes[0].hex(), (), "", root.hex(), _edits(leaf, original))
+    return _climb(start, hashes, places, trace_node)
 
 
-def walk_round(
-    index: int, size: int, leaf: bytes, path: Sequence[bytes], root: bytes, original: bytes, note: str = ""
-) -> ProofWalk:
-    """Walk a match's proof in its round; the index's bits say on which side the siblings stand."""
-    places = [(level, "left" if index >> level & 1 else "right") for level in range(len(path))]
-    hashes = (round_leaf_hash(leaf), round_leaf_hash(original))
-    return _walk(index, size, (leaf, original), hashes, places, path, root, round_node, note)
+def walk_leaf(tree: FlatTree, index: int, leaf: bytes | None = None) -> ProofWalk:
+    """Walk a leaf's proof in a tree, with its own bytes or edited ones."""
+    original = tree.body(index)
+    body = original if leaf is None else leaf
+    hashes = (_leaf_hash(tree, body), tree.node(0, index))
+    start = ProofWalk(index, tree.size, body, hashes[0].hex(), (), "", tree.root.hex(), _edits(body, original))
+    return _climb(start, hashes, tree.path(index), round_node if tree.positional else trace_node)
 
 
-def _walk(
-    index: int,
-    size: int,
-    bodies: tuple[bytes, bytes],
-    hashes: tuple[bytes, bytes],
-    places: Sequence[tuple[int, str]],
-    path: Sequence[bytes],
-    root: bytes,
-    join: Node,
-    note: str,
-) -> ProofWalk:
+def inner_above(tree: FlatTree, leaf: int) -> tuple[int, int] | None:
+    """Return level and index of the lowest inner node above a leaf, None in a tree of one leaf."""
+    for level in range(1, tree.depth + 1):
+        if tree.children(level, leaf >> level) is not None:
+            return level, leaf >> level
+    return None
+
+
+def offer_inner(tree: FlatTree, level: int, index: int) -> ProofWalk | None:
+    """Offer an inner node as if it were a leaf: the bytes that it hashes, and the rest of the path.
+
+    None where there is no inner node. The walk cannot hold: a leaf hashes behind 00, a node behind 01.
+    """
+    children = tree.children(level, index)
+    if children is None:
+        return None
+    body, node, places = b"".join(children), tree.node(level, index), tree.path(index, level)
+    hashes = (_leaf_hash(tree, body), node)
+    start = ProofWalk(
+        index, tree.size, body, hashes[0].hex(), (), "", tree.root.hex(), (), _refusal(tree, level, index)
+    )
+    return _climb(start, hashes, places, round_node if tree.positional else trace_node)
+
+
+def _refusal(tree: FlatTree, level: int, index: int) -> str:
+    """Say why neither the node's bytes nor its hash pass for a leaf; the second is tried here."""
+    path = [sibling for _, _, sibling in tree.path(index, level)]
+    full = len(tree.path(index << level if index << level < tree.size else tree.size - 1))
+    refused = len(path) != full
+    if not tree.positional:
+        reached = trace_root_from_path(tree.node(level, index), index, tree.size, path)
+        refused = reached != tree.root
+    outcome = "is refused" if refused else "is accepted"
+    return (
+        f"The {len(tree.node(level, index)) * 2} bytes of an inner node on level {level}, offered as a leaf. A leaf is "
+        f"hashed behind the byte 00 and a node behind 01, so another hash comes out. Its own hash offered as a leaf's "
+        f"{outcome}, too: the path has {len(path)} hashes where this leaf's has {full}."
+    )
+
+
+def _leaf_hash(tree: FlatTree, body: bytes) -> bytes:
+    return round_leaf_hash(body) if tree.positional else trace_leaf_hash(body)
+
+
+def _edits(body: bytes, original: bytes) -> tuple[int, ...]:
+    return tuple(i for i, (now, then) in enumerate(zip(body, original, strict=True)) if now != then)
+
+
+def _climb(start: ProofWalk, hashes: tuple[bytes, bytes], places: Sequence[Place], join: Node) -> ProofWalk:
     """Climb with the shown leaf and the committed one beside each other."""
     node, clean = hashes
     lines = []
-    for (level, side), sibling in zip(places, path, strict=True):
+    for level, side, sibling in places:
         node, clean = (join(sibling, item) if side == "left" else join(item, sibling) for item in (node, clean))
         lines.append(ProofLine(level, side, sibling.hex(), node.hex(), node != clean))
-    same = zip(*bodies, strict=False)
-    edited = tuple(i for i, (now, then) in enumerate(same) if now != then)
-    return ProofWalk(index, size, bodies[0], hashes[0].hex(), tuple(lines), node.hex(), root.hex(), edited, note)
+    return replace(start, lines=tuple(lines), computed=node.hex())

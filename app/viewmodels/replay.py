@@ -81,10 +81,10 @@ class ReplayViewModel(ViewModel[ReplayState]):
         self.update(opening=path.name)
         self.start(self._open(path, "", -1), f"Opening {path.name}", key="replay")
 
-    def open_match(self, round_id: str, fixture: int) -> None:
-        """Open a match of a round: its bundle is made by playing it again."""
+    def open_match(self, round_id: str, fixture: int, step: int = 0) -> None:
+        """Open a match of a round, at a step: its bundle is made by playing it again."""
         self.update(opening=f"match {fixture}")
-        self.start(self._open_match(round_id, fixture), "Opening a match", key="replay")
+        self.start(self._open_match(round_id, fixture, step), "Opening a match", key="replay")
 
     def seek(self, step: int) -> None:
         """Show a step."""
@@ -158,7 +158,7 @@ class ReplayViewModel(ViewModel[ReplayState]):
 
     # Inside
 
-    async def _open_match(self, round_id: str, fixture: int) -> None:
+    async def _open_match(self, round_id: str, fixture: int, step: int) -> None:
         try:
             job = self._runtime.jobs.start("Replay a match", lambda _: self._runtime.league.bundle(round_id, fixture))
             path = await job.result()
@@ -166,6 +166,7 @@ class ReplayViewModel(ViewModel[ReplayState]):
             self.update(opening="")
             raise
         await self._open(path, round_id, fixture)
+        self.seek(step)
 
     async def _open(self, path: Path, round_id: str, fixture: int) -> None:
         try:

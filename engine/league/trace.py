@@ -63,11 +63,15 @@ class Record:
             return True
         return False if self.fault == ILLEGAL else None
 
-    def leaf(self) -> bytes:
-        """Return the step's leaf hash, 32 bytes."""
+    def body(self) -> bytes:
+        """Return what the step's leaf hashes: the step, the observation's hash, the action's or the fault's hash."""
         shown = sha(OBSERVATION, self.observation)
         done = sha(ACTION, self.action.to_bytes(8, "little")) if self.fault is None else sha(FAULT, bytes([self.fault]))
-        return sha(_LEAF, self.step.to_bytes(8, "big"), shown, done)
+        return self.step.to_bytes(8, "big") + shown + done
+
+    def leaf(self) -> bytes:
+        """Return the step's leaf hash, 32 bytes."""
+        return sha(_LEAF, self.body())
 
 
 class Trace:

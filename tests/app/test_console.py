@@ -48,7 +48,7 @@ async def test_keys_lead_to_pages(opened: Callable[..., Any], data_dir: DataDir,
             QTest.keyClick(window, getattr(Qt.Key, f"Key_{number}"), Qt.KeyboardModifier.ControlModifier)
             assert wiring.navigator.here.page == key
         QTest.keyClick(window, Qt.Key.Key_Left, Qt.KeyboardModifier.AltModifier)
-        assert wiring.navigator.here.page == "replay"
+        assert wiring.navigator.here.page == PAGES[-2][0]
         wiring.navigator.go(Place("logs"))
         QTest.keyClick(window, Qt.Key.Key_F, Qt.KeyboardModifier.ControlModifier)
         assert isinstance(QApplication.focusWidget(), QLineEdit)
