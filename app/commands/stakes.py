@@ -39,7 +39,8 @@ def _text(rows: list[StakeRow]) -> str:
     def chain(row: StakeRow) -> str:
         if row.chain_free is None or row.chain_locked is None:
             return "-"
-        return f"{format_eth(row.chain_free)} free, {format_eth(row.chain_locked)} locked"
+        pending = f", {format_eth(row.chain_pending)} pending" if row.chain_pending else ""
+        return f"{format_eth(row.chain_free)} free, {format_eth(row.chain_locked)} locked{pending}"
 
     lines = [
         (

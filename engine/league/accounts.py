@@ -30,12 +30,14 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account holds, in wei. ``held`` is a penalty that waits for the end of its round."""
+    """What an account holds, in wei. ``held`` is a penalty that waits for the end of its round, ``pending`` stake that
+    is being unbonded: it opens no tier any more, and can still be slashed."""
 
     stake: int
     credit: int
     slashed: int
     held: int = 0
+    pending: int = 0
 
     @property
     def capital(self) -> int:
@@ -53,8 +55,9 @@ class Accounts:
     def balance(self, address: str) -> Balance:
         """Return what the account holds."""
         taken = sum(self._ledger.moved(self.book.name, f"{kind}:{address}", "slash") for kind in ("stake", "held"))
-        stake, credit, held = (self._balance(f"{kind}:{address}") for kind in ("stake", "credit", "held"))
-        return Balance(stake, credit, taken, held)
+        kinds = ("stake", "credit", "held", "pending")
+        stake, credit, held, pending = (self._balance(f"{kind}:{address}") for kind in kinds)
+        return Balance(stake, credit, taken, held, pending)
 
     def known(self, address: str) -> bool:
         """Return whether the account was ever used in this book."""
@@ -63,6 +66,20 @@ class Accounts:
     def deposit(self, key: str, address: str, wei: int) -> bool:
         """Stake ``wei`` from outside. Returns False when that was done already."""
         return self._append(key, "stake", f"world:{address}", f"stake:{address}", wei)
+
+    def unbond(self, key: str, address: str, wei: int) -> bool:
+        """Begin to take ``wei`` of the stake out. Returns False when that was done already."""
+        return self._append(key, "unbond", f"stake:{address}", f"pending:{address}", wei)
+
+    def withdraw(self, key: str, address: str) -> bool:
+        """Pay out all that was unbonded."""
+        return self._append(
+            key, "withdraw", f"pending:{address}", f"world:{address}", self._balance(f"pending:{address}")
+        )
+
+    def claim(self, key: str, address: str) -> bool:
+        """Pay out the whole credit."""
+        return self._append(key, "claim", f"credit:{address}", f"world:{address}", self._balance(f"credit:{address}"))
 
     def fill_pot(self, key: str, round_id: str, wei: int) -> bool:
         """Put the round's reward aside."""
@@ -84,7 +101,8 @@ class Accounts:
 
         As in the contract it is up to what the account has at that time, not at the time of the claim.
         """
-        held, stake = self._balance(f"held:{address}"), self._balance(f"stake:{address}")
+        held = self._balance(f"held:{address}")
+        stake = self._reach(key, address, self.book.penalty_wei - held, round_id)
         wei = min(self.book.penalty_wei, held + stake)
         if held < wei:
             self._append(f"{key}:rest", "hold", f"stake:{address}", f"held:{address}", wei - held, round_id)
@@ -101,7 +119,7 @@ class Accounts:
 
     def slash_now(self, key: str, address: str, wei: int, reporter: str, round_id: str) -> int:
         """Take up to ``wei`` of the stake at once: the reporter's share and the treasury's. Returns what was taken."""
-        wei = min(wei, self._balance(f"stake:{address}"))
+        wei = min(wei, self._reach(key, address, wei, round_id))
         self._split(key, f"stake:{address}", wei, reporter, round_id)
         return wei
 
@@ -134,6 +152,16 @@ class Accounts:
         """Credit a reward, or the dust, from the pot."""
         if wei:
             self._append(key, "reward", f"pot:{round_id}", f"credit:{address}", wei, round_id)
+
+    def _reach(self, key: str, address: str, wei: int, round_id: str) -> int:
+        """Return the stake after pulling back from what is being unbonded as much as ``wei`` needs: leaving is no way
+        out, as in the contract."""
+        stake, pending = self._balance(f"stake:{address}"), self._balance(f"pending:{address}")
+        back = min(pending, wei - stake)
+        if back > 0:
+            self._append(f"{key}:pending", "rebond", f"pending:{address}", f"stake:{address}", back, round_id)
+            stake += back
+        return stake
 
     def _split(self, key: str, account: str, wei: int, reporter: str, round_id: str) -> None:
         """Take ``wei`` from an account for a fault. The split rounds as the contract does."""

@@ -16,8 +16,9 @@ from engine.store.database import Store
 class StakeRow:
     """One account in wei. ``chain_*`` are None without a chain; ``block`` is the one they were read at.
 
-    ``free`` can be unbonded, ``locked`` stands behind open commitments, ``slashed`` is what was taken so far, ``held``
-    a penalty that is taken when its round is settled: the contract counts it as stake until then.
+    ``free`` can be unbonded, ``locked`` stands behind open commitments, ``pending`` is being unbonded (until
+    ``unlock_at``, seconds since the epoch), ``slashed`` is what was taken so far, ``held`` a penalty that is taken when
+    its round is settled: the contract counts it as stake until then.
     """
 
     name: str
@@ -31,19 +32,21 @@ class StakeRow:
     chain_slashed: int | None = None
     block: int | None = None
     held: int = 0
+    pending: int = 0
+    chain_pending: int | None = None
+    unlock_at: int | None = None
 
     @property
     def differs(self) -> bool:
         """Whether ledger and contract disagree in any amount."""
         if self.chain_free is None or self.chain_locked is None:
             return False
-        chain = (self.chain_free + self.chain_locked, self.chain_credit, self.chain_slashed)
-        return chain != (self.stake + self.held, self.credit, self.slashed)
+        chain = (self.chain_free + self.chain_locked, self.chain_pending, self.chain_credit, self.chain_slashed)
+        return chain != (self.stake + self.held, self.pending, self.credit, self.slashed)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form; amounts in wei are decimal text."""
-        amounts = ("stake", "held", "credit", "slashed", "chain_free", "chain_locked", "chain_credit", "chain_slashed")
-        values = {name: getattr(self, name) for name in amounts}
+        values = {name: getattr(self, name) for name in _AMOUNTS}
         return {
             "name": self.name,
             "address": self.address,
@@ -51,6 +54,10 @@ class StakeRow:
             "block": self.block,
             "differs": self.differs,
         }
+
+
+_LEDGER = ("stake", "held", "pending", "credit", "slashed")
+_AMOUNTS = (*_LEDGER, *(f"chain_{name}" for name in ("free", "locked", "pending", "credit", "slashed")))
 
 
 async def stake_rows(store: Store, accounts: Accounts, roster: Roster, chain: Chain | None) -> list[StakeRow]:
@@ -61,7 +68,7 @@ async def stake_rows(store: Store, accounts: Accounts, roster: Roster, chain: Ch
     block = await chain.block_number() if chain is not None else None
     for address, name in names.items():
         held = accounts.balance(address)
-        row = StakeRow(name, address, held.stake, held.credit, held.slashed, held=held.held)
+        row = StakeRow(name, address, held.stake, held.credit, held.slashed, held=held.held, pending=held.pending)
         rows.append(row if chain is None or block is None else await _beside(row, chain, block))
     return rows
 
@@ -84,11 +91,13 @@ def _names(store: Store, accounts: Accounts, roster: Roster, chain: Chain | None
 
 async def _beside(row: StakeRow, chain: Chain, block: int) -> StakeRow:
     held = await chain.vault.account_of(row.address, block=block)
-    locked = min(held.exposure, held.active) + held.pending
+    locked = min(held.exposure, held.active)
     return replace(
         row,
-        chain_free=held.active + held.pending - locked,
+        chain_free=held.active - locked,
         chain_locked=locked,
+        chain_pending=held.pending,
+        unlock_at=held.unlock_at if held.pending else None,
         chain_credit=held.credit,
         chain_slashed=held.slashed,
         block=block,

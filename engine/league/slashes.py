@@ -1,0 +1,136 @@
+"""Who was slashed, for what, by which transaction, and what that left: read from the ledger and the outbox."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.league.accounts import Book
+from engine.league.disputes.cases import UPHELD, Cases
+from engine.league.history import History
+from engine.store.database import Store
+from engine.store.ledger import Entry
+from engine.store.outbox import OutboxRow
+
+HELD, TAKEN, RETURNED = "held", "taken", "returned"
+
+
+@dataclass(frozen=True, slots=True)
+class SlashRow:
+    """One slashing in wei. ``before`` and ``after`` are the account's stake around it, what is held or being unbonded
+    included. ``match`` is the match that proves it, None where the whole round does.
+
+    ``state``: held (until the round is settled), taken, or returned with the rejection of the round. ``tx`` is the
+    transaction that proved or took it, None without a chain.
+    """
+
+    key: str
+    address: str
+    round_id: str
+    match: int | None
+    why: str
+    wei: int
+    before: int
+    after: int
+    state: str
+    tx: str | None
+    block: int | None
+
+
+@dataclass(slots=True)
+class _Slash:
+    key: str
+    address: str
+    round_id: str
+    wei: int
+    before: int
+    state: str
+
+
+class Slashes:
+    """Reads the slashings of a book."""
+
+    def __init__(self, store: Store, history: History) -> None:
+        self._store = store
+        self._history = history
+        self._cases = Cases(store.db)
+
+    def all(self, book: Book) -> list[SlashRow]:
+        """Return every slashing of a book, newest first."""
+        found = _slashes(book.name, self._store.ledger.entries(book.name))
+        return [self._row(book, item) for item in reversed(found)]
+
+    def _row(self, book: Book, item: _Slash) -> SlashRow:
+        match, why, sent = self._evidence(book, item)
+        after = item.before - (item.wei if item.state == TAKEN else 0)
+        return SlashRow(
+            key=item.key,
+            address=item.address,
+            round_id=item.round_id,
+            match=match,
+            why=why,
+            wei=item.wei,
+            before=item.before,
+            after=after,
+            state=item.state,
+            tx=sent.hash if sent is not None else None,
+            block=sent.block if sent is not None else None,
+        )
+
+    def _evidence(self, book: Book, item: _Slash) -> tuple[int | None, str, OutboxRow | None]:
+        """Return the match, the reason, and the transaction."""
+        if item.key.startswith("dispute:"):
+            return None, "signed two results for one match", self._store.outbox.get(f"{book.name}:{item.key}")
+        if item.key.endswith(":rejected"):
+            case = next((c for c in reversed(self._cases.all(item.round_id)) if c.state == UPHELD), None)
+            if case is None:
+                return None, "posted a false round", None
+            sent = self._store.outbox.under(f"{book.name}:dispute:{case.dispute_id}:")
+            return case.match, f"posted a false round: {case.detail}", sent[-1] if sent else None
+        return self._claim(book, item)
+
+    def _claim(self, book: Book, item: _Slash) -> tuple[int | None, str, OutboxRow | None]:
+        seats = {entry.seat: entry.address for entry in self._history.entries(item.round_id)}
+        for out in self._history.disqualifications(item.round_id):
+            if seats[out.seat] == item.address:
+                taken = self._store.outbox.get(f"{book.name}:{item.round_id}:penalty:{out.seat}")
+                proof = self._store.outbox.get(f"{book.name}:{item.round_id}:proof:{out.seat}")
+                why = f"claimed {out.claimed}, the replay gives {out.replayed}"
+                return out.fixture, why, taken if item.state == TAKEN and taken is not None else proof
+        return None, "a false claim", None
+
+
+def _slashes(book: str, entries: Sequence[Entry]) -> list[_Slash]:
+    """Return the slashings in the order in which they began; a penalty that is held becomes taken or returned."""
+    stakes: dict[str, int] = {}
+    found: dict[str, _Slash] = {}
+    for entry in entries:
+        debit, credit = _owner(entry.debit), _owner(entry.credit)
+        if debit is not None and entry.round_id is not None:
+            _enter(found, entry.key.removeprefix(f"{book}:"), entry, debit, stakes.get(debit, 0))
+        if debit is not None:
+            stakes[debit] = stakes.get(debit, 0) - entry.wei
+        if credit is not None:
+            stakes[credit] = stakes.get(credit, 0) + entry.wei
+    return list(found.values())
+
+
+def _enter(found: dict[str, _Slash], key: str, entry: Entry, address: str, before: int) -> None:
+    """Take an entry in: a false claim is one slashing from the hold to its end, any other has a key of its own."""
+    round_id = entry.round_id or ""
+    claim = f"{round_id}:{address}"
+    if entry.kind == "hold" and ":slash:" in key:
+        found[claim] = _Slash(claim, address, round_id, entry.wei, before, HELD)
+    elif entry.kind == "release" and claim in found:
+        found[claim].state = RETURNED
+    elif entry.kind == "slash":
+        base = claim if ":penalty:" in key else key.rpartition(":")[0]
+        known = found.get(base)
+        if known is None or known.state != TAKEN:
+            found[base] = known = _Slash(base, address, round_id, 0, before, TAKEN)
+        known.wei += entry.wei
+
+
+def _owner(account: str) -> str | None:
+    kind, _, owner = account.partition(":")
+    return owner if kind in ("stake", "held", "pending") else None
