@@ -56,6 +56,7 @@ class Newcomer:
         self.folder = folder
         self.said: list[str] = []
         shutil.copytree(assets_dir() / "include", folder / "assets" / "include")
+        shutil.copytree(assets_dir() / "models", folder / "assets" / "models")
         shutil.copy(assets_dir() / "build.py", folder / "assets")
         for name in ("systems", "hasher", "agents/snake"):
             (folder / "assets" / name).mkdir(parents=True)
@@ -100,7 +101,7 @@ def test_a_newcomer_gets_through_the_whole_page(newcomer: Newcomer, arena: Any) 
     assert {block.language for block in blocks()} == {"c", "json", "python", "sh", "text", "zig"}
     assert not re.search(r"^ {4,}(?!-)\S", FENCE.sub("", PAGE), re.MULTILINE)  # no code outside a fence
     snake = arena.system("snake")
-    for path in ("hunter.wasm", "assets/agents/snake/hunter.wasm", "runner.wasm"):
+    for path in ("hunter.wasm", "assets/agents/snake/hunter.wasm", "network.wasm", "runner.wasm"):
         player = arena.gate.check_file(newcomer.folder / path).agent()
         results = [arena.play(snake, (player,), seed) for seed in range(10)]
         assert {result.outcome for result in results} == {Outcome.FINISHED}
