@@ -53,12 +53,13 @@ class Attestation:
 
 @dataclass(frozen=True, slots=True)
 class Transaction:
-    """A transaction of a dispute. ``state`` as in the outbox."""
+    """A transaction of a dispute. ``state`` as in the outbox; ``error`` says why the chain refused it."""
 
     purpose: str
     state: str
     hash: str | None
     block: int | None
+    error: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from engine.chain.bindings import Call
+from engine.chain.court import REPLAY, REVEAL
 from engine.chain.session import Chain
 from engine.league.disputes.checks import Fraud, FraudKind
 from engine.league.disputes.posted import Anchored
@@ -10,13 +11,6 @@ from engine.league.disputes.published import Published
 from engine.league.errors import LeagueError
 from engine.league.settlement import StoredRound
 from engine.league.standings import RoundLeaf, pack_standings
-
-REVEAL, REPLAY = 0, 1  # the court's kinds of dispute
-
-PURPOSES = {
-    FraudKind.WITHHELD: "demand a withheld match",
-    FraudKind.REPLAY: "dispute a match",
-}
 
 
 def court_kind(kind: FraudKind) -> int:

@@ -17,7 +17,7 @@ OPEN, SETTLED, DISPUTED, REJECTED = 1, 2, 3, 4
 
 @dataclass(frozen=True, slots=True)
 class Anchored:
-    """A round as the chain has it. ``addresses`` and ``scores`` are by seat; ``head_time`` is the newest block's."""
+    """A round as the chain has it. ``addresses`` and ``scores`` are by seat; ``head_time`` is the next block's."""
 
     identity: bytes
     round: PostedRound
@@ -30,11 +30,6 @@ class Anchored:
         """The part that the checks need."""
         found = self.round
         return Posted(found.poster, found.root, found.roster_hash, found.n_steps, found.depth, found.bound)
-
-    @property
-    def rejected(self) -> bool:
-        """Whether the chain found it false."""
-        return self.round.status == REJECTED
 
     def require_open(self) -> None:
         """Raise LeagueError when no fraud can be shown any more."""
@@ -65,8 +60,11 @@ async def read_anchored(chain: Chain, identity: bytes) -> Anchored:
 
 
 async def head_time(chain: Chain) -> int:
-    """Return the newest block's time in seconds since the epoch."""
-    head = await chain.rpc.request("eth_getBlockByNumber", "latest", False)
+    """Return the time that the next block will have, in seconds since the epoch.
+
+    The newest block's is no measure: on a chain that mines on demand it may be hours old.
+    """
+    head = await chain.rpc.request("eth_getBlockByNumber", "pending", False)
     return int(head["timestamp"], 16)
 
 

@@ -7,28 +7,30 @@ where the chain is. Money moves in the ledger in the transaction that sends the 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from hashlib import sha256
+from dataclasses import dataclass
 
-from engine.chain.bindings import Call
-from engine.chain.court import CourtDispute, Vote
-from engine.chain.errors import DevnetError
+from engine.chain.court import DISMISSED as COURT_DISMISSED
+from engine.chain.court import REFUNDED as COURT_REFUNDED
+from engine.chain.court import REVEAL, CourtDispute
+from engine.chain.court import UPHELD as COURT_UPHELD
 from engine.chain.session import Chain
 from engine.chain.wallet import AUDITOR
 from engine.core.bus import EventBus
 from engine.league.disputes.audit import Replay
-from engine.league.disputes.cases import DISMISSED, OPEN, REFUNDED, REFUSED, UPHELD, Attestation, Case, Cases
+from engine.league.disputes.cases import DISMISSED, OPEN, REFUNDED, REFUSED, UPHELD, Case, Cases
 from engine.league.disputes.checks import Fraud, FraudKind
-from engine.league.disputes.filing import REVEAL, court_kind, filing
-from engine.league.disputes.panel import ENGINE_HASH, MINIMUM_STAKE, SIZE, Conduct, panel, replayed_leaf, sign
-from engine.league.disputes.posted import Anchored, head_time, read_anchored
+from engine.league.disputes.filing import court_kind, filing
+from engine.league.disputes.panel import MINIMUM_STAKE, Conduct, panel
+from engine.league.disputes.posted import REJECTED, Anchored, head_time
 from engine.league.disputes.published import Published
+from engine.league.disputes.steps import Step, pass_time
+from engine.league.disputes.vote import Voting
 from engine.league.errors import LeagueError
 from engine.league.events import DisputeMoved, DisputeOpened, DisputeResolved
 from engine.league.settlement import Settlement, StoredRound
 from engine.store.database import Store
 
-_STATES = {2: UPHELD, 3: DISMISSED, 4: REFUNDED}  # the court's, by number; 1 is open
+_ENDS = {COURT_UPHELD: UPHELD, COURT_DISMISSED: DISMISSED, COURT_REFUNDED: REFUNDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +40,6 @@ class Evidence:
     header: bytes
     trace_root: bytes
     steps: int
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A transaction that brings a case on. ``key`` is its own in the case; ``loser`` is a verifier that it slashes."""
-
-    key: str
-    account: str
-    call: Call
-    purpose: str
-    loser: str | None = None
 
 
 class Proceedings:
@@ -69,11 +60,11 @@ class Proceedings:
         self._settlement = settlement
         self._chain = chain
         self._stored = stored
-        self._replay = replay
         self._evidence = evidence
         self._cases = Cases(store.db)
         self._auditor = chain.wallet.address(AUDITOR)
         self._identity = stored.commitment_id(chain.operator)
+        self._voting = Voting(store, settlement, chain, stored, replay, self._auditor, self._sent)
 
     async def file(self, anchored: Anchored, published: Published, fraud: Fraud, replayed: bytes | None) -> Case:
         """Write a case and what brings it before the chain, with its bond, in one transaction."""
@@ -118,8 +109,8 @@ class Proceedings:
             )
             dispute = await self._chain.court.dispute_of(number)
             case = self._place(case, number, dispute)
-            if dispute.state in _STATES:
-                return self._end(case, _STATES[dispute.state])
+            if dispute.state in _ENDS:
+                return self._end(case, _ENDS[dispute.state])
             step = await self._next(case, dispute, conduct)
             if step is not None:
                 await self._take(case, step)
@@ -136,9 +127,9 @@ class Proceedings:
 
     async def _next(self, case: Case, dispute: CourtDispute, conduct: Conduct) -> Step | None:
         """Return the next transaction, None where only time had to pass."""
-        anchored, now = await read_anchored(self._chain, self._identity), await head_time(self._chain)
+        posted, now = await self._chain.anchor.commitment_of(self._identity), await head_time(self._chain)
         court, number = self._chain.court, case.number or 0
-        if anchored.rejected:
+        if posted.status == REJECTED:
             return Step("refund", self._auditor, court.refund(number), "take the bond back")
         if dispute.kind == REVEAL:
             if now >= dispute.deadline:
@@ -146,12 +137,12 @@ class Proceedings:
             if self._answers(dispute.index):
                 return await self._reveal(number, dispute.index)
         elif now >= dispute.deadline:
-            return self._after_vote(dispute, number, now)
+            return self._voting.after(dispute, number, now)
         else:
-            step = await self._vote(case, dispute, conduct)
+            step = await self._voting.next(case, dispute, conduct)
             if step is not None:
                 return step
-        await self._pass_time(dispute.deadline)
+        await pass_time(self._chain, dispute.deadline)
         return None
 
     def _answers(self, index: int) -> bool:
@@ -170,67 +161,6 @@ class Proceedings:
             shown.steps,
         )
         return Step("reveal", self._chain.operator, call, "show a demanded match")
-
-    def _after_vote(self, dispute: CourtDispute, number: int, now: int) -> Step:
-        court = self._chain.court
-        if dispute.extended or now >= dispute.deadline + self._chain.deployment.rules.vote_period:
-            return Step("refund", self._auditor, court.refund(number), "take the bond back")
-        return Step("extend", self._auditor, court.extend(number), "call a second vote")
-
-    async def _vote(self, case: Case, dispute: CourtDispute, conduct: Conduct) -> Step | None:
-        """Return the next transaction of a vote, None when all who answer have voted."""
-        if dispute.draw_block:
-            await self._pass_block(dispute.draw_block)
-            call = self._chain.court.draw(case.number or 0)
-            return Step(f"draw:{dispute.draw_block}", self._auditor, call, "draw the committee")
-        members = panel(self._chain, self._settlement.accounts)
-        ballots = {v: await self._chain.court.ballot_of(case.number or 0, v) for v in members}
-        seated = [v for v in members[: SIZE - conduct.offline] if ballots[v][0]]
-        words = await self._words(case, seated, conduct)
-        unheard = {v for v in seated if not any(ballots[v][1])}
-        for leaf in sorted({word.leaf for word in words}, key=lambda leaf: leaf != case.posted):
-            signed = [word for word in words if word.leaf == leaf]
-            if leaf != case.posted:
-                step = self._double_vote(case, words)
-                if step is not None:
-                    return step
-                signed = [word for word in signed if not _double(words, word.verifier)]
-            if any(word.verifier in unheard for word in signed):
-                return self._attest(case, leaf, signed)
-        return None
-
-    async def _words(self, case: Case, seated: list[str], conduct: Conduct) -> list[Attestation]:
-        """Return what the seated verifiers signed; who did not yet plays the match again and signs.
-
-        A case that had ended comes to the same end by the same voices.
-        """
-        known = self._cases.attestations(case.dispute_id)
-        fresh: list[Attestation] = []
-        for place, verifier in enumerate(seated if case.state == OPEN else ()):
-            if all(word.verifier != verifier for word in known):
-                leaf = await replayed_leaf(self._stored, self._stored.published(), case.index or 0, self._replay)
-                own = replace(conduct, two_faced=int(place < conduct.two_faced))
-                fresh += sign(self._chain, case, self._identity, [verifier], leaf.hash(), own)
-        with self._store.transaction():
-            for word in fresh:
-                self._cases.attest(case.dispute_id, word)
-        return [word for word in self._cases.attestations(case.dispute_id) if word.verifier in seated]
-
-    def _attest(self, case: Case, leaf: bytes, words: list[Attestation]) -> Step:
-        signatures = [word.signature for word in words]
-        call = self._chain.court.attest(case.number or 0, leaf, ENGINE_HASH, signatures)
-        key = f"attest:{sha256(leaf + b''.join(signatures)).hexdigest()[:16]}"
-        return Step(key, self._auditor, call, "bring the verifiers' votes")
-
-    def _double_vote(self, case: Case, words: list[Attestation]) -> Step | None:
-        """Return the proof against a verifier that signed two leaves, unless it was sent."""
-        for verifier in sorted({word.verifier for word in words}):
-            both = _double(words, verifier)
-            if both and self._sent(case, f"double:{verifier}") is None:
-                one, other = (Vote(word.leaf, ENGINE_HASH, word.signature) for word in both)
-                call = self._chain.court.prove_double_vote(case.number or 0, one, other)
-                return Step(f"double:{verifier}", self._auditor, call, "prove a double vote", verifier)
-        return None
 
     async def _take(self, case: Case, step: Step) -> None:
         """Send a step and see it mined. Raises LeagueError when the chain refuses it or has had it before."""
@@ -296,22 +226,6 @@ class Proceedings:
         self._bus.publish(DisputeResolved(dispute, round_id, state, str(slashed)))
         return self._cases.get(dispute)
 
-    async def _pass_time(self, deadline: int) -> None:
-        left = deadline - await head_time(self._chain)
-        if left <= 0:
-            return
-        if self._chain.control is None:
-            raise DevnetError("The dispute waits for its deadline", f"{left} seconds are left", "Go on after that.")
-        await self._chain.control.warp_to(deadline)
-
-    async def _pass_block(self, number: int) -> None:
-        """See to it that the head is above a block: the committee is drawn by that block's hash."""
-        if await self._chain.block_number() > number:
-            return
-        if self._chain.control is None:
-            raise DevnetError("The committee cannot be drawn yet", "the next block is missing", "Go on in a moment.")
-        await self._chain.control.mine()
-
     def _sent(self, case: Case, step: str) -> str | None:
         return self._store.outbox.state(self._full(_key(case, step)))
 
@@ -324,9 +238,3 @@ class Proceedings:
 
 def _key(case: Case, step: str) -> str:
     return f"dispute:{case.dispute_id}:{step}"
-
-
-def _double(words: list[Attestation], verifier: str) -> list[Attestation]:
-    """Return what a verifier signed when that is more than one leaf."""
-    own = [word for word in words if word.verifier == verifier]
-    return own if len(own) > 1 else []

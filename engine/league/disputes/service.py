@@ -34,6 +34,7 @@ from engine.league.history import History, RoundRow
 from engine.league.rerun import Rerun
 from engine.league.settlement import Settlement, StoredRound
 from engine.store.database import Store
+from engine.store.outbox import OutboxRow
 
 LOCK = "league"  # rounds, settlements and disputes take turns
 
@@ -222,5 +223,9 @@ class Disputes:
             slashed_wei=case.slashed,
             created=case.created,
             ballots=tuple(Ballot(word.verifier, word.leaf.hex(), word.leaf == case.posted) for word in words),
-            transactions=tuple(Transaction(item.tx.purpose, item.state, item.hash, item.block) for item in sent),
+            transactions=tuple(_transaction(item) for item in sent),
         )
+
+
+def _transaction(row: OutboxRow) -> Transaction:
+    return Transaction(row.tx.purpose, row.state, row.hash, row.block, row.error)
