@@ -1,5 +1,5 @@
-/* Iterated 2x2 games: prisoner's dilemma, chicken, battle of the sexes, stag hunt and all others. Two seats. ABI v1; see
- * nets.h and matrix.h.
+/* Iterated 2x2 games: prisoner's dilemma, chicken, battle of the sexes, stag hunt and all others. Two seats. ABI v1;
+ * see nets.h and matrix.h.
  *
  * Rules. In every round both players choose C or D, and each is paid what the table of payoffs says. The score is the
  * sum of a player's payoffs over all rounds.

@@ -1,8 +1,8 @@
-/* Generous tit for tat: does what the opponent did, but forgives a D as often as it can afford to; its coin decides when.
+/* Generous tit for tat: does what the opponent did, but forgives a D as often as it can afford; its coin decides.
  *
- * With payoffs T (DC), R (CC), P (DD) and S (CD) that is min(1 - (T - R) / (R - S), (R - P) / (T - P)): one time in three
- * in the usual dilemma. In a game that is no dilemma it never forgives. Source: Nowak and Sigmund, "Tit for tat in
- * heterogeneous populations", 1992. */
+ * With payoffs T (DC), R (CC), P (DD) and S (CD) that is min(1 - (T - R) / (R - S), (R - P) / (T - P)): one time in
+ * three in the usual dilemma. In a game that is no dilemma it never forgives. Source: Nowak and Sigmund, "Tit for tat
+ * in heterogeneous populations", 1992. */
 #include "matrix.h"
 
 NETS_EXPORT(decide) i64 decide(i64 packed) {

@@ -1,6 +1,6 @@
-/* Secure: plays so that the worst that can happen to it is as good as possible. It reads its own payoffs from the packed
- * observation, works out the maximin strategy of the single game, mixed where that is better, and lets its coin draw.
- * Source: von Neumann, "Zur Theorie der Gesellschaftsspiele", 1928. */
+/* Secure: plays so that the worst that can happen to it is as good as possible. It reads its own payoffs from the
+ * packed observation, works out the maximin strategy of the single game, mixed where that is better, and lets its coin
+ * draw. Source: von Neumann, "Zur Theorie der Gesellschaftsspiele", 1928. */
 #include "matrix.h"
 
 static i32 smaller(i32 a, i32 b) { return a < b ? a : b; }
