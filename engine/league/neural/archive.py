@@ -27,6 +27,7 @@ MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_NUMBERS: Final = 4 * 1024 * 1024  # an agent's memory has as many bytes, and a weight takes one
 _MAX_PICKLE: Final = 1024 * 1024
 _MAX_ENTRIES: Final = 4096
+_ENTRY: Final = b"PK\x01\x02"
 _STORAGES: Final = {
     "FloatStorage": "f4", "DoubleStorage": "f8", "HalfStorage": "f2", "BFloat16Storage": "u2", "LongStorage": "i8",
     "IntStorage": "i4", "ShortStorage": "i2", "CharStorage": "i1", "ByteStorage": "u1", "BoolStorage": "u1",
@@ -93,7 +94,7 @@ class Archive:
     def __init__(self, file: zipfile.ZipFile) -> None:
         names = file.namelist()
         pickles = [name for name in names if name.count("/") == 1 and name.endswith("/data.pkl")]
-        if len(pickles) != 1 or len(names) > _MAX_ENTRIES:
+        if len(pickles) != 1:
             raise _refusal("it is a zip archive, but not one that torch.save writes")
         if sum(item.file_size for item in file.infolist()) > MAX_FILE_BYTES:
             raise _refusal(f"unpacked it is larger than {MAX_FILE_BYTES >> 20} MiB")
@@ -205,16 +206,20 @@ def open_model(path: Path) -> tuple[Any, bool]:
 
 def _read(path: Path) -> bytes:
     try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise _refusal(f"the file has {size:,} bytes, at most {MAX_FILE_BYTES:,} are read")
-        content = path.read_bytes()
+        if not path.is_file():
+            raise _refusal("it is not a regular file")
+        with path.open("rb") as file:
+            content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise _refusal(error.strerror or str(error)) from None
+    if len(content) > MAX_FILE_BYTES:
+        raise _refusal(f"the file has more than {MAX_FILE_BYTES:,} bytes")
     if not content:
         raise _refusal("the file is empty")
     if not content.startswith(b"PK"):
         raise _refusal("it is no zip archive, as torch.save has written since version 1.6")
+    if content.count(_ENTRY) > _MAX_ENTRIES:  # before anything is made of them
+        raise _refusal(f"it has more than {_MAX_ENTRIES:,} entries")
     return content
 
 

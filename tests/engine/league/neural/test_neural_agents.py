@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,11 +90,12 @@ def test_models_play_every_system_with_a_list_of_actions(kit: Any, sandbox: Sand
         rows = rows_of(seen, agent.features.reach)
         kit.assert_equal_to_twin(agent, rows)
         kit.assert_equal_to_twin(agent, rng.integers(0, 256, rows.shape, dtype=np.uint8))
-        built = build_agent(BuildRequest(path, image, features=scheme, calibrate=200))
-        assert built.verified >= 150
-        # Where the description does not tell what is legal, a model has to learn it.
-        assert set(built.outcomes) <= {"FINISHED"} | ({"ILLEGAL_ACTION"} if actions.legal is None else set())
-        assert 0 < built.gas < 20_000
+    path = kit.save(kit.network(len(describe_inputs(image)["packed"]), 16, len(actions.values)), tmp_path)
+    built = build_agent(BuildRequest(path, image, features="packed", calibrate=200))
+    assert built.verified >= 150
+    # Where the description does not tell what is legal, a model has to learn it.
+    assert set(built.outcomes) <= {"FINISHED"} | ({"ILLEGAL_ACTION"} if actions.legal is None else set())
+    assert 0 < built.gas < 20_000
 
 
 def test_other_shapes_and_activations(kit: Any, snake_table: Table, tmp_path: Path) -> None:
@@ -197,6 +199,23 @@ def test_what_does_not_fit_is_refused_with_the_figure(
     with pytest.raises(ModelError, match=why) as caught:
         build_agent(BuildRequest(path, kit.system("snake"), calibrate=20))
     assert caught.value.exit_code == 2
+
+
+def test_code_that_an_agent_may_not_have_is_refused_with_the_figure(kit: Any, tmp_path: Path) -> None:
+    fields = [{"offset": at, "size": 8, "name": f"n{at}"} for at in range(600)]
+    cells = {"kind": "grid", "width": 1, "height": 1, "cells_offset": 0, "cells": [{"value": 0, "name": "empty"}]}
+    spec = kit.system("snake").spec.model_copy(update={"state": {**cells, "fields": fields}})
+    features = feature_map(spec, "board")
+    assert features is not None
+    mlp = load_mlp(kit.save(kit.network(features.inputs, 4, 5), tmp_path))
+    with pytest.raises(ModelError, match=r"reading the inputs has [\d,]+ bytes, at most 65,536"):
+        NeuralAgent.of(mlp, features, actions_of(spec), np.zeros((2, features.inputs), np.int64))
+
+
+def test_request_and_report_travel_between_processes(kit: Any, tmp_path: Path) -> None:
+    request = BuildRequest(kit.save(kit.network(20, 5), tmp_path), kit.system("snake"), calibrate=50)
+    built = build_agent(pickle.loads(pickle.dumps(request)))
+    assert pickle.loads(pickle.dumps(built)) == built
 
 
 def test_a_budget_of_ones_own_is_held_too(kit: Any, tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_a_file_cut_off_or_empty_or_foreign_is_refused(kit: Any, tmp_path: Path)
     torch.save(plain(), path, _use_new_zipfile_serialization=False)
     with pytest.raises(ModelError, match=r"since version 1\.6"):
         load_mlp(path)
-    with pytest.raises(ModelError, match="Is a directory"):
+    with pytest.raises(ModelError, match="not a regular file"):
         load_mlp(tmp_path)
 
 
@@ -224,13 +224,15 @@ def test_huge_files_and_bombs_are_refused_unread(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     with path.open("wb") as file:
         file.truncate(MAX_FILE_BYTES + 1)
-    with pytest.raises(ModelError, match="are read"):
+    with pytest.raises(ModelError, match="more than 67,108,864 bytes"):
         load_mlp(path)
     zeros = {f"_{number}": bytes(8 << 20) for number in range(9)}
     with pytest.raises(ModelError, match="unpacked it is larger"):
         load_mlp(archive(path, pickle.dumps({}, 2), **zeros))
-    with pytest.raises(ModelError, match="more than"):
+    with pytest.raises(ModelError, match=r"'data\.pkl' has more than"):
         load_mlp(archive(path, b"\x80\x02" + b"N0" * (1 << 20) + b"N."))
+    with pytest.raises(ModelError, match="more than 4,096 entries"):
+        load_mlp(archive(path, pickle.dumps({}, 2), **{f"_{number}": b"" for number in range(4096)}))
 
 
 def test_a_tensor_cannot_reach_outside_its_storage(kit: Any, tmp_path: Path) -> None:
