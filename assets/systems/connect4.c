@@ -4,11 +4,11 @@
  * Who first has four stones in a row, column or diagonal wins; a full board without is a draw. A win scores 2, a draw
  * 1, a loss 0.
  *
- * Openings. From the empty board who begins wins by playing the centre (Allis, "A knowledge-based
- * approach of connect-four: the game is solved, white wins", 1988), and two agents without chance would play one match for ever. So the
- * seed chooses the first four stones, two of each seat, and seat 0 goes on. Of the 1,120 positions with four stones 200
- * are drawn when both play perfectly, as an exact solver found. The match begins with one of these: neither seat has an
- * advantage, and nobody can win at once. Seed 0 begins with the empty board.
+ * Openings. From the empty board who begins wins by playing the centre (Allis, "A knowledge-based approach of
+ * connect-four: the game is solved, white wins", 1988), and two agents without chance would play one match for ever. So
+ * the seed chooses the first four stones, two of each seat, and seat 0 goes on. Of the 1,120 positions with four stones
+ * 200 are drawn when both play perfectly, as an exact solver found. The match begins with one of these: neither seat
+ * has an advantage, and nobody can win at once. Seed 0 begins with the empty board.
  */
 #include "connect4.h"
 #include "draws.h"
