@@ -154,7 +154,10 @@ def compare(connect4: Any, reference: Reference) -> None:
     assert state[17] == reference.status
     assert connect4.call("is_done") == (reference.status != RUNNING)
     assert [connect4.call("score", seat) for seat in (0, 1)] == [reference.score(0), reference.score(1)]
-    assert [c for c in range(-1, WIDTH + 1) if connect4.call("is_legal", c)] == reference.legal()
+    legal = [c for c in range(-1, WIDTH + 1) if connect4.call("is_legal", c)]
+    assert legal == reference.legal()
+    if reference.status == RUNNING:  # as the description says: bit 6 of a column is clear when it is legal
+        assert legal == [c for c in range(WIDTH) if not state[c] >> 6 & 1]
 
 
 def test_random_matches_agree_with_the_second_implementation(connect4: Any) -> None:
@@ -325,6 +328,7 @@ def test_the_description_fits_the_bytes(connect4: Any) -> None:
     assert (state["width"], state["height"], described["max_steps"]) == (WIDTH, HEIGHT, WIDTH * HEIGHT)
     assert [cell["role"] for cell in state["cells"]] == ["empty", "first", "second"]
     assert (described["score_min"], described["score_max"]) == (0, 2)
+    assert described["action"]["legal"] == {"bit": 6, "step": 8, "value": 0}
 
 
 # ---------------------------------------------------------------------------------------------------------------------
