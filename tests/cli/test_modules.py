@@ -53,7 +53,7 @@ def test_a_missing_file_is_a_usage_error(nashboard, tmp_path: Path) -> None:
 def test_systems_are_listed_and_checked(nashboard) -> None:
     systems = nashboard("system", "list", "--json").json
     digest = hashlib.sha256(SNAKE.read_bytes()).hexdigest()
-    assert [(system["id"], system["sha256"]) for system in systems] == [("snake", digest)]
+    assert ("snake", digest) in [(system["id"], system["sha256"]) for system in systems]
     assert "snake" in nashboard("system", "list").out
     assert nashboard("system", "check", SNAKE, "--json").json[0]["accepted"]
     assert "REJECTED" in nashboard("system", "check", AGENTS / "greedy.wasm", status=3).out
