@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from app.commands.league import RoundArgument, choose
+from app.commands.league import RoundArgument, Workers, choose, count
 from app.commands.output import JsonOption, Output, table
 
 if TYPE_CHECKING:
@@ -18,7 +18,9 @@ group = typer.Typer(help="Disputes on anchored rounds: check, open, list.", no_a
 
 
 @group.command()
-def check(context: typer.Context, round_id: RoundArgument = None, json: JsonOption = False) -> None:
+def check(
+    context: typer.Context, round_id: RoundArgument = None, workers: Workers = None, json: JsonOption = False
+) -> None:
     """Audit an anchored round against the chain, change nothing. Exit status 3 when its host cheated.
 
     The posted numbers are checked first, then every match is played again. Default: the latest round.
@@ -26,9 +28,9 @@ def check(context: typer.Context, round_id: RoundArgument = None, json: JsonOpti
     from app.commands.session import run_engine
 
     async def work(runtime: Runtime) -> Audit:
-        return await runtime.league.disputes.check(choose(runtime, round_id))
+        return await runtime.league.disputes.check(choose(runtime, round_id), workers=count(workers))
 
-    found = run_engine(context.obj, work)
+    found = run_engine(context.obj, work, workers=count(workers))
     context.obj.result(found.to_json(), _audit_text(found))
     if not found.clean:
         raise typer.Exit(3)
@@ -42,6 +44,7 @@ def open_dispute(
     withheld: Annotated[bool, typer.Option("--withheld", help="Demand the match instead: it was not shown.")] = False,
     offline: Annotated[int, typer.Option(min=0, max=4, metavar="N", help="Simulate verifiers that are away.")] = 0,
     two_faced: Annotated[int, typer.Option(min=0, max=4, metavar="N", help="Simulate verifiers that sign both.")] = 0,
+    workers: Workers = None,
     json: JsonOption = False,
 ) -> None:
     """Audit a round and bring what is wrong before the chain, until it is decided.
@@ -60,9 +63,11 @@ def open_dispute(
             raise UsageError("--withheld needs a match", "", "Name it by --match N.")
         conduct, chosen = Conduct(offline, two_faced), choose(runtime, round_id)
         with _steps(output, runtime):
-            return await runtime.league.disputes.open(chosen, match=match, withheld=withheld, conduct=conduct)
+            return await runtime.league.disputes.open(
+                chosen, match=match, withheld=withheld, conduct=conduct, workers=count(workers)
+            )
 
-    _show(output, run_engine(output, work))
+    _show(output, run_engine(output, work, workers=count(workers)))
 
 
 @group.command("list")

@@ -60,10 +60,10 @@ def run(
     given = {"system": system, "matches": matches, "budget": budget, "name": name, "tier": tier, "seed": seed}
     given |= {"format": form, "stages": stages, "preset": preset, "capacity": capacity, "suspension": suspension}
     given |= {"params": param, "stake": stake, "reward": reward, "cluster": cluster, "recheck_percent": recheck}
-    config = _config(files or [], agents or [], given, _count(workers))
+    config = _config(files or [], agents or [], given, count(workers))
     how = _dishonesty(dishonest)
     result = _play(
-        context.obj, lambda runtime: runtime.league.run_round(config, anchor=anchor, dishonesty=how), _count(workers)
+        context.obj, lambda runtime: runtime.league.run_round(config, anchor=anchor, dishonesty=how), count(workers)
     )
     for agent in result.ineligible:
         context.obj.note(f"kept out: {agent}")
@@ -83,9 +83,9 @@ def resume(
 
     async def work(runtime: Runtime) -> RoundResult:
         chosen = choose(runtime, round_id, unfinished=True)
-        return await runtime.league.resume(chosen, workers=_count(workers), cluster=cluster)
+        return await runtime.league.resume(chosen, workers=count(workers), cluster=cluster)
 
-    show_round(output, _play(output, work, _count(workers)))
+    show_round(output, _play(output, work, count(workers)))
 
 
 @group.command()
@@ -184,11 +184,12 @@ def _play(output: Output, work: Any, workers: int) -> RoundResult:
     return run_engine(output, with_progress, workers=workers)
 
 
-def _count(workers: int | None) -> int:
+def count(workers: int | None) -> int:
+    """Return how many processes play: as many as asked for, else one a processor."""
     import os
 
     return (
-        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
+        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpucount() or 1
     )
 
 

@@ -47,6 +47,7 @@ def _text(rows: list[StakeRow]) -> str:
             row.name,
             row.address,
             format_eth(row.stake),
+            format_eth(row.held),
             format_eth(row.credit),
             format_eth(row.slashed),
             chain(row),
@@ -55,5 +56,5 @@ def _text(rows: list[StakeRow]) -> str:
         for row in rows
     ]
     block = next((row.block for row in rows if row.block is not None), None)
-    text = table(("account", "address", "stake ETH", "credit ETH", "slashed ETH", "contract", ""), lines)
+    text = table(("account", "address", "stake ETH", "held ETH", "credit ETH", "slashed ETH", "contract", ""), lines)
     return text + (f"\n\nThe contract was read at block {block}." if block is not None else "")

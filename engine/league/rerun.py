@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from engine.league.match import bye_header
 from engine.league.play import PlayBatch, play_bundle
 from engine.league.pools import LocalPool
 from engine.league.roster import Roster
-from engine.league.rounds import BATCH
+from engine.league.rounds import BATCH, IN_FLIGHT
 from engine.league.schedule import Fixture
 
 
@@ -42,12 +43,26 @@ class Rerun:
             raise LeagueError(f"Match {match.fixture} does not replay", "its commitment differs from the stored one")
         return bundle
 
+    def resize(self, workers: int) -> None:
+        """Play in so many processes from now on."""
+        self._workers.resize(workers)
+
     async def rows(self, row: RoundRow, fixtures: Sequence[Fixture]) -> list[MatchRow]:
-        """Return what the fixtures give when they are played again."""
-        template, rows = await self._batch(row, fixtures), []
-        for start in range(0, len(fixtures), BATCH):
-            rows += await self._workers.play(template.of(fixtures[start : start + BATCH]))
-        return rows
+        """Return what the fixtures give when they are played again, in their order."""
+        template, turn = await self._batch(row, fixtures), asyncio.Semaphore(IN_FLIGHT * self._workers.size)
+
+        async def play(batch: Sequence[Fixture]) -> list[MatchRow]:
+            async with turn:
+                return await self._workers.play(template.of(batch))
+
+        starts = range(0, len(fixtures), BATCH)
+        tasks = [asyncio.ensure_future(play(fixtures[start : start + BATCH])) for start in starts]
+        try:
+            return [match for batch in await asyncio.gather(*tasks) for match in batch]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def bye_header(self, row: RoundRow, match: MatchRow) -> bytes:
         """Return the header that the commitment of a match without opponent binds."""

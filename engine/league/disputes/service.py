@@ -76,13 +76,23 @@ class Disputes:
 
         return publication(stored.commitment, how, match, bound, altered=altered, sign=sign)
 
-    async def check(self, round_id: str) -> Audit:
-        """Audit an anchored round, change nothing. Raises LeagueError when it is not on the chain."""
+    async def check(self, round_id: str, *, workers: int | None = None) -> Audit:
+        """Audit an anchored round, change nothing. Raises LeagueError when it is not on the chain.
+
+        ``workers`` are the processes that replay; None leaves them as they are.
+        """
+        self._resize(workers)
         stored, chain = await self._anchored(round_id)
         return await audit(stored, chain, self._rerun.rows)
 
     async def open(
-        self, round_id: str, *, match: int | None = None, withheld: bool = False, conduct: Conduct = HONEST
+        self,
+        round_id: str,
+        *,
+        match: int | None = None,
+        withheld: bool = False,
+        conduct: Conduct = HONEST,
+        workers: int | None = None,
     ) -> list[DisputeView]:
         """Bring what is wrong with a round before the chain, until it is decided; first go on with what is open.
 
@@ -91,6 +101,7 @@ class Disputes:
         too late.
         """
         with self._store.exclusive(LOCK):
+            self._resize(workers)
             stored, chain = await self._anchored(round_id)
             await self.repair(chain)
             if self._rejected(stored):
@@ -145,6 +156,10 @@ class Disputes:
             )
 
     # Inside
+
+    def _resize(self, workers: int | None) -> None:
+        if workers is not None:
+            self._rerun.resize(workers)
 
     async def _anchored(self, round_id: str) -> tuple[StoredRound, Chain]:
         stored = StoredRound.load(self._history, round_id)
