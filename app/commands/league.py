@@ -189,7 +189,7 @@ def count(workers: int | None) -> int:
     import os
 
     return (
-        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpucount() or 1
+        workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
     )
 
 
