@@ -364,7 +364,7 @@ class MerkleTreeView(QWidget):
             text = f"{1 << lowest:,} leaves beneath each node: zoom in to see them"
             box = QRectF(0, self.height() - 22.0, self.width(), 16)
             painter.drawText(box, int(Qt.AlignmentFlag.AlignCenter), text)
-        if self._state.hash_of is None or self._gap() < 20:
+        if self._state.hash_of is None or self._gap() < 13:
             return
         for level in range(lowest, len(self._counts)):
             if self._scale * (1 << level) < 84:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import sqlite3
 from array import array
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from struct import Struct
 from typing import Final
@@ -108,13 +110,18 @@ class FlatTree:
         return list(self._with_words(words, limit))
 
     def _with_words(self, words: Sequence[str], limit: int) -> Iterator[int]:
-        lines, found = self._folded, 0
-        for at, line in enumerate(lines):
-            if all(word in line for word in words):
-                yield at
+        """Yield the leaves whose lines have all words: only the places of the rarest one are looked at."""
+        text, starts = self._folded, self._starts
+        rarest = min(words, key=text.count)
+        others = [word for word in words if word != rarest]
+        found, at = 0, text.find(rarest)
+        while at >= 0 and found < limit:
+            leaf = bisect_right(starts, at) - 1
+            end = starts[leaf + 1]
+            if all(text.find(word, starts[leaf], end) >= 0 for word in others):
+                yield leaf
                 found += 1
-                if found == limit:
-                    return
+            at = text.find(rarest, end)
 
     def _with_hash(self, word: str, limit: int) -> Iterator[int]:
         whole, seen = bytes.fromhex(word[: len(word) // 2 * 2]), set()
@@ -131,8 +138,13 @@ class FlatTree:
         return self.text.split(_END)
 
     @cached_property
-    def _folded(self) -> list[str]:
-        return self.text.casefold().split(_END) if self.text else []
+    def _folded(self) -> str:
+        return self.text.casefold()
+
+    @cached_property
+    def _starts(self) -> Sequence[int]:
+        """Where each line begins, and where the text ends."""
+        return array("q", accumulate((len(line) + 1 for line in self._folded.split(_END)), initial=0))
 
     @cached_property
     def _absent(self) -> list[bytes]:
