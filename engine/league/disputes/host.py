@@ -9,7 +9,6 @@ from hashlib import sha256
 
 from engine.league.bundle import Bundle
 from engine.league.disputes.published import Dishonesty, Publication, SecondRoot
-from engine.league.errors import LeagueError
 from engine.league.match import match_commitment
 from engine.league.referee import FLAG_FAULT
 from engine.league.standings import NO_OPPONENT, Played, RoundCommitment, RoundLeaf, commit_round
@@ -24,14 +23,15 @@ def chosen_match(
 ) -> int | None:
     """Return the index of the match that the host cheats in, None when its way needs none.
 
-    ``played`` are the indices of the matches with a trace. Raises LeagueError when none lends itself to it.
+    ``played`` are the indices of the matches with a trace. None too where no match has room for another score: then
+    the host has to post the truth.
     """
     if dishonesty in (Dishonesty.HONEST, Dishonesty.INFLATE_TOTAL):
         return None
     raised = [index for index in played if _gain(honest.leaves[index], bound)]
     fit = played if dishonesty is Dishonesty.ALTER else raised
     if not fit:
-        raise LeagueError("The host cannot cheat in this round", "no match has room for another score")
+        return None
     digest = sha256(_DOMAIN + struct.pack(">Q", seed) + dishonesty.value.encode()).digest()
     return fit[int.from_bytes(digest[:8], "big") % len(fit)]
 

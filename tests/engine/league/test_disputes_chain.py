@@ -163,6 +163,19 @@ async def test_an_honest_round_survives_an_audit_and_false_accusations(tmp_path)
             await league.disputes.open(result.round_id, match=99)
 
 
+async def test_a_host_that_shows_its_false_trace_is_found_by_the_replay(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        league = runtime.league
+        result = await played(runtime, Dishonesty.ALTER)
+        host = league.history.publications.get(result.round_id)
+        match = league.history.matches(result.round_id)[host.match].fixture
+        (shown,) = await league.disputes.open(result.round_id, match=match, withheld=True)
+        assert shown.state == "dismissed", "what it shows is what it posted"
+        (judged,) = await league.disputes.open(result.round_id)
+        assert (judged.state, judged.match) == ("upheld", match)
+        await require_equal(runtime, chain)
+
+
 async def test_without_enough_verifiers_the_bond_goes_back_and_a_later_vote_decides(tmp_path):
     async with arena(tmp_path) as (runtime, chain):
         league, rules = runtime.league, chain.deployment.rules

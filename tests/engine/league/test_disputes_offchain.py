@@ -14,7 +14,6 @@ from engine.league.disputes.checks import Fraud, FraudKind, Posted, roster_hash,
 from engine.league.disputes.host import chosen_match, publication
 from engine.league.disputes.published import Dishonesty, Publication, Publications, Published
 from engine.league.disputes.walk import first_divergence
-from engine.league.errors import LeagueError
 from engine.league.standings import NO_OPPONENT, Played, RoundCommitment, RoundLeaf, commit_round, standings_hash
 
 BOUND = 100
@@ -161,10 +160,12 @@ def test_a_second_root_is_equivocation_unless_it_is_the_posted_one() -> None:
     assert found(replace(item, second=same)) == []
 
 
-def test_where_nothing_can_be_raised_the_host_cannot_cheat() -> None:
+@pytest.mark.parametrize("how", [Dishonesty.INFLATE, Dishonesty.WITHHOLD, Dishonesty.EQUIVOCATE])
+def test_where_nothing_can_be_raised_the_host_has_to_post_the_truth(how: Dishonesty) -> None:
     full = commit_round(2, [Played(0, 1, BOUND, 0, evidence(0))])
-    with pytest.raises(LeagueError, match="cannot cheat"):
-        pick(full, Dishonesty.INFLATE, 1, BOUND)
+    assert pick(full, how, 1, BOUND) is None
+    item = publication(full, how, None, BOUND, sign=signed)
+    assert (item.commitment, item.withheld, item.second) == (full, frozenset(), None)
     assert pick(full, Dishonesty.ALTER, 1, BOUND) == 0
     assert pick(full, Dishonesty.HONEST, 1, BOUND) is None
 
