@@ -60,6 +60,7 @@ class _Scanner:
     height: int = 0
     max_height: int = 0
     targets: int = 0
+    charged: int = 0
     values: int = 0
     vectors: bool = False
     costs: list[int] = field(default_factory=lambda: [0])
@@ -87,7 +88,7 @@ class _Scanner:
                 if code not in _COPIES:
                     self.values += known.pushes
                 if code == op.MEMORY_GROW:
-                    self.edits.append(Edit(at, at, CHARGE_PAGES, 0))
+                    self._charge(at, CHARGE_PAGES)
         if self.pos != self.end:
             raise MalformedModuleError(f"function {self.index} goes on after its end", self.pos)
         vectors = self.vectors or self.module.has_vectors
@@ -101,13 +102,21 @@ class _Scanner:
             code, self.pos = read_unsigned(self.module.data, self.pos)
             if code in table:
                 if prefix == op.PREFIX_MISC and code in op.BULK_BYTES:
-                    self.edits.append(Edit(at, at, CHARGE_BYTES, 0))
+                    self._charge(at, CHARGE_BYTES)
                 elif prefix == op.PREFIX_MISC and code in op.BULK_ENTRIES:
-                    self.edits.append(Edit(at, at, CHARGE_ENTRIES, 0))
+                    self._charge(at, CHARGE_ENTRIES)
                 return table[code]
         raise MalformedModuleError(
             f"function {self.index} uses {op.feature_of(prefix, code)} (opcode {prefix:#04x} {code:#04x})", at
         )
+
+    def _charge(self, at: int, kind: int) -> None:
+        self.edits.append(Edit(at, at, kind, 0))
+        self.charged += 1
+        if self.charged > self.caps.charged:
+            raise MalformedModuleError(
+                f"function {self.index} has more than {self.caps.charged} operations that fill, copy, or grow", at
+            )
 
     def _apply(self, pops: int, pushes: int) -> None:
         # Code after a branch may take operands that are not there: its height stops at the block's base.

@@ -26,8 +26,8 @@ def wait_until(condition, seconds: float = 10.0) -> None:
 
 def slow_module() -> bytes:
     """Return a module within all limits that takes seconds to compile."""
-    fill = b"\x41\x00\x41\x01\x20\x00\xa7\xfc\x0b\x00"
-    body = b"\0" + fill * 6500 + b"\x42\x01\x0b"
+    add = b"\x42\x35\x7c"
+    body = b"\0\x20\x00" + add * 21_000 + b"\x0b"
 
     def section(number: int, content: bytes) -> bytes:
         return bytes((number,)) + unsigned(len(content)) + content
@@ -37,7 +37,6 @@ def slow_module() -> bytes:
             b"\0asm\x01\0\0\0",
             section(1, b"\x01\x60\x01\x7e\x01\x7e"),
             section(3, unsigned(16) + b"\0" * 16),
-            section(5, b"\x01\0\x01"),
             section(7, b"\x01\x06decide\0\0"),
             section(10, unsigned(16) + (unsigned(len(body)) + body) * 16),
         )

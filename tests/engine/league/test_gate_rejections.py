@@ -9,6 +9,7 @@ import pytest
 from engine.league.engines import MAX_MEMORY_BYTES, MAX_TABLE_ENTRIES
 from engine.league.gate import MAX_FILE_BYTES
 from engine.league.gate.limits import AGENT, SYSTEM
+from engine.league.match import Outcome
 from engine.league.wasm.leb import unsigned
 
 HEADER = b"\0asm\x01\0\0\0"
@@ -37,6 +38,20 @@ def raw_module(code: bytes, *, locals_: bytes = b"\0", before_code: bytes = b"")
         + section(7, vector([b"\x06decide\0\0"]))
         + before_code
         + section(10, vector([unsigned(len(body)) + body]))
+    )
+
+
+def many_loops(functions: int) -> bytes:
+    """Return a module whose functions each write to 511 locals in 500 loops inside one another: slow to compile."""
+    write = b"\x20\x00\x42\x01\x7c\x21" + unsigned(300)
+    body = b"\x01" + unsigned(511) + b"\x7e" + (b"\x03\x40" + write) * 500 + b"\x20\x01\xa7\x0d\x00\x0b" * 500
+    body += b"\x42\x01\x0b"
+    return (
+        HEADER
+        + section(1, vector([b"\x60\x01\x7e\x01\x7e"]))
+        + section(3, vector([b"\0"] * functions))
+        + section(7, vector([b"\x06decide\0\0"]))
+        + section(10, vector([unsigned(len(body)) + body] * functions))
     )
 
 
@@ -116,7 +131,19 @@ REJECTED = {
     "20 k br_table": (raw_module(b"\x42\x01\x41\0\x0e" + unsigned(20_000) + b"\0" * 20_001 + b"\x0b"), "branch tables"),
     "100 k br_table": (raw_module(b"\x42\x01\x41\0\x0e" + unsigned(100_000) + b"\0" * 100_001 + b"\x0b"), "at most"),
     "20 k functions": (module("(func)" * 20_000), "20001 functions"),
-    "8 MB data": (module(f'(memory 64) (data (i32.const 0) "{"x" * (7 * 1024 * 1024)}")'), "bytes of data"),
+    "8 MB data": (module(f'(memory 64) (data (i32.const 0) "{"x" * 8_000_000}")'), "bytes of data"),
+    "compile bomb: loops that carry locals": (many_loops(2), "of functions 0 to 1 carry more than 262144 locals"),
+    "compile bomb: growing memory": (
+        module("(memory 1)", "(drop (memory.grow (i32.const 0)))" * 1025 + "(i64.const 1)"),
+        "more than 1024 operations that fill, copy, or grow",
+    ),
+    "compile bomb: branch tables": (
+        raw_module((b"\x02\x40\x41\0\x0e\x40" + b"\0" * 65 + b"\x0b") * 64 + b"\x42\x01\x0b"),
+        "more than 4096 targets",
+    ),
+    "compile bomb: 65 parameters": (module(f"(func (param {'i64 ' * 65}))"), "65 parameters, at most 64"),
+    "compile bomb: 17 results": (module(f"(type (func (result {'i64 ' * 17})))"), "17 results, at most 16"),
+    "a real component": ("(component (core module (func)))", "component"),
     "data outside the memory": (module('(memory 1) (data (i32.const 70000) "x")'), "does not start"),
     "elements outside the table": (module("(table 1 funcref) (func $f) (elem (i32.const 5) $f)"), "does not start"),
     "invalid body": (raw_module(b"\x01\x0b"), "invalid"),
@@ -145,6 +172,28 @@ def test_it_is_rejected_with_the_reason(arena, name) -> None:
     assert reason in verdict.reason
     assert "\n" not in verdict.reason
     assert verdict.module is None
+
+
+LARGEST = {
+    "loops times locals": many_loops(1),
+    "operations charged by size": module("(memory 1)", "(drop (memory.grow (i32.const 0)))" * 1024 + "(i64.const 1)"),
+    "branch targets": raw_module(
+        (b"\x02\x40\x41\0\x0e\x3f" + b"\0" * 64 + b"\x0b") * 64 + b"\x42\x01\x0b",
+    ),
+    "nesting": raw_module(b"\x02\x40" * 511 + b"\x0b" * 511 + b"\x42\x01\x0b"),
+    "operands": raw_module(b"\x42\x01" * 512 + b"\x7e" * 511 + b"\x0b"),
+    "body": raw_module(b"\x42\x35\x42\x35\x7c\x1a" * 10_922 + b"\x42\x01\x0b"),
+    "memory and table": module("(memory 64) (table 65536 funcref)"),
+    "functions": module("(func)" * 8191),
+}
+
+
+@pytest.mark.parametrize("name", LARGEST)
+def test_the_largest_that_is_allowed_is_compiled_within_the_childs_limits(arena, name) -> None:
+    source = LARGEST[name]
+    verdict = arena.verdict(source)
+    assert (verdict.accepted, verdict.reason) == (True, "")
+    assert arena.play(source).outcome is Outcome.FINISHED
 
 
 def test_every_truncation_of_a_real_module_is_rejected(arena, sample_files) -> None:
