@@ -24,7 +24,8 @@ import {TraceTree} from "./libraries/TraceTree.sol";
 ///         whose signed claim contradicts it, and settles the pot by rank. It never runs a match. Whether a posted round
 ///         is true at all, a court decides (see ILeagueCourt): it can hold up a commitment, and end it as a fraud.
 /// @dev A roster (agents ascending by address, scores beside them) is kept as a hash; callers bring it along.
-///      Holds SLASHER_ROLE in the vault. Balance = the pots of undecided commitments + what settled ones still owe.
+///      Holds SLASHER_ROLE in the vault. Balance = the pots of commitments that are not settled + what settled ones still
+///      owe.
 contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable, ReentrancyGuardTransient, EIP712 {
     using BitMaps for BitMaps.BitMap;
     using SafeCast for uint256;
@@ -170,6 +171,19 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         emit PayoutClaimed(id, agent, amount);
     }
 
+    /// @notice Moves the pot of a rejected commitment into its poster's credit in the vault. Anyone may call; never
+    ///         pausable.
+    function reclaimPot(bytes32 id) external nonReentrant returns (uint256 pot) {
+        Commitment storage c = _commitments[id];
+        if (c.status != Status.Rejected) revert NotRejected(id);
+        address poster = c.poster;
+        pot = c.pot;
+        if (pot == 0) revert NothingToPay(poster);
+        c.pot = 0;
+        vault.depositCredit{value: pot}(poster);
+        emit PotReclaimed(id, poster, pot);
+    }
+
     /// @inheritdoc ILeagueAnchor
     function openDispute(bytes32 id) external onlyRole(COURT_ROLE) {
         Commitment storage c = _commitments[id];
@@ -199,10 +213,9 @@ contract LeagueAnchor is ILeagueAnchor, AccessControlDefaultAdminRules, Pausable
         Commitment storage c = _commitments[id];
         _requireUndecided(id, c);
         c.status = Status.Rejected;
-        (address poster, uint256 pot) = (c.poster, c.pot);
+        address poster = c.poster;
         vault.removeExposure(poster, exposure);
         uint256 slashed = vault.slash(poster, exposure, reporter, reporterBps, reason);
-        if (pot != 0) vault.depositCredit{value: pot}(poster);
         emit FraudProven(id, reporter, reason, slashed);
     }
 

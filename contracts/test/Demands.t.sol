@@ -91,7 +91,7 @@ contract DemandsTest is CourtFixture, Test {
         court.timeout(1);
         assertEq(creditOf(challenger), BOND + EXPOSURE / 2);
         assertEq(creditOf(reporter), 0);
-        assertEq(creditOf(poster), 1 ether);
+        assertEq(creditOf(poster), 0);
         assertEq(address(court).balance, 0);
         _requireStatus(ILeagueAnchor.Status.Rejected, 0);
         vm.expectRevert(abi.encodeWithSelector(ILeagueCourt.NotOpen.selector, 1));

@@ -41,8 +41,27 @@ contract FraudProofsTest is CourtFixture, Test {
         assertEq(exposureOf(poster), 0);
         assertEq(creditOf(reporter), EXPOSURE / 2);
         assertEq(creditOf(treasury), EXPOSURE / 2);
+        assertEq(address(anchor).balance, 1 ether);
+        vm.expectEmit(address(anchor));
+        emit ILeagueAnchor.PotReclaimed(id, poster, 1 ether);
+        assertEq(anchor.reclaimPot(id), 1 ether);
         assertEq(creditOf(poster), 1 ether, "the pot returns: the slash is the punishment");
         assertEq(address(anchor).balance, 0);
+        vm.expectRevert(abi.encodeWithSelector(ILeagueAnchor.NothingToPay.selector, poster));
+        anchor.reclaimPot(id);
+    }
+
+    function testOnlyRejectedPotsAreReclaimed() public {
+        bytes32 id = postAs(poster, _round(), 1 ether);
+        vm.expectRevert(abi.encodeWithSelector(ILeagueAnchor.NotRejected.selector, id));
+        anchor.reclaimPot(id);
+        demandAs(challenger, id, 0);
+        vm.expectRevert(abi.encodeWithSelector(ILeagueAnchor.NotRejected.selector, id));
+        anchor.reclaimPot(id);
+        revealOf(1, _round());
+        settle(id, _round());
+        vm.expectRevert(abi.encodeWithSelector(ILeagueAnchor.NotRejected.selector, id));
+        anchor.reclaimPot(id);
     }
 
     /// @dev Status and slashing are monotone: what is rejected stays so, and is paid for once.

@@ -63,14 +63,15 @@ contract LeagueAnchorTest is LeagueFixture, Test {
     }
 
     function testThePosterNeedsStakeForEveryOpenCommitment() public {
+        Round memory round = _round();
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.InsufficientStake.selector, 0, EXPOSURE));
-        this.postExternal(reporter, _round());
+        this.postExternal(reporter, round);
         stakeAs(reporter, 2 * EXPOSURE);
         for (uint256 i = 0; i < 2; ++i) {
             postAs(reporter, soloRound(bytes32(i), deltasOf(3)), 0);
         }
         vm.expectRevert(abi.encodeWithSelector(IStakeVault.InsufficientStake.selector, 2 * EXPOSURE, 3 * EXPOSURE));
-        this.postExternal(reporter, _round());
+        this.postExternal(reporter, round);
     }
 
     function testRostersAreStrictlyAscending() public {

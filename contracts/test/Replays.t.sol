@@ -76,7 +76,6 @@ contract ReplaysTest is CourtFixture, Test {
         attestBy(1, replayed, 4, 5);
         assertEq(creditOf(challenger), BOND + EXPOSURE / 2);
         assertEq(creditOf(treasury), EXPOSURE / 2);
-        assertEq(creditOf(poster), 1 ether);
         assertEq(exposureOf(poster), 0);
         ILeagueAnchor.Commitment memory c = anchor.commitmentOf(id);
         assertEq(uint8(c.status), uint8(ILeagueAnchor.Status.Rejected));
@@ -150,7 +149,7 @@ contract ReplaysTest is CourtFixture, Test {
         disputeAs(poster, id, held, 4);
         attestBy(2, otherLeaf(held.leaves[4]), 0, 5);
         (uint256 active,) = stakeOf(poster);
-        uint256 left = active + creditOf(poster) - 1 ether; // without the pot
+        uint256 left = active + creditOf(poster);
         assertEq(left, 1 ether - EXPOSURE / 2 + BOND / 2 + 2 * BOND);
         assertEq(creditOf(treasury), BOND / 2 + EXPOSURE / 2);
     }

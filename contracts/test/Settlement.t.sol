@@ -178,8 +178,9 @@ contract SettlementTest is LeagueFixture, Test {
         anchor.pause();
         vault.pause();
         vm.stopPrank();
+        Round memory second = soloRound("2", deltasOf(3));
         vm.expectRevert(Pausable.EnforcedPause.selector);
-        this.postExternal(poster, soloRound("2", deltasOf(3)));
+        this.postExternal(poster, second);
         proveAs(reporter, id, round, 1, 99);
         assertTrue(anchor.verifyStep(id, round.leaves[0], Trees.proof(round.leaves, 0)));
         settle(id, round);
@@ -194,7 +195,7 @@ contract SettlementTest is LeagueFixture, Test {
         anchor.unpause();
         vault.unpause();
         vm.stopPrank();
-        postAs(poster, soloRound("2", deltasOf(3)), 0);
+        postAs(poster, second, 0);
     }
 
     function postExternal(address from, Round memory round) external {

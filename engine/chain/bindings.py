@@ -201,6 +201,10 @@ class LeagueAnchor(BoundContract):
         """Slash a disqualified agent, once its round is settled."""
         return self._send("collectPenalty", identity, agent)
 
+    def reclaim_pot(self, identity: bytes) -> Call:
+        """Credit the pot of a rejected round to its poster."""
+        return self._send("reclaimPot", identity)
+
     def grant_court(self, contract: str) -> Call:
         """Let a contract hold up commitments and reject them."""
         return self._send("grantRole", keccak(b"COURT_ROLE"), contract)

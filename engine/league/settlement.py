@@ -175,7 +175,22 @@ class Settlement:
                 address = stored.entries[item.seat].address
                 accounts.release_penalty(f"{key}:penalty:{item.seat}", address, row.round_id)
             self._history.set_state(row.round_id, "rejected")
+            self.reclaim_pot(stored)
             return lost
+
+    def reclaim_pot(self, stored: StoredRound) -> None:
+        """Have the chain credit a rejected round's pot to its host, in the caller's transaction.
+
+        Sent again where the chain refused it: it had forgotten the rejection.
+        """
+        if self._chain is None or not stored.pot:
+            return
+        key = f"{stored.row.round_id}:rejected:pot"
+        call = self._chain.anchor.reclaim_pot(stored.commitment_id(self._chain.operator))
+        fresh = self.send(key, self._chain.operator, call, 0, "reclaim the pot")
+        full = f"{self._accounts.book.name}:{key}"
+        if not fresh and self._store.outbox.state(full) == "failed":
+            self._store.outbox.requeue(full)
 
     def _enqueue_post(self, chain: Chain, stored: StoredRound, bound: int) -> None:
         self._back_exposure(chain, stored.row)

@@ -64,6 +64,7 @@ interface ILeagueAnchor {
     /// @notice The commitment is rejected; `slashed` was taken from its poster.
     event FraudProven(bytes32 indexed id, address indexed reporter, bytes32 indexed reason, uint256 slashed);
     event Settled(bytes32 indexed id, uint256 payouts, uint256 dust);
+    event PotReclaimed(bytes32 indexed id, address indexed poster, uint256 amount);
     event PayoutClaimed(bytes32 indexed id, address indexed agent, uint256 amount);
 
     error InvalidParameters();
@@ -73,6 +74,7 @@ interface ILeagueAnchor {
     /// @notice Unknown, settled or rejected; for a settlement also disputed.
     error NotOpen(bytes32 id);
     error NotSettled(bytes32 id);
+    error NotRejected(bytes32 id);
     error WindowOpen(uint256 settleableAt);
     error WindowClosed(uint256 settleableAt);
     error BadDepth(uint256 depth, uint256 expected);
@@ -98,8 +100,8 @@ interface ILeagueAnchor {
     ///         was; all such extensions together never exceed two windows. COURT_ROLE only.
     function closeDispute(bytes32 id, uint256 until) external;
 
-    /// @notice Ends a commitment as a fraud: releases the exposure, slashes the poster by it, with the reporter's share to
-    ///         `reporter`, and credits the pot back to the poster. Penalties that waited are void. COURT_ROLE only.
+    /// @notice Ends a commitment as a fraud: releases the exposure and slashes the poster by it, with the reporter's share
+    ///         to `reporter`. The pot is the poster's to reclaim, penalties that waited are void. COURT_ROLE only.
     function reject(bytes32 id, address reporter, bytes32 reason) external;
 
     /// @notice The commitment; all zero when there is none.

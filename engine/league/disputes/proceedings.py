@@ -97,6 +97,14 @@ class Proceedings:
         can pass.
         """
         await self._chain.drain()
+        case = await self._to_the_end(case, conduct)
+        if case.state == UPHELD:
+            with self._store.transaction():
+                self._settlement.reclaim_pot(self._stored)
+            await self._chain.drain()
+        return case
+
+    async def _to_the_end(self, case: Case, conduct: Conduct) -> Case:
         if self._sent(case, "open") == "failed":
             if case.state == OPEN:
                 return self._end(case, REFUSED)

@@ -51,6 +51,7 @@ def test_transactions_encode_what_the_abi_decodes():
         "claim": vault.claim(),
         "grantRole": vault.grant_slasher(B),
         "collectPenalty": anchor.collect_penalty(ONE, A),
+        "reclaimPot": anchor.reclaim_pot(ONE),
         "post": anchor.post(ONE, ONE, ONE, 3, 2, 9, [A, B], [4, -4]),
         "proveScoreMismatch": anchor.prove_score_mismatch(ONE, [A], [4], LEAF, [ONE], CLAIM, bytes(65)),
         "settle": anchor.settle(ONE, [A, B], [4, -4], [0, 1]),
