@@ -35,6 +35,7 @@ from app.viewmodels.roster import RosterViewModel
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
 from app.viewmodels.setup import SetupViewModel
 from app.viewmodels.stakes import StakesViewModel
+from app.viewmodels.tree_loader import TreeLoader
 from engine.chain.events import DevnetLine
 from widgets.drop_zone import accept_drops
 from widgets.jobs import JobRow
@@ -63,8 +64,9 @@ class Wiring:
         self.setup = SetupViewModel(bridge, runtime)
         self.rounds = RoundsViewModel(bridge, runtime)
         self.stakes = StakesViewModel(bridge, runtime, lambda: bool(self.devnet.state.contracts))
-        self.replay = ReplayViewModel(bridge, runtime)
-        self.merkle = MerkleViewModel(bridge, runtime)
+        self.trees = TreeLoader(runtime)
+        self.replay = ReplayViewModel(bridge, runtime, self.trees)
+        self.merkle = MerkleViewModel(bridge, runtime, self.trees)
         self.overview = OverviewViewModel(bridge, runtime, self.devnet, self.roster, self.rounds)
         self.navigator = Navigator(Place("overview"))
         self.commands = Commands(self.window)
@@ -108,7 +110,7 @@ class Wiring:
         for page in self.pages.values():
             page.detach()
         self.replay.close()
-        await self.merkle.close()
+        await self.trees.close()
         await self.devnet.close()
 
     def follow(self, link: str) -> None:

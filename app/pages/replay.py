@@ -185,7 +185,9 @@ class ReplayPage(ConsolePage):
         assert facts is not None
         if self._read is not state.reading:
             self._read = state.reading
-            rows = tuple((m.step, facts.seats[m.seat], m.action, m.gas, m.event) for m in moves)
+            twins = len(set(facts.agents)) < len(facts.agents)
+            names = [f"{seat}: {name}" if twins else name for seat, name in enumerate(facts.agents)]
+            rows = tuple((m.step, names[m.seat], m.action, m.gas, m.event) for m in moves)
             self._moves.set_state(TableState(rows, tuple(m.step for m in moves)))
             self._listed.setText(f"The first {count(LISTED)} of {count(facts.steps)} steps are listed.")
             self._listed.setVisible(facts.steps > len(moves))

@@ -48,7 +48,7 @@ class MatchReading:
     def of(cls, bundle: Bundle, description: Mapping[str, Any], start: bytes) -> MatchReading:
         """Read a match; ``start`` is the System's state before the first step."""
         actions = _ActionNames(description, start)
-        watch = _Watch(description)
+        watch = _Watch(description, len(bundle.agents))
         gas = tuple(array("Q", [0]) for _ in bundle.agents)
         moves: list[MoveRow] = []
         marks: list[Mark] = []
@@ -94,7 +94,9 @@ class _ActionNames:
 class _Watch:
     """Watches the fields of the packed observation that tell of events."""
 
-    def __init__(self, description: Mapping[str, Any]) -> None:
+    def __init__(self, description: Mapping[str, Any], seats: int) -> None:
+        self._seats = seats
+        self._told: dict[int, tuple[int, int]] = {}
         observation = description.get("observation", {})
         self._fields: list[Mapping[str, Any]] = []
         self._alarms: list[tuple[Mapping[str, Any], int, str]] = []
@@ -115,10 +117,18 @@ class _Watch:
                 found.append(("warn", name))
         for number, field in enumerate(self._fields):
             value, key = packed_value(field, record.packed), (record.seat, number)
-            if self._before.get(key, value) != value:
+            if self._before.get(key, value) != value and not self._told_before(number, record):
                 name, text = packed_fields({"packed": [field]}, record.packed)[0]
                 found.append(("neutral" if _PARTS.match(name) else "ok", f"{name} {text}"))
             self._before[key] = value
         if record.fault is not None:
             found.append(("error", str(record.cause)))
         return found
+
+    def _told_before(self, number: int, record: Record) -> bool:
+        """Whether another seat saw the same change just before; one happening is told once."""
+        seat, step = self._told.get(number, (record.seat, 0))
+        if seat != record.seat and record.step - step < self._seats:
+            return True
+        self._told[number] = (record.seat, record.step)
+        return False

@@ -14,15 +14,16 @@ from app.viewmodels.proof import ProofWalk, inner_above, offer_inner, walk_leaf
 from engine.core.errors import EngineError, UsageError
 from engine.league.bundle import read_bundle
 from engine.league.cache import write_atomically
-from engine.league.inclusion import Answer, ask_leaf, ask_step, root_on_chain
+from engine.league.events import RoundChanged
+from engine.league.inclusion import Answer, MatchBinding, ask_leaf, ask_step, root_on_chain
 from engine.league.leafproof import LeafProof
-from engine.league.pools import LocalPool
 from engine.league.proof import StepProof
 from engine.league.standings import RoundLeaf
-from engine.league.trees import FlatTree, MatchTree, StepTree, leaf_tuple, load_round, load_trace
+from engine.league.trees import FlatTree, MatchTree, StepTree, leaf_tuple
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
+    from app.viewmodels.tree_loader import TreeLoader
     from engine.runtime import Runtime
 
 FOUND = 200
@@ -83,14 +84,15 @@ class MerkleState:
 class MerkleViewModel(ViewModel[MerkleState]):
     """Loads trees in a worker process, walks proofs, edits leaves, asks the contract."""
 
-    def __init__(self, bridge: Bridge, runtime: Runtime) -> None:
+    def __init__(self, bridge: Bridge, runtime: Runtime, trees: TreeLoader) -> None:
         super().__init__(bridge, MerkleState())
         self._runtime = runtime
-        self._pool = LocalPool()
+        self._trees = trees
         self._work: asyncio.Task[None] | None = None
         self._round: MatchTree | None = None
         self._match: StepTree | None = None
         self._bundle: Path | None = None
+        bridge.subscribe(self._on_changed, RoundChanged)
 
     @property
     def tree(self) -> FlatTree | None:
@@ -99,10 +101,6 @@ class MerkleViewModel(ViewModel[MerkleState]):
         if facts is None or played is None:
             return None
         return match.tree if facts.kind == "match" and match is not None else played.tree
-
-    async def close(self) -> None:
-        """End the worker process."""
-        await self._pool.close()
 
     def refresh(self) -> None:
         """Read which rounds there are; the first one opens by itself."""
@@ -198,6 +196,16 @@ class MerkleViewModel(ViewModel[MerkleState]):
 
     # Inside
 
+    def _on_changed(self, event: RoundChanged) -> None:
+        """Read the round again that is shown: it was played on, anchored or settled."""
+        facts, leaf = self.state.facts, self.state.leaf
+        if self._round is None or event.round_id != self._round.round_id or self.state.loading:
+            return
+        if facts is not None and facts.kind == "round":
+            self._begin("the round", self._open_round(event.round_id, leaf))
+        else:
+            self.start(self._ask_root(), "Reading the root", key="merkle")
+
     def _begin(self, what: str, work: Any) -> None:
         """Start loading; what is still loading is no longer wanted."""
         if self._work is not None:
@@ -219,8 +227,7 @@ class MerkleViewModel(ViewModel[MerkleState]):
         await self._ask_root()
 
     async def _load_round(self, round_id: str) -> MatchTree:
-        known = self._runtime.league.history.round(round_id)
-        loaded = await self._pool.run(load_round, self._runtime.store.path, known.round_id)
+        loaded = await self._trees.round(round_id)
         self._round, self._match = loaded, None
         self.update(onchain=None, query="", found=())
         return loaded
@@ -234,7 +241,7 @@ class MerkleViewModel(ViewModel[MerkleState]):
         if leaf is None:
             raise UsageError(f"The round has no match {fixture}", "it is not played, or was skipped")
         path = await self._runtime.league.bundle(round_id, fixture)
-        self._match, self._bundle = await self._pool.run(load_trace, path), path
+        self._match, self._bundle = await self._trees.trace(path), path
         size, tree = self._match.tree.size, self._match.tree
         facts = TreeFacts("match", f"Match {fixture}", size, tree.depth if size else 0, self._match.trace_root.hex())
         self.update(facts=facts, round_id=round_id, leaf=leaf, fixture=fixture, step=None, proof=None, has_match=True,
@@ -278,7 +285,8 @@ class MerkleViewModel(ViewModel[MerkleState]):
             answer = await ask_leaf(chain, played, proof.leaf, path)
         elif match is not None and self.state.leaf is not None:
             body = proof.index.to_bytes(8, "big") + proof.leaf if self.state.offered else proof.leaf
-            answer = await ask_step(chain, played, self.state.leaf, match, body, path)
+            binding = MatchBinding(match.header, match.trace_root, match.steps)
+            answer = await ask_step(chain, played, self.state.leaf, binding, body, path)
         if proof is self.state.proof:
             self.update(answer=answer, onchain=await root_on_chain(chain, played))
 

@@ -25,6 +25,7 @@ from engine.league.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
+    from app.viewmodels.tree_loader import TreeLoader
     from engine.runtime import Runtime
 
 STEPS_A_SECOND = 8
@@ -68,9 +69,10 @@ class ReplayState:
 class ReplayViewModel(ViewModel[ReplayState]):
     """Opens bundles and matches of rounds, moves through them, verifies them."""
 
-    def __init__(self, bridge: Bridge, runtime: Runtime) -> None:
+    def __init__(self, bridge: Bridge, runtime: Runtime, trees: TreeLoader) -> None:
         super().__init__(bridge, ReplayState())
         self._runtime = runtime
+        self._trees = trees
         self._replay: Replay | None = None
         self._sandbox: Sandbox | None = None
         self._player: asyncio.Task[None] | None = None
@@ -256,7 +258,7 @@ class ReplayViewModel(ViewModel[ReplayState]):
 
     async def _verify_on_chain(self, state: ReplayState, bundle: Bundle) -> None:
         assert state.proof is not None
-        check = await check_on_chain(self._runtime, bundle, state.proof)
+        check = await check_on_chain(self._runtime, self._trees, bundle, state.proof)
         self.update(chain=replace(check, step=state.proof.index))
 
 

@@ -9,7 +9,7 @@ from engine.chain.session import Chain
 from engine.core.hashing import HEADER, sha
 from engine.league.errors import LeagueError
 from engine.league.settlement import commitment_id
-from engine.league.trees import MatchTree, StepTree, leaf_tuple
+from engine.league.trees import MatchTree, leaf_tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,17 @@ async def ask_leaf(chain: Chain, played: MatchTree, body: bytes, path: Sequence[
     return Answer(known.contract, known.block, known.root, holds)
 
 
+@dataclass(frozen=True, slots=True)
+class MatchBinding:
+    """What binds a match's trace into its leaf: the header that the commitment hashes, the trace root, the steps."""
+
+    header: bytes
+    trace_root: bytes
+    steps: int
+
+
 async def ask_step(
-    chain: Chain, played: MatchTree, leaf: int, match: StepTree, body: bytes, path: Sequence[bytes]
+    chain: Chain, played: MatchTree, leaf: int, match: MatchBinding, body: bytes, path: Sequence[bytes]
 ) -> Answer:
     """Ask the contract whether the bytes of a step belong to the match of a leaf of the round. Raises LeagueError."""
     known = await root_on_chain(chain, played)
