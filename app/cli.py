@@ -15,7 +15,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands import bench, demo, devnet, dispute, doctor, gui, league, matches, modules, stakes, traces
+from app.commands import bench, demo, devnet, dispute, doctor, gui, league, matches, modules, stakes, systems, traces
 from app.commands.output import INTERRUPTED, Output, report
 
 cli = typer.Typer(
@@ -30,7 +30,7 @@ cli.command(name="gui")(gui.gui)
 cli.command(name="demo")(demo.demo)
 cli.add_typer(devnet.group, name="devnet")
 cli.add_typer(modules.agent_group, name="agent")
-cli.add_typer(modules.system_group, name="system")
+cli.add_typer(systems.group, name="system")
 cli.add_typer(matches.group, name="match")
 cli.add_typer(traces.group, name="trace")
 cli.add_typer(league.group, name="league")

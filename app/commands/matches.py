@@ -34,7 +34,8 @@ def run(
     json: JsonOption = False,
 ) -> None:
     """Play a match and write its bundle, which anybody can verify offline."""
-    from app.commands.modules import load_system, refuse_missing
+    from app.commands.modules import refuse_missing
+    from app.commands.systems import load_system
     from engine.league.bundle import Bundle, write_bundle
     from engine.league.config import DEFAULT_BUDGET, parse_int, parse_params
     from engine.league.match import MatchRequest, Outcome, run_match
@@ -43,14 +44,14 @@ def run(
     refuse_missing(agent)
     gas = DEFAULT_BUDGET if budget is None else budget
     with arena(output) as (gate, sandbox):
-        image, source = load_system(gate, system)
+        image, source = load_system(output, gate, system)
         players = tuple(gate.check_file(path, "agent").agent() for path in agent)
         params = image.spec.resolve(parse_params(param or ()), preset)
         request = MatchRequest(image, players, parse_int(seed, "seed"), gas, params=params)
         result = run_match(request, sandbox)
         if result.outcome is Outcome.INFRA:
             raise _spoiled(result)
-        bundle = Bundle.of(request, result, source.read_bytes(), tuple(path.read_bytes() for path in agent))
+        bundle = Bundle.of(request, result, source, tuple(path.read_bytes() for path in agent))
     write_bundle(out, bundle)
     value = {**result.to_json(request), "params": params, "budget": request.budget, "bundle": str(out)}
     output.result(value, _summary(value))

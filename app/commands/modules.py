@@ -1,4 +1,4 @@
-"""``nashboard agent`` and ``nashboard system``: what the gate says about modules, and agents made from models."""
+"""``nashboard agent``: what the gate says about agents, and agents made from models."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import typer
 from app.commands.output import JsonOption, Output, table
 
 if TYPE_CHECKING:
-    from engine.league.gate import SyncGate, SystemImage, Verdict
+    from engine.league.gate import Verdict
     from engine.league.neural.build import BuiltAgent
 
 REJECTED = 3
 agent_group = typer.Typer(help="Agents: WASM modules that decide.", no_args_is_help=True)
-system_group = typer.Typer(help="Systems: WASM modules that are played on.", no_args_is_help=True)
 Files = Annotated[list[Path], typer.Argument(metavar="FILES...", help="WASM modules.")]
 SystemName = Annotated[str, typer.Option("--system", metavar="ID", help="What is played: an id or a .wasm file.")]
 
@@ -23,7 +22,7 @@ SystemName = Annotated[str, typer.Option("--system", metavar="ID", help="What is
 @agent_group.command("check")
 def check_agents(context: typer.Context, files: Files, json: JsonOption = False) -> None:
     """Say of each file whether the gate accepts it as an agent. Exit status 3 when one is rejected."""
-    _check(context.obj, files, "agent")
+    check_modules(context.obj, files, "agent")
 
 
 @agent_group.command("build")
@@ -41,6 +40,7 @@ def build(
     json: JsonOption = False,
 ) -> None:
     """Turn a small torch perceptron into an int8 agent, and compare it with its quantised twin."""
+    from app.commands.systems import load_system
     from engine.core.errors import EngineError, UsageError
     from engine.league.cache import write_atomically
     from engine.league.config import DEFAULT_BUDGET
@@ -52,7 +52,7 @@ def build(
     if not out.parent.is_dir() or out.is_dir() or (out.exists() and out.samefile(model)):
         raise UsageError(f"{out} cannot be written", "it is no place for a new file", "Choose another --out.")
     with SyncGate() as gate:
-        image, _ = load_system(gate, system)
+        image, _ = load_system(output, gate, system)
     budget = DEFAULT_BUDGET if budget is None else budget
     built = build_agent(BuildRequest(model, image, features, calibrate, budget))
     try:
@@ -83,13 +83,14 @@ def _describe(out: Path, built: BuiltAgent) -> str:
 @agent_group.command("inputs")
 def inputs(context: typer.Context, system: SystemName, json: JsonOption = False) -> None:
     """List what the inputs and outputs of a model mean on a System: what to train it on."""
+    from app.commands.systems import load_system
     from engine.league.gate import SyncGate
     from engine.league.neural.actions import actions_of
     from engine.league.neural.build import describe_inputs
 
     output: Output = context.obj
     with SyncGate() as gate:
-        image, _ = load_system(gate, system)
+        image, _ = load_system(output, gate, system)
     outputs = list(actions_of(image.spec).names)
     found = describe_inputs(image)
     lines = [f"outputs, {len(outputs)}:", *(f"  {at:>5}  {name}" for at, name in enumerate(outputs))]
@@ -98,38 +99,8 @@ def inputs(context: typer.Context, system: SystemName, json: JsonOption = False)
     output.result({"system": image.spec.id, "outputs": outputs, "inputs": found}, "\n".join(lines))
 
 
-@system_group.command("check")
-def check_systems(context: typer.Context, files: Files, json: JsonOption = False) -> None:
-    """Say of each file whether the gate accepts it as a System. Exit status 3 when one is rejected."""
-    _check(context.obj, files, "system")
-
-
-@system_group.command("list")
-def list_systems(context: typer.Context, json: JsonOption = False) -> None:
-    """List the Systems that come with the program."""
-    from engine.league.gate import SyncGate
-
-    output: Output = context.obj
-    with SyncGate() as gate:
-        systems = [gate.check_file(path, "system").system() for path in shipped_systems().values()]
-    rows = [
-        {
-            "id": system.spec.id,
-            "title": system.spec.title,
-            "version": system.spec.version,
-            "seats": system.spec.seats,
-            "max_steps": system.spec.max_steps,
-            "score_min": system.spec.score_min,
-            "score_max": system.spec.score_max,
-            "sha256": system.sha256,
-        }
-        for system in systems
-    ]
-    lines = [f"{row['id']:<16} {row['title']:<28} {row['seats']} seat(s)  {row['sha256']}" for row in rows]
-    output.result(rows, "\n".join(lines) or "No System came with this program.")
-
-
-def _check(output: Output, files: list[Path], kind: str) -> None:
+def check_modules(output: Output, files: list[Path], kind: str) -> None:
+    """Print the gate's verdict on each file; exit with 3 when one is rejected."""
     from engine.league.gate import SyncGate
 
     refuse_missing(files)
@@ -155,31 +126,3 @@ def refuse_missing(files: list[Path]) -> None:
         if not path.is_file():
             why = "it is a folder" if path.is_dir() else "no such file"
             raise UsageError(f"{path} cannot be read", why, "Check the path.", file=str(path))
-
-
-def shipped_systems() -> dict[str, Path]:
-    """Return the Systems that come with the program, by name."""
-    from engine.core.paths import assets_dir
-
-    return {path.stem: path for path in sorted((assets_dir() / "systems").glob("*.wasm"))}
-
-
-def load_system(gate: SyncGate, name: str) -> tuple[SystemImage, Path]:
-    """Return the System of an id, or of a .wasm file, and where it lies. Raises UsageError naming what is there."""
-    import difflib
-
-    from engine.core.errors import UsageError
-
-    path = Path(name)
-    if path.suffix == ".wasm":
-        refuse_missing([path])
-        return gate.check_file(path, "system").system(), path
-    known = shipped_systems()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        raise UsageError(
-            f"There is no System {name!r}",
-            f"known are {', '.join(known)}",
-            f"Did you mean {near[0]!r}?" if near else "Choose one of these, or give the path of a .wasm file.",
-        )
-    return gate.check_file(known[name], "system").system(), known[name]
