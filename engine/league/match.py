@@ -14,7 +14,7 @@ from engine.core.errors import UsageError
 from engine.core.hashing import COMMITMENT, HEADER, canonical_json, sha
 from engine.league.config import DEFAULT_BUDGET, MAX_BUDGET
 from engine.league.errors import SandboxError
-from engine.league.gate.instrument import CAUSE_OUT_OF_GAS, CAUSE_STACK
+from engine.league.gate.instrument import CAUSE_HOST_MEMORY, CAUSE_OUT_OF_GAS, CAUSE_STACK
 from engine.league.gate.limits import GATE_VERSION
 from engine.league.gate.verdict import AgentImage, SystemImage
 from engine.league.referee import FAULT, FINISHED, FLAG_FAULT, PARTY_SYSTEM, VOID, VOID_CAUSES, Shape
@@ -225,6 +225,8 @@ def _trapped(raw: RawRun, request: MatchRequest) -> _Ending:
     if trap in _INFRA_TRAPS or trap < 0:
         who = f"seat {party}" if party < len(request.agents) else "the System"
         return _Ending(Outcome.INFRA, _INFRA_TRAPS.get(trap, "ERROR"), None, detail=f"stopped while {who} ran")
+    if raw.cause == CAUSE_HOST_MEMORY:
+        return _Ending(Outcome.INFRA, "HOST_MEMORY", None, detail="this machine had no memory left to grow into")
     own = raw.cause in (CAUSE_OUT_OF_GAS, CAUSE_STACK)
     code = raw.cause if own else _TRAP_CODES.get(trap, _OTHER_TRAP)
     if party < len(request.agents):

@@ -1,14 +1,17 @@
 """Gas v1 and stack units, written into the code of a validated module.
 
-Three globals are appended (gas left, stack units left, cause of a stop), five helper functions, and exports of the
+Three globals are appended (gas left, stack units left, cause of a stop), six helper functions, and exports of the
 globals. The module was validated before, so no instruction of its own can name them; its own exports get a prefix,
 so no name can collide. The output depends on nothing but the input.
 
 Gas: entering a function costs its instructions outside loops + 2, each iteration of a loop the loop's own + 1;
 ``end`` and ``else`` are free. Bulk memory operations cost n >> 3 bytes, table operations one an entry (eight bytes),
-``memory.grow`` 8192 a page. Stack: 8 + locals + largest operand height while a function is active; a function that
-computes many values costs a unit for each 48 bytes of the largest frame that a compiler could give it, for an optimiser
-keeps values alive across calls, and a native stack that overflows first would end a match differently elsewhere.
+``memory.grow`` 8192 a page. Growing goes through a helper that tells what a module may not have, which is -1 on every
+machine, from what this one cannot give: that stops the run with a cause of its own, and nobody loses by it.
+
+Stack: 8 + locals + largest operand height while a function is active; a function that computes many values costs a unit
+for each 48 bytes of the largest frame that a compiler could give it, for an optimiser keeps values alive across calls,
+and a native stack that overflows first would end a match differently elsewhere.
 """
 
 from __future__ import annotations
@@ -47,7 +50,9 @@ OWN_PREFIX: Final = "own."
 GAS_PER_PAGE: Final = 8192
 CAUSE_OUT_OF_GAS: Final = 1
 CAUSE_STACK: Final = 2
+CAUSE_HOST_MEMORY: Final = 3
 _NO_TYPE: Final = b"\x40"
+_UNUSED: Final = b"\x00\x00\x0b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class _Names:
     cause: bytes
     out_of_gas: bytes
     overflow: bytes
-    helpers: tuple[bytes, bytes, bytes]  # charge bytes, entries, pages
+    helpers: tuple[bytes, ...]  # charge bytes, charge entries, grow memory, grow table
 
 
 def instrument(module: ParsedModule, caps: Caps, abi_exports: frozenset[str]) -> bytes:
@@ -68,12 +73,13 @@ def instrument(module: ParsedModule, caps: Caps, abi_exports: frozenset[str]) ->
     ``abi_exports`` keep their names. Custom sections are dropped: they can hold anything and change nothing.
     """
     n_functions, n_globals = len(module.functions), module.n_globals
-    index = [unsigned(n_globals + i) for i in range(3)] + [unsigned(n_functions + i) for i in range(5)]
-    names = _Names(index[0], index[1], index[2], index[3], index[4], (index[5], index[6], index[7]))
+    index = [unsigned(n_globals + i) for i in range(3)] + [unsigned(n_functions + i) for i in range(6)]
+    names = _Names(index[0], index[1], index[2], index[3], index[4], tuple(index[5:]))
     types = list(module.types)
     nullary, charge = _type_index(types, b"", b""), _type_index(types, b"\x7f", b"\x7f")
-    bodies = _bodies(module, caps, names, types) + _helpers(names)
-    functions = [*module.functions, nullary, nullary, charge, charge, charge]
+    grow_table = _type_index(types, b"\x70\x7f", b"\x7f")
+    bodies = _bodies(module, caps, names, types) + _helpers(names, module, caps)
+    functions = [*module.functions, nullary, nullary, charge, charge, charge, grow_table]
     sections = (
         (TYPE, _vector([b"\x60" + _values(kind.params) + _values(kind.results) for kind in types])),
         (FUNCTION, _vector([unsigned(item) for item in functions])),
@@ -100,9 +106,12 @@ def _values(types: bytes) -> bytes:
 
 
 def _limits(limits: Limits, cap: int) -> bytes:
+    return b"\x01" + unsigned(limits.minimum) + unsigned(_maximum(limits, cap))
+
+
+def _maximum(limits: Limits, cap: int) -> int:
     """A missing or larger maximum becomes the cap: growing beyond it fails on every machine alike."""
-    maximum = cap if limits.maximum is None else min(limits.maximum, cap)
-    return b"\x01" + unsigned(limits.minimum) + unsigned(maximum)
+    return cap if limits.maximum is None else min(limits.maximum, cap)
 
 
 def _type_index(types: list[FuncType], params: bytes, results: bytes) -> int:
@@ -210,13 +219,38 @@ def _take_stack(names: _Names, units: int) -> bytes:
     return take + b"\x23" + stack + b"\x41\x00\x48\x04\x40\x10" + names.overflow + b"\x0b"
 
 
-def _helpers(names: _Names) -> list[bytes]:
-    def stop(cause: int) -> bytes:
-        return b"\x00\x41" + signed(cause) + b"\x24" + names.cause + b"\x00\x0b"
-
+def _helpers(names: _Names, module: ParsedModule, caps: Caps) -> list[bytes]:
     def charge(scale: bytes) -> bytes:
-        amount = b"\x20\x00\xad" + scale  # local 0, extended without sign
-        return b"\x00" + _subtract_gas(names, amount) + b"\x20\x00\x0b"
+        return b"\x00" + _charge_local(names, 0, scale) + b"\x20\x00\x0b"
 
+    memory = next((_maximum(item, caps.memory_pages) for item in module.memories), None)
+    table = next((_maximum(item, caps.table_entries) for item in module.tables), None)
     per_byte, per_page = b"\x42\x03\x88", b"\x42" + signed(GAS_PER_PAGE) + b"\x7e"
-    return [stop(CAUSE_OUT_OF_GAS), stop(CAUSE_STACK), charge(per_byte), charge(b""), charge(per_page)]
+    # A module without the one or the other never calls the helper that would grow it.
+    return [
+        b"\x00" + _stop(names, CAUSE_OUT_OF_GAS) + b"\x0b",
+        b"\x00" + _stop(names, CAUSE_STACK) + b"\x0b",
+        charge(per_byte),
+        charge(b""),
+        _UNUSED if memory is None else _grow(names, memory, (b"", b"\x3f\x00", b"\x40\x00"), per_page),
+        _UNUSED if table is None else _grow(names, table, (b"\x20\x00", b"\xfc\x10\x00", b"\xfc\x0f\x00"), b""),
+    ]
+
+
+def _stop(names: _Names, cause: int) -> bytes:
+    return b"\x41" + signed(cause) + b"\x24" + names.cause + b"\x00"
+
+
+def _charge_local(names: _Names, local: int, scale: bytes) -> bytes:
+    """Charge a local, taken without sign, times the scale."""
+    return _subtract_gas(names, b"\x20" + unsigned(local) + b"\xad" + scale)
+
+
+def _grow(names: _Names, maximum: int, operations: tuple[bytes, bytes, bytes], scale: bytes) -> bytes:
+    """Grow by the last parameter; ``operations`` push what comes before it, push the size, grow."""
+    before, size, grow = operations
+    count = b"\x20\x01" if before else b"\x20\x00"
+    at = count[1:]
+    refused = count + b"\x41" + signed(maximum) + size + b"\x6b\x4b\x04\x40\x41\x7f\x0f\x0b"  # more than is left: -1
+    failed = b"\x22" + at + b"\x41\x7f\x46\x04\x40" + _stop(names, CAUSE_HOST_MEMORY) + b"\x0b" + count
+    return b"\x00" + _charge_local(names, at[0], scale) + refused + before + count + grow + failed + b"\x0b"

@@ -11,7 +11,7 @@ from engine.league.wasm.leb import MalformedModuleError, read_signed, read_unsig
 from engine.league.wasm.reader import Body, ParsedModule
 
 # Kinds of edits.
-LOOP_CHECK, RETURN, CHARGE_BYTES, CHARGE_ENTRIES, CHARGE_PAGES = range(5)
+LOOP_CHECK, RETURN, CHARGE_BYTES, CHARGE_ENTRIES, GROW_MEMORY, GROW_TABLE = range(6)
 _WIDTH: Final = {op.F32: 4, op.F64: 8, op.LANE: 1, op.BYTES16: 16}
 _COPIES: Final = (op.LOCAL_GET, op.LOCAL_TEE)
 _NUMBERS: Final = {op.U32: 1, op.S32: 1, op.S64: 1, op.U32X2: 2, op.MEMARG: 2}
@@ -88,7 +88,7 @@ class _Scanner:
                 if code not in _COPIES:
                     self.values += known.pushes
                 if code == op.MEMORY_GROW:
-                    self._charge(at, CHARGE_PAGES)
+                    self._charge(at, self.pos, GROW_MEMORY)
         if self.pos != self.end:
             raise MalformedModuleError(f"function {self.index} goes on after its end", self.pos)
         vectors = self.vectors or self.module.has_vectors
@@ -101,17 +101,23 @@ class _Scanner:
         if table is not None:
             code, self.pos = read_unsigned(self.module.data, self.pos)
             if code in table:
-                if prefix == op.PREFIX_MISC and code in op.BULK_BYTES:
-                    self._charge(at, CHARGE_BYTES)
-                elif prefix == op.PREFIX_MISC and code in op.BULK_ENTRIES:
-                    self._charge(at, CHARGE_ENTRIES)
+                if prefix == op.PREFIX_MISC:
+                    self._bulk(at, code)
                 return table[code]
         raise MalformedModuleError(
             f"function {self.index} uses {op.feature_of(prefix, code)} (opcode {prefix:#04x} {code:#04x})", at
         )
 
-    def _charge(self, at: int, kind: int) -> None:
-        self.edits.append(Edit(at, at, kind, 0))
+    def _bulk(self, at: int, code: int) -> None:
+        if code == op.TABLE_GROW:
+            self._charge(at, skip(self.module.data, self.pos), GROW_TABLE)
+        elif code in op.BULK_BYTES:
+            self._charge(at, at, CHARGE_BYTES)
+        elif code in op.BULK_ENTRIES:
+            self._charge(at, at, CHARGE_ENTRIES)
+
+    def _charge(self, at: int, end: int, kind: int) -> None:
+        self.edits.append(Edit(at, end, kind, 0))
         self.charged += 1
         if self.charged > self.caps.charged:
             raise MalformedModuleError(
