@@ -97,6 +97,10 @@ class Claims:
         outcome = ClaimOutcome(entry.name, index, claimed.score, replayed, claimed.score == replayed, None, "")
         if outcome.honest:
             return replace(outcome, note="the claim is what the replay gives")
+        if claimed.score == _posted(stored, index, entry.seat):
+            raise LeagueError(
+                "The host posted the score that is claimed", f"the replay gives {replayed}", "Dispute the round."
+            )
         return self._punish(stored, entry, claimed, outcome, settlement)
 
     def _punish(
@@ -118,6 +122,12 @@ def _score(match: MatchRow, seat: int) -> int:
         return match.score_a
     assert match.score_b is not None
     return match.score_b
+
+
+def _posted(stored: StoredRound, fixture: int, seat: int) -> int:
+    """Return what the host posted for a seat, which of a dishonest one is not what was played."""
+    leaf = stored.commitment.leaves[stored.leaf_index(fixture)]
+    return leaf.d_a if seat == leaf.a else leaf.d_b
 
 
 def _place(

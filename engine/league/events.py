@@ -63,7 +63,8 @@ class MatchesPlayed(Event):
 
 @dataclass(frozen=True, slots=True)
 class AgentSlashed(Event):
-    """A claimed score differs from the replayed one: the agent is disqualified and loses ``wei`` of its stake."""
+    """A claimed score differs from the replayed one: the agent is disqualified, and ``wei`` of its stake are put aside
+    until the round is settled; they come back when it is rejected."""
 
     kind: ClassVar[str] = "league.agent_slashed"
     round_id: str

@@ -65,7 +65,12 @@ class Disputes:
         if how is Dishonesty.HONEST or chain is None:
             return None
         stored, seed = StoredRound.load(self._history, row.round_id), row.config["seed"]
-        played = [index for index, match in enumerate(stored.matches) if match.outcome != "BYE"]
+        claimed = {claim.fixture for claim in self._history.claims(row.round_id)}
+        played = [
+            index
+            for index, match in enumerate(stored.matches)
+            if match.outcome != "BYE" and match.fixture not in claimed  # a false claim is proven by a true leaf
+        ]
         match = chosen_match(stored.commitment, played, how, seed, bound)
         altered = b""
         if how is Dishonesty.ALTER and match is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.chain.errors import DevnetError
 from engine.chain.session import Chain
 from engine.core.errors import UsageError
 from engine.core.paths import DataDir, assets_dir
@@ -324,6 +325,46 @@ def paired(**changes) -> RoundConfig:
     return RoundConfig(**{"name": "pairs", "system": "rps", "matches": 2, "seed": 3, "agents": agents, **changes})
 
 
+async def test_where_the_clock_cannot_be_moved_a_dispute_waits_and_goes_on(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        league, control = runtime.league, chain.control
+        result = await played(runtime, Dishonesty.WITHHOLD)
+        chain.control = None
+        with pytest.raises(DevnetError, match="deadline"):
+            await league.disputes.open(result.round_id)
+        chain.control = control
+        (waiting,) = league.disputes.all()
+        assert (waiting.state, waiting.number) == ("open", 1)
+        with pytest.raises(LeagueError, match="disputed"):
+            await league.settle(result.round_id)
+        await require_equal(runtime, chain)
+        await control.warp_to(waiting.deadline)
+        assert (await league.resume(result.round_id)).state == "rejected"
+        assert league.disputes.all()[0].state == "upheld"
+        await require_equal(runtime, chain)
+
+
+async def test_who_claims_what_the_host_raised_is_told_to_dispute(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        league = runtime.league
+        result = await played(runtime, Dishonesty.INFLATE)
+        host = league.history.publications.get(result.round_id)
+        match = league.history.matches(result.round_id)[host.match]
+        raised = host.commitment.leaves[host.match].d_a
+        claim = false_claim(await league.bundle(result.round_id, match.fixture), raised - match.score_a)
+        with pytest.raises(LeagueError, match="host posted"):
+            await league.submit_claim(result.round_id, claim)
+        assert (await league.disputes.open(result.round_id))[0].state == "upheld"
+        await require_equal(runtime, chain)
+
+
+def false_claim(bundle: Path, points: int) -> Path:
+    content = read_bundle(bundle)
+    scores = [content.match.scores[0] + points]
+    write_bundle(bundle, replace(content, match=content.match.model_copy(update={"scores": scores})))
+    return bundle
+
+
 async def test_rounds_of_two_seats_are_audited_and_disputed_alike(tmp_path):
     async with arena(tmp_path) as (runtime, chain):
         league = runtime.league
@@ -359,10 +400,7 @@ async def test_a_penalty_is_held_until_its_round_is_settled_and_void_when_it_is_
                 for index, m in enumerate(league.history.matches(result.round_id))
                 if m.outcome == "FINISHED" and (host is None or index != host.match)
             )
-            bundle = read_bundle(await league.bundle(result.round_id, match.fixture))
-            false = tmp_path / f"{seed}.nets"
-            scores = [bundle.match.scores[0] + 1]
-            write_bundle(false, replace(bundle, match=bundle.match.model_copy(update={"scores": scores})))
+            false = false_claim(await league.bundle(result.round_id, match.fixture), 1)
             outcome = await league.submit_claim(result.round_id, false)
             assert outcome.slashed is not None
             rows = await require_equal(runtime, chain)
