@@ -22,7 +22,7 @@ from engine.league.bundle import read_bundle, write_bundle
 from engine.league.config import WEI, AgentEntry, RoundConfig
 from engine.league.disputes.checks import FraudKind
 from engine.league.disputes.panel import Conduct
-from engine.league.disputes.posted import REJECTED
+from engine.league.disputes.posted import REJECTED, read_anchored
 from engine.league.disputes.published import Dishonesty
 from engine.league.errors import LeagueError
 from engine.league.events import DisputeMoved, DisputeOpened, DisputeResolved, RoundChanged
@@ -342,6 +342,26 @@ async def test_where_the_clock_cannot_be_moved_a_dispute_waits_and_goes_on(tmp_p
         assert (await league.resume(result.round_id)).state == "rejected"
         assert league.disputes.all()[0].state == "upheld"
         await require_equal(runtime, chain)
+
+
+async def test_a_dispute_on_a_round_that_falls_for_another_reason_is_refunded(tmp_path):
+    async with arena(tmp_path) as (runtime, chain):
+        league, control, rules = runtime.league, chain.control, chain.deployment.rules
+        result = await played(runtime, Dishonesty.EQUIVOCATE)
+        chain.control = None
+        with pytest.raises(DevnetError):
+            await league.disputes.open(result.round_id, match=1, withheld=False, conduct=Conduct(offline=4))
+        chain.control = control
+        stored, _ = await league.disputes._anchored(result.round_id)
+        court = league.disputes._proceedings(stored, chain)
+        anchored = await read_anchored(chain, stored.commitment_id(chain.operator))
+        ((fraud, replayed),) = await league.disputes._audited(stored, chain)
+        proof = await court.drive(await court.file(anchored, stored.published(), fraud, replayed), Conduct())
+        assert proof.state == "upheld"
+        await league.resume(result.round_id)
+        assert [view.state for view in league.disputes.all()] == ["upheld", "refunded"]
+        rows = await require_equal(runtime, chain)
+        assert rows["auditor"].credit == rules.bond + rules.exposure * rules.reporter_bps // 10_000
 
 
 async def test_who_claims_what_the_host_raised_is_told_to_dispute(tmp_path):
