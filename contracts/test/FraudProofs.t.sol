@@ -156,11 +156,11 @@ contract FraudProofsTest is CourtFixture, Test {
         round.leaves[5].post = keccak256("wrong");
         id = postAs(poster, round, 0);
         _arithmetic(id, round, 4, honest);
-        bytes memory standings = _before(round, 5);
+        bytes memory standings = standingsBefore(round, 5);
         standings[0] = 0x01;
         _arithmetic(id, round, 5, standings, abi.encodeWithSelector(ILeagueCourt.WrongStandings.selector));
         bytes32[] memory proof = Trees.proof(round.leaves, 4);
-        standings = _before(round, 5);
+        standings = standingsBefore(round, 5);
         vm.expectRevert(abi.encodeWithSelector(ILeagueCourt.NotIncluded.selector, 5));
         court.proveArithmetic(id, round.leaves[5], proof, standings);
         _arithmetic(id, round, 5, "");
@@ -398,19 +398,8 @@ contract FraudProofsTest is CourtFixture, Test {
         }
     }
 
-    /// @dev The packed standings before match `index`, as the leaves say.
-    function _before(Round memory round, uint256 index) private view returns (bytes memory) {
-        int64[] memory scores = new int64[](agents.length);
-        for (uint256 i = 0; i < index; ++i) {
-            RoundLeaf memory leaf = round.leaves[i];
-            scores[leaf.a] += leaf.dA;
-            if (leaf.b != NOBODY) scores[leaf.b] += leaf.dB;
-        }
-        return Trees.standings(scores);
-    }
-
     function _arithmetic(bytes32 id, Round memory round, uint256 index, bytes memory refusal) private {
-        _arithmetic(id, round, index, _before(round, index), refusal);
+        _arithmetic(id, round, index, standingsBefore(round, index), refusal);
     }
 
     function _arithmetic(bytes32 id, Round memory round, uint256 index, bytes memory standings, bytes memory refusal)

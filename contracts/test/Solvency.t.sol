@@ -4,23 +4,27 @@ pragma solidity 0.8.37;
 import {Test} from "forge-std/Test.sol";
 
 import {LeagueAnchor} from "../src/LeagueAnchor.sol";
+import {LeagueCourt} from "../src/LeagueCourt.sol";
 import {StakeVault} from "../src/StakeVault.sol";
-import {LeagueHandler} from "./helpers/LeagueHandler.sol";
+import {ILeagueAnchor} from "../src/interfaces/ILeagueAnchor.sol";
+import {CourtHandler} from "./helpers/CourtHandler.sol";
 
 /// @notice What holds after every call, whatever is called: money is neither made nor lost, and locks hold.
 contract SolvencyTest is Test {
     uint256 private constant EXPOSURE = 0.1 ether;
+    uint256 private constant VERIFIER_STAKE = 0.1 ether;
 
-    LeagueHandler private handler;
+    CourtHandler private handler;
     StakeVault private vault;
     LeagueAnchor private anchor;
+    LeagueCourt private court;
 
     function setUp() public {
-        handler = new LeagueHandler();
+        handler = new CourtHandler();
         handler.start();
-        (vault, anchor) = handler.system();
+        (vault, anchor, court) = handler.system();
         targetContract(address(handler));
-        bytes4[] memory actions = new bytes4[](12);
+        bytes4[] memory actions = new bytes4[](handler.ACTIONS());
         actions[0] = handler.stake.selector;
         actions[1] = handler.unbond.selector;
         actions[2] = handler.withdraw.selector;
@@ -33,6 +37,20 @@ contract SolvencyTest is Test {
         actions[9] = handler.claimPayout.selector;
         actions[10] = handler.slash.selector;
         actions[11] = handler.forceEther.selector;
+        actions[12] = handler.lie.selector;
+        actions[13] = handler.proveFraud.selector;
+        actions[14] = handler.accuseTheHonest.selector;
+        actions[15] = handler.demand.selector;
+        actions[16] = handler.answer.selector;
+        actions[17] = handler.staySilent.selector;
+        actions[18] = handler.dispute.selector;
+        actions[19] = handler.vote.selector;
+        actions[20] = handler.stayOffline.selector;
+        actions[21] = handler.voteTwice.selector;
+        actions[22] = handler.come.selector;
+        actions[23] = handler.go.selector;
+        actions[24] = handler.reclaim.selector;
+        actions[25] = handler.refundOfRejected.selector;
         targetSelector(FuzzSelector(address(handler), actions));
     }
 
@@ -41,10 +59,13 @@ contract SolvencyTest is Test {
         uint256 held = active + pending + credit;
         assertEq(address(vault).balance, held + handler.forcedVault(), "vault = active + pending + credit");
         assertEq(address(anchor).balance, handler.escrow() + handler.forcedAnchor(), "anchor = escrow");
-        assertEq(handler.ethIn(), handler.ethOut() + held + handler.escrow(), "in = out + held");
-        assertEq(exposure, handler.openCount() * EXPOSURE, "exposure = open commitments");
+        assertEq(address(court).balance, handler.bonds() + handler.forcedCourt(), "court = bonds of open disputes");
+        assertEq(handler.ethIn(), handler.ethOut() + held + handler.escrow() + handler.bonds(), "in = out + held");
+        uint256 judging = court.verifierCount() * VERIFIER_STAKE;
+        assertEq(exposure, handler.openCount() * EXPOSURE + judging, "exposure = open commitments + verifiers");
         assertEq(slashed, handler.slashedTotal(), "what is slashed stays slashed");
         _totalsAreSums(active, pending, credit, slashed);
+        _disputesAreCounted();
     }
 
     function _totalsAreSums(uint256 active, uint256 pending, uint256 credit, uint256 slashed) private view {
@@ -55,19 +76,47 @@ contract SolvencyTest is Test {
             pending -= p;
             credit -= c;
             slashed -= s;
-            assertEq(e, handler.openOf(all[i]) * EXPOSURE, "each poster is exposed for its own");
+            (bool judges,) = court.verifierOf(all[i]);
+            uint256 own = handler.openOf(all[i]) * EXPOSURE + (judges ? VERIFIER_STAKE : 0);
+            assertEq(e, own, "everybody is exposed for its own");
         }
         assertEq(active + pending + credit + slashed, 0, "totals = sums");
     }
 
+    /// @dev Disputed exactly while disputes are open.
+    function _disputesAreCounted() private view {
+        for (uint256 i = 0; i < handler.openCount(); ++i) {
+            bytes32 id = handler.open(i);
+            ILeagueAnchor.Commitment memory c = anchor.commitmentOf(id);
+            assertEq(c.openDisputes, handler.disputesOf(id), "open disputes are counted");
+            assertTrue(c.status == (c.openDisputes == 0 ? ILeagueAnchor.Status.Open : ILeagueAnchor.Status.Disputed));
+        }
+    }
+
+    /// @dev Final is final, also at the end of the run, and a settled commitment has no disputes.
+    function _finalIsFinal() private view {
+        for (uint256 i = 0; i < handler.settledCount(); ++i) {
+            ILeagueAnchor.Commitment memory c = anchor.commitmentOf(handler.settled(i));
+            assertTrue(c.status == ILeagueAnchor.Status.Settled && c.openDisputes == 0, "settled stays settled");
+        }
+        for (uint256 i = 0; i < handler.rejectedCount(); ++i) {
+            bytes32 id = handler.rejected(i);
+            ILeagueAnchor.Commitment memory c = anchor.commitmentOf(id);
+            assertTrue(c.status == ILeagueAnchor.Status.Rejected, "rejected stays rejected");
+            assertEq(c.openDisputes, handler.disputesOf(id), "open disputes are counted");
+        }
+    }
+
     /// @dev A full run in which an action never came to its end would prove little.
     function afterInvariant() public {
-        for (uint256 i = 0; i < 12; ++i) {
+        for (uint256 i = 0; i < handler.ACTIONS(); ++i) {
             assertTrue(handler.done(i) != 0 || handler.calls() < 256, "every action succeeds in every run");
         }
+        _finalIsFinal();
         handler.drain();
         assertEq(address(vault).balance, handler.forcedVault(), "the vault drains");
         assertEq(address(anchor).balance, handler.forcedAnchor(), "the anchor drains");
+        assertEq(address(court).balance, handler.forcedCourt(), "the court drains");
         assertEq(handler.ethIn(), handler.ethOut());
     }
 }

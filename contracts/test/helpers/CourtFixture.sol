@@ -100,6 +100,17 @@ abstract contract CourtFixture is LeagueFixture {
         court.attest(disputeId, leaf, ENGINE, words);
     }
 
+    /// @notice The packed standings before match `index`, as the leaves say.
+    function standingsBefore(Round memory round, uint256 index) internal view returns (bytes memory) {
+        int64[] memory scores = new int64[](agents.length);
+        for (uint256 i = 0; i < index; ++i) {
+            RoundLeaf memory leaf = round.leaves[i];
+            scores[leaf.a] += leaf.dA;
+            if (leaf.b != NOBODY) scores[leaf.b] += leaf.dB;
+        }
+        return Trees.standings(scores);
+    }
+
     /// @notice The hash of what an honest replay gives instead of the posted leaf.
     function otherLeaf(RoundLeaf memory leaf) internal pure returns (bytes32) {
         RoundLeaf memory other = abi.decode(abi.encode(leaf), (RoundLeaf));

@@ -4,16 +4,19 @@ pragma solidity 0.8.37;
 import {StdAssertions} from "forge-std/StdAssertions.sol";
 
 import {LeagueAnchor} from "../../src/LeagueAnchor.sol";
+import {LeagueCourt} from "../../src/LeagueCourt.sol";
 import {StakeVault} from "../../src/StakeVault.sol";
 import {ILeagueAnchor} from "../../src/interfaces/ILeagueAnchor.sol";
 import {IStakeVault} from "../../src/interfaces/IStakeVault.sol";
-import {ForcedEther, LeagueFixture} from "./LeagueFixture.sol";
+import {CourtFixture} from "./CourtFixture.sol";
+import {ForcedEther} from "./LeagueFixture.sol";
 import {Trees} from "./Trees.sol";
 
-/// @notice All that can happen to the vault and the anchor, with a ledger of its own beside them.
+/// @notice All that can happen to the vault and the anchor, with a ledger of its own beside them; CourtHandler adds what
+///         the court does.
 /// @dev Every action prepares what it needs, so it nearly always succeeds; nothing may revert unforeseen. What must
 ///      fail is tried and asserted to fail. The clock is the handler's: vm.warp does not outlive a call.
-contract LeagueHandler is LeagueFixture, StdAssertions {
+abstract contract LeagueHandler is CourtFixture, StdAssertions {
     enum Did {
         Stake,
         Unbond,
@@ -26,33 +29,52 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
         Settle,
         Payout,
         Slash,
-        Force
+        Force,
+        Lie,
+        Fraud,
+        Accusation,
+        Demand,
+        Answer,
+        Silence,
+        Dispute,
+        Verdict,
+        Offline,
+        DoubleVote,
+        Come,
+        Go,
+        Reclaim,
+        Refund
     }
 
+    uint256 public constant ACTIONS = 26;
     uint256 private constant MAX_OPEN = 4;
 
     uint256 public clock;
+    uint256 public height;
     uint256 public calls;
-    uint256[12] public done;
+    uint256[ACTIONS] public done;
     uint256 public ethIn;
     uint256 public ethOut;
     uint256 public forcedVault;
     uint256 public forcedAnchor;
-    /// @dev What the anchor holds for open pots and unclaimed payouts.
+    uint256 public forcedCourt;
+    /// @dev What the anchor holds for pots that are not settled and payouts that are not claimed.
     uint256 public escrow;
     uint256 public slashedTotal;
     bytes32[] public open;
     bytes32[] public settled;
-    mapping(bytes32 => Round) private _rounds;
+    mapping(bytes32 => Round) internal _rounds;
     mapping(bytes32 => uint256) public paid;
-    uint256 private _nRounds;
+    uint256 internal _nRounds;
 
     modifier timed() {
         ++calls;
         vm.warp(clock);
+        vm.roll(height);
         if (vault.paused()) _pauseBoth(false);
         _;
         clock = vm.getBlockTimestamp() + 1;
+        height = vm.getBlockNumber() + 1;
     }
 
     /// @dev Not the constructor: only what has code may slash.
@@ -62,6 +84,7 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
         vault.grantRole(vault.SLASHER_ROLE(), address(this));
         vm.stopPrank();
         clock = vm.getBlockTimestamp();
+        height = vm.getBlockNumber();
         for (uint256 i = 0; i < 3; ++i) {
             _stake(agents[i], 1 ether);
         }
@@ -185,7 +208,9 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
     }
 
     function claimPayout(uint256 which, uint256 seat, bool paused) external timed {
-        if (settled.length == 0) _settle(_anyOpen(which));
+        while (settled.length == 0) {
+            _settle(_anyOpen(which));
+        }
         if (paused) _pauseBoth(true);
         _claimPayout(settled[which % settled.length], seat % agents.length);
         ++done[uint256(Did.Payout)];
@@ -197,12 +222,14 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
         ++done[uint256(Did.Slash)];
     }
 
-    function forceEther(uint256 amount, bool toVault) external timed {
+    function forceEther(uint256 amount, uint256 target) external timed {
         amount = bound(amount, 1, 1 ether);
         vm.deal(address(this), amount);
-        new ForcedEther{value: amount}(payable(toVault ? address(vault) : address(anchor)));
-        if (toVault) forcedVault += amount;
-        else forcedAnchor += amount;
+        address payable[3] memory targets = [payable(address(vault)), payable(address(anchor)), payable(address(court))];
+        new ForcedEther{value: amount}(targets[target % 3]);
+        if (target % 3 == 0) forcedVault += amount;
+        else if (target % 3 == 1) forcedAnchor += amount;
+        else forcedCourt += amount;
         ++done[uint256(Did.Force)];
     }
 
@@ -216,32 +243,35 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
                 _claimPayout(settled[i], seat);
             }
         }
-        for (uint256 i = 0; i < agents.length; ++i) {
-            (uint256 active,) = stakeOf(agents[i]);
-            vm.prank(agents[i]);
+        _closeCourt();
+        address[] memory all = accounts();
+        for (uint256 i = 0; i < all.length; ++i) {
+            (uint256 active,) = stakeOf(all[i]);
+            vm.prank(all[i]);
             if (active != 0) vault.requestUnbond(active);
         }
         vm.warp(vm.getBlockTimestamp() + UNBONDING);
-        for (uint256 i = 0; i < agents.length; ++i) {
-            _leave(agents[i]);
+        for (uint256 i = 0; i < all.length; ++i) {
+            _leave(all[i]);
         }
-        _leave(treasury);
-        _leave(reporter);
     }
 
     // Views
 
-    function system() external view returns (StakeVault, LeagueAnchor) {
-        return (vault, anchor);
+    function system() external view returns (StakeVault, LeagueAnchor, LeagueCourt) {
+        return (vault, anchor, court);
     }
 
-    function accounts() external view returns (address[] memory all) {
-        all = new address[](agents.length + 2);
-        for (uint256 i = 0; i < agents.length; ++i) {
+    function accounts() public view returns (address[] memory all) {
+        uint256 n = agents.length;
+        all = new address[](n + 3 + verifiers.length);
+        for (uint256 i = 0; i < n; ++i) {
             all[i] = agents[i];
         }
-        all[agents.length] = treasury;
-        all[agents.length + 1] = reporter;
+        (all[n], all[n + 1], all[n + 2]) = (treasury, reporter, challenger);
+        for (uint256 i = 0; i < verifiers.length; ++i) {
+            all[n + 3 + i] = verifiers[i];
+        }
     }
 
     function openCount() external view returns (uint256) {
@@ -256,11 +286,17 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
 
     // Steps
 
-    function _agent(uint256 who) private view returns (address) {
+    /// @dev Ends the disputes about a commitment. False when that ended the commitment too.
+    function _closeDisputes(bytes32 id) internal virtual returns (bool);
+
+    /// @dev Ends what the court still holds.
+    function _closeCourt() internal virtual;
+
+    function _agent(uint256 who) internal view returns (address) {
         return agents[who % agents.length];
     }
 
-    function _stake(address account, uint256 amount) private {
+    function _stake(address account, uint256 amount) internal {
         stakeAs(account, amount);
         ethIn += amount;
     }
@@ -287,20 +323,23 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
     }
 
     function _post(address account, uint256 pot, int64[] memory deltas) private {
-        if (open.length == MAX_OPEN) _settle(open[0]);
-        (uint256 active,) = stakeOf(account);
-        if (active < exposureOf(account) + EXPOSURE) _stake(account, exposureOf(account) + EXPOSURE);
         uint256 n = bound(deltas.length, 1, 9);
         int64[] memory scores = new int64[](n);
         for (uint256 i = 0; i < n && i < deltas.length; ++i) {
             scores[i] = deltas[i] % 4; // ties are wanted
         }
-        Round memory round = soloRound(bytes32(++_nRounds), scores);
-        bytes32 id = postAs(account, round, pot);
+        _postRound(account, pot, soloRound(bytes32(++_nRounds), scores));
+    }
+
+    function _postRound(address account, uint256 pot, Round memory round) internal returns (bytes32 id) {
+        if (open.length == MAX_OPEN) _settle(open[0]);
+        (uint256 active,) = stakeOf(account);
+        if (active < exposureOf(account) + EXPOSURE) _stake(account, exposureOf(account) + EXPOSURE);
+        id = postAs(account, round, pot);
         Round storage kept = _rounds[id];
         kept.leagueId = round.leagueId;
         kept.scores = round.scores;
-        for (uint256 i = 0; i < n; ++i) {
+        for (uint256 i = 0; i < round.leaves.length; ++i) {
             kept.leaves.push(round.leaves[i]);
         }
         open.push(id);
@@ -308,12 +347,13 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
         escrow += pot;
     }
 
-    function _anyOpen(uint256 which) private returns (bytes32) {
+    function _anyOpen(uint256 which) internal returns (bytes32) {
         if (open.length == 0) _post(_agent(which), 1 ether, new int64[](5));
         return open[which % open.length];
     }
 
-    function _settle(bytes32 id) private {
+    function _settle(bytes32 id) internal {
+        if (!_closeDisputes(id)) return;
         ILeagueAnchor.Commitment memory c = anchor.commitmentOf(id);
         Round memory round = _rounds[id];
         uint256 credit = creditOf(c.poster);
@@ -326,14 +366,18 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
         assertEq(owed + dust, c.pot);
         assertTrue(c.nDisqualified == agents.length ? owed == 0 : dust < agents.length);
         escrow -= dust;
-        for (uint256 i = 0; i < open.length; ++i) {
-            if (open[i] == id) open[i] = open[open.length - 1];
-        }
-        open.pop();
+        _noLongerOpen(id);
         settled.push(id);
         for (uint256 i = 0; i < agents.length; ++i) {
             if (anchor.isDisqualified(id, i)) _collectPenalty(id, agents[i]);
         }
+    }
+
+    function _noLongerOpen(bytes32 id) internal {
+        for (uint256 i = 0; i < open.length; ++i) {
+            if (open[i] == id) open[i] = open[open.length - 1];
+        }
+        open.pop();
     }
 
     function _collectPenalty(bytes32 id, address agent) private {
@@ -391,7 +435,7 @@ contract LeagueHandler is LeagueFixture, StdAssertions {
         vm.stopPrank();
     }
 
-    function _min(uint256 a, uint256 b) private pure returns (uint256) {
+    function _min(uint256 a, uint256 b) internal pure returns (uint256) {
         return a < b ? a : b;
     }
 }
