@@ -185,12 +185,8 @@ class Settlement:
         """
         if self._chain is None or not stored.pot:
             return
-        key = f"{stored.row.round_id}:rejected:pot"
         call = self._chain.anchor.reclaim_pot(stored.commitment_id(self._chain.operator))
-        fresh = self.send(key, self._chain.operator, call, 0, "reclaim the pot")
-        full = f"{self._accounts.book.name}:{key}"
-        if not fresh and self._store.outbox.state(full) == "failed":
-            self._store.outbox.requeue(full)
+        self.send_again(f"{stored.row.round_id}:rejected:pot", self._chain.operator, call, "reclaim the pot")
 
     def _enqueue_post(self, chain: Chain, stored: StoredRound, bound: int) -> None:
         self._back_exposure(chain, stored.row)
@@ -255,3 +251,12 @@ class Settlement:
                 purpose=purpose,
             )
         )
+
+    def send_again(self, key: str, account: str, call: Call, purpose: str) -> bool:
+        """Like ``send``; what the chain had refused under that key is tried once more."""
+        if self.send(key, account, call, 0, purpose):
+            return True
+        full = f"{self._accounts.book.name}:{key}"
+        if self._store.outbox.state(full) == "failed":
+            self._store.outbox.requeue(full)
+        return False

@@ -176,12 +176,10 @@ class Proceedings:
         if self._sent(case, step.key) == "mined":
             raise LeagueError("The dispute does not move", f"the chain has it that we {step.purpose}, and waits for it")
         with self._store.transaction():
-            fresh = self._settlement.send(key, step.account, step.call, 0, step.purpose)
+            fresh = self._settlement.send_again(key, step.account, step.call, step.purpose)
             if fresh and step.loser is not None:
                 stake, round_id = self._chain.deployment.rules.verifier_stake, self._stored.row.round_id
                 self._settlement.accounts.slash_now(key, step.loser, stake, self._auditor, round_id)
-            if not fresh:
-                self._store.outbox.requeue(self._full(key))
         await self._chain.drain()
         row = self._store.outbox.get(self._full(key))
         if row is None or row.state != "mined":
@@ -202,7 +200,7 @@ class Proceedings:
                 if short > 0:
                     self._settlement.stake(verifier, max(short, MINIMUM_STAKE), f"verifier:{verifier}")
                 call = self._chain.court.register_verifier()
-                self._settlement.send(f"verifier:{verifier}:register", verifier, call, 0, "register a verifier")
+                self._settlement.send_again(f"verifier:{verifier}:register", verifier, call, "register a verifier")
         await self._chain.drain()
 
     def _place(self, case: Case, number: int, dispute: CourtDispute) -> Case:
