@@ -5,11 +5,14 @@ import {ECDSA} from "@openzeppelin/contracts/utils/cryptography/ECDSA.sol";
 import {Test} from "forge-std/Test.sol";
 
 import {LeagueAnchor} from "../src/LeagueAnchor.sol";
+import {LeagueCourt} from "../src/LeagueCourt.sol";
 import {ILeagueAnchor} from "../src/interfaces/ILeagueAnchor.sol";
 
 import {RoundLeaf, RoundTree} from "../src/libraries/RoundTree.sol";
+import {Standings} from "../src/libraries/Standings.sol";
 import {TraceTree} from "../src/libraries/TraceTree.sol";
-import {LeagueFixture} from "./helpers/LeagueFixture.sol";
+import {CourtFixture} from "./helpers/CourtFixture.sol";
+import {Trees} from "./helpers/Trees.sol";
 
 /// @notice Gives the libraries calldata.
 contract Libraries {
@@ -19,6 +22,18 @@ contract Libraries {
 
     function roundRoot(bytes32 leafHash, uint256 index, bytes32[] calldata proof) external pure returns (bytes32) {
         return RoundTree.rootOf(leafHash, index, proof);
+    }
+
+    function standingsHash(int64[] calldata scores) external pure returns (bytes32) {
+        return Standings.hash(scores);
+    }
+
+    function standingsZero(uint256 seats) external pure returns (bytes32) {
+        return Standings.zero(seats);
+    }
+
+    function standingsAfter(bytes calldata standings, RoundLeaf calldata leaf) external pure returns (bool, bytes32) {
+        return Standings.hashAfter(standings, leaf);
     }
 
     function traceLeaf(uint64 step, bytes32 obs, bytes32 action) external pure returns (bytes32) {
@@ -39,7 +54,7 @@ contract Libraries {
 }
 
 /// @notice The contracts against tests/vectors/round_and_trace.json, which Python reads too.
-contract VectorsTest is LeagueFixture, Test {
+contract VectorsTest is CourtFixture, Test {
     string private json;
     Libraries private libraries;
 
@@ -218,6 +233,86 @@ contract VectorsTest is LeagueFixture, Test {
             bytes memory signature = vm.parseJsonBytes(json, string.concat(item, "signature"));
             assertEq(ECDSA.recover(digest, signature), claim.agent);
         }
+    }
+
+    function testStandings() public view {
+        for (uint256 i = 0; i < 5; ++i) {
+            string memory item = _item("standings", i);
+            int64[] memory scores = _scores(item);
+            bytes memory packed = vm.parseJsonBytes(json, string.concat(item, "packed"));
+            assertEq(packed, Trees.standings(scores));
+            assertEq(libraries.standingsHash(scores), _bytes32(item, "hash"));
+            assertEq(libraries.standingsZero(scores.length), _bytes32(item, "zero"));
+            RoundLeaf memory leaf;
+            leaf.a = uint32(_uint(item, "a"));
+            leaf.b = uint32(_uint(item, "b"));
+            leaf.dA = int64(vm.parseJsonInt(json, string.concat(item, "dA")));
+            leaf.dB = int64(vm.parseJsonInt(json, string.concat(item, "dB")));
+            (bool sound, bytes32 digest) = libraries.standingsAfter(packed, leaf);
+            assertTrue(sound);
+            assertEq(digest, _bytes32(item, "after"));
+        }
+    }
+
+    function testRoundRoots() public {
+        for (uint256 i = 0; i < 3; ++i) {
+            string memory item = _item("roundRoots", i);
+            address home = vm.parseJsonAddress(json, string.concat(item, "verifyingContract"));
+            vm.etch(home, address(court).code);
+            vm.chainId(_uint(item, "chainId"));
+            bytes32 digest = LeagueCourt(home).hashRoundRoot(_bytes32(item, "leagueId"), _bytes32(item, "root"));
+            assertEq(digest, _bytes32(item, "digest"));
+            bytes memory signature = vm.parseJsonBytes(json, string.concat(item, "signature"));
+            assertEq(ECDSA.recover(digest, signature), vm.parseJsonAddress(json, string.concat(item, "signer")));
+        }
+    }
+
+    /// @dev The court takes commitment and index from the dispute; the definition below stands between it and the vectors.
+    function testAttestations() public {
+        for (uint256 i = 0; i < 3; ++i) {
+            string memory item = _item("attestations", i);
+            address home = vm.parseJsonAddress(json, string.concat(item, "verifyingContract"));
+            vm.chainId(_uint(item, "chainId"));
+            bytes32 digest = _attestation(
+                home,
+                _uint(item, "disputeId"),
+                _bytes32(item, "commitmentId"),
+                _uint(item, "index"),
+                _bytes32(item, "leaf"),
+                _bytes32(item, "engineHash")
+            );
+            assertEq(digest, _bytes32(item, "digest"));
+            bytes memory signature = vm.parseJsonBytes(json, string.concat(item, "signature"));
+            assertEq(ECDSA.recover(digest, signature), vm.parseJsonAddress(json, string.concat(item, "signer")));
+        }
+        vm.chainId(31337);
+        Round memory round = soloRound("league", deltasOf(5));
+        bytes32 id = postAs(poster, round, 0);
+        demandAs(challenger, id, 0);
+        disputeUndrawn(challenger, id, round, 3);
+        bytes32 leaf = keccak256("leaf");
+        assertEq(court.hashAttestation(2, leaf, ENGINE), _attestation(address(court), 2, id, 3, leaf, ENGINE));
+    }
+
+    function _attestation(address home, uint256 disputeId, bytes32 id, uint256 index, bytes32 leaf, bytes32 engineHash)
+        private
+        view
+        returns (bytes32)
+    {
+        bytes32 domain = keccak256(
+            abi.encode(
+                keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
+                keccak256("Nashboard LeagueCourt"),
+                keccak256("1"),
+                block.chainid,
+                home
+            )
+        );
+        bytes32 kind = keccak256(
+            "ReplayAttestation(uint256 disputeId,bytes32 commitmentId,uint32 index,bytes32 leaf,bytes32 engineHash)"
+        );
+        bytes32 message = keccak256(abi.encode(kind, disputeId, id, index, leaf, engineHash));
+        return keccak256(abi.encodePacked(hex"1901", domain, message));
     }
 
     /// @dev Whole rounds: posted, some agents proven wrong, settled, every payout compared to the wei.

@@ -1,4 +1,4 @@
-"""Write tests/vectors/round_and_trace.json: hashes, trees, claims and payouts, computed from their definitions.
+"""Write tests/vectors/round_and_trace.json: hashes, trees, signatures and payouts, computed from their definitions.
 
 Nothing of the engine is used here, and trees are built by recursion as the RFC defines them, so that the engine and
 the contracts are compared with a third opinion. Integers are decimal strings and bytes are 0x-hex: forge and Python
@@ -33,6 +33,9 @@ def build() -> dict[str, Any]:
         "commitments": [_commitment(random, n_steps) for n_steps in (0, 1, 300, 2**64 - 1)],
         "claims": [_claim(random, score) for score in (0, 42, -7, 2**63 - 1, -(2**63))],
         "payouts": [_payout(*case) for case in PAYOUTS],
+        "standings": [_standings(random, *case) for case in STANDINGS],
+        "roundRoots": [_round_root(random) for _ in range(3)],
+        "attestations": [_attestation(random, dispute) for dispute in (1, 77, 2**256 - 1)],
     }
 
 
@@ -233,6 +236,81 @@ def _payout(pot: int, scores: list[int], disqualified: list[int]) -> dict[str, A
         "wei": [str(amount) for amount in wei],
         "dust": str(pot - sum(wei)),
     }
+
+
+# Standings: packed, hashed, and a match added -----------------------------------------------------------------------
+
+STANDINGS = [
+    ([0], 0, None),
+    ([0, 0, 0], 1, 2),
+    ([5, -3, 2**62, -(2**63)], 2, 3),
+    ([2**63 - 1, 7], 1, None),
+    (list(range(-16, 17)), 0, 32),
+]
+
+
+def _standings(random: Random, scores: list[int], a: int, b: int | None) -> dict[str, Any]:
+    d_a, d_b = random.randint(-1000, 1000), 0 if b is None else random.randint(0, 1000)
+    after = list(scores)
+    after[a] += d_a
+    if b is not None:
+        after[b] += d_b
+    packed, then = (b"".join(score.to_bytes(8, "big", signed=True) for score in row) for row in (scores, after))
+    return {
+        "scores": [str(score) for score in scores],
+        "packed": _hex(packed),
+        "hash": _hex(keccak(packed)),
+        "zero": _hex(keccak(bytes(8 * len(scores)))),
+        "a": str(a),
+        "b": str(NOBODY if b is None else b),
+        "dA": str(d_a),
+        "dB": str(d_b),
+        "after": _hex(keccak(then)),
+    }
+
+
+# EIP-712: what posters and verifiers sign --------------------------------------------------------------------------
+
+ROOT_TYPES = {"RoundRoot": [{"name": "leagueId", "type": "bytes32"}, {"name": "root", "type": "bytes32"}]}
+ATTESTATION_TYPES = {
+    "ReplayAttestation": [
+        {"name": "disputeId", "type": "uint256"},
+        {"name": "commitmentId", "type": "bytes32"},
+        {"name": "index", "type": "uint32"},
+        {"name": "leaf", "type": "bytes32"},
+        {"name": "engineHash", "type": "bytes32"},
+    ]
+}
+
+
+def _to_court(random: Random, types: dict[str, Any], message: dict[str, Any]) -> dict[str, Any]:
+    account, contract = Account.from_key(random.randbytes(32)), "0x" + random.randbytes(20).hex()
+    chain_id = random.choice((1, 31337))
+    domain = {"name": "Nashboard LeagueCourt", "version": "1", "chainId": chain_id, "verifyingContract": contract}
+    signable = encode_typed_data(domain, types, message)
+    return {
+        "chainId": str(chain_id),
+        "verifyingContract": contract,
+        "signer": account.address,
+        **{name: _hex(value) if isinstance(value, bytes) else str(value) for name, value in message.items()},
+        "digest": _hex(keccak(b"\x19" + signable.version + signable.header + signable.body)),
+        "signature": _hex(bytes(account.sign_message(signable).signature)),
+    }
+
+
+def _round_root(random: Random) -> dict[str, Any]:
+    return _to_court(random, ROOT_TYPES, {"leagueId": random.randbytes(32), "root": random.randbytes(32)})
+
+
+def _attestation(random: Random, dispute: int) -> dict[str, Any]:
+    message = {
+        "disputeId": dispute,
+        "commitmentId": random.randbytes(32),
+        "index": random.getrandbits(32),
+        "leaf": random.randbytes(32),
+        "engineHash": random.randbytes(32),
+    }
+    return _to_court(random, ATTESTATION_TYPES, message)
 
 
 def _hex(data: bytes) -> str:

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from engine.chain.court import ReplayAttestation, RoundRoot
 from engine.core import hashing, merkle
 from engine.league.rewards import payouts
+from engine.league.standings import Played, commit_round, standings_hash
 
 HERE = Path(__file__).resolve().parent
 VECTORS = HERE.parent / "vectors" / "round_and_trace.json"
@@ -98,3 +100,38 @@ def test_payouts() -> None:
         result = payouts(scores, {int(seat) for seat in case["disqualified"]}, int(case["pot"]))
         assert list(result.wei) == [int(amount) for amount in case["wei"]]
         assert result.dust == int(case["dust"])
+
+
+def test_standings() -> None:
+    for case in vectors()["standings"]:
+        scores = [int(score) for score in case["scores"]]
+        assert standings_hash(scores) == raw(case["hash"]) == hashing.keccak(raw(case["packed"]))
+        assert standings_hash([0] * len(scores)) == raw(case["zero"])
+        b = int(case["b"])
+        gained = (int(case["dA"]), int(case["dB"]))
+        seats = (int(case["a"]), None if b == 0xFFFFFFFF else b)
+        # The standings before are played too: each seat's score in a match of its own.
+        matches = [Played(seat, None, score, None, bytes(32)) for seat, score in enumerate(scores)]
+        matches.append(Played(*seats, gained[0], None if seats[1] is None else gained[1], bytes(32)))
+        last = commit_round(len(scores), matches).leaves[-1]
+        assert (last.pre, last.post) == (raw(case["hash"]), raw(case["after"]))
+
+
+def test_what_posters_and_verifiers_sign() -> None:
+    from eth_account import Account
+    from eth_account.messages import encode_typed_data
+
+    roots = [(c, RoundRoot(raw(c["leagueId"]), raw(c["root"]))) for c in vectors()["roundRoots"]]
+    words = [(c, attestation(c)) for c in vectors()["attestations"]]
+    for case, value in (*roots, *words):
+        domain = {"name": "Nashboard LeagueCourt", "version": "1", "chainId": int(case["chainId"])}
+        message = encode_typed_data(
+            {**domain, "verifyingContract": case["verifyingContract"]}, value.TYPES, value.message()
+        )
+        assert hashing.keccak(b"\x19" + message.version + message.header + message.body) == raw(case["digest"])
+        assert Account.recover_message(message, signature=raw(case["signature"])) == case["signer"]
+
+
+def attestation(case: dict[str, Any]) -> ReplayAttestation:
+    commitment, leaf, engine = (raw(case[name]) for name in ("commitmentId", "leaf", "engineHash"))
+    return ReplayAttestation(int(case["disputeId"]), commitment, int(case["index"]), leaf, engine)
