@@ -10,7 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from app.screenshot_games import play_games
+
 SIZES = ((1440, 900), (1024, 700))
+Shown = tuple[str, int, int]  # round, match, step
 THEMES = ("light", "dark")
 
 
@@ -46,18 +49,19 @@ async def _take(app: Any, folder: Path, out: Path) -> None:
         await running
     wiring = console.wiring
     assert wiring is not None
-    await _prepare(wiring)
+    shown = await _prepare(wiring)
+    games = await asyncio.to_thread(play_games, folder)
     for theme in THEMES:
         console.save_settings(console.settings.model_copy(update={"theme": theme}))
         for width, height in SIZES:
             console.window.resize(width, height)
-            await _pages(wiring, lambda name, t=theme, w=width: out / f"{name}-{t}-{w}.png")
+            await _pages(wiring, lambda name, t=theme, w=width: out / f"{name}-{t}-{w}.png", shown, games)
     console.close()
     await running
 
 
-async def _prepare(wiring: Any) -> None:
-    """Run the demo, then open a match at its middle."""
+async def _prepare(wiring: Any) -> Shown:
+    """Run the demo, and choose a match that its winner played."""
     wiring.overview.run_demo()
     await _settled(wiring.overview, lambda state: state.demo_state != "running")
     if wiring.overview.state.demo_state != "done":
@@ -66,13 +70,18 @@ async def _prepare(wiring: Any) -> None:
     result = wiring.rounds.state.result
     best = next((line for line in result.standings if line.rank == 1), result.standings[0])
     match = next(m for m in wiring.rounds.state.matches if m.a == best.seat)
-    wiring.replay.open_match(result.round_id, match.fixture)
-    await _settled(wiring.replay, lambda state: state.facts is not None)
-    wiring.replay.seek(wiring.replay.state.facts.steps // 2)
+    await _settled(wiring.stakes, lambda state: state.on_chain and not state.pending)
+    return result.round_id, match.fixture, match.steps // 2
+
+
+async def _open(wiring: Any, shown: Shown) -> None:
+    """Open the chosen match at its middle, played again and asked about."""
+    round_id, fixture, step = shown
+    wiring.replay.open_match(round_id, fixture, step)
+    await _settled(wiring.replay, lambda state: (state.round_id, state.step) == (round_id, step) and not state.opening)
     wiring.replay.verify()
     wiring.replay.verify_on_chain()
     await _settled(wiring.replay, lambda state: state.verify.state == "ok" and state.chain is not None)
-    await _settled(wiring.stakes, lambda state: state.on_chain and not state.pending)
 
 
 async def _settled(model: Any, condition: Any) -> None:
@@ -84,7 +93,7 @@ async def _settled(model: Any, condition: Any) -> None:
     end()
 
 
-async def _pages(wiring: Any, target: Any) -> None:
+async def _pages(wiring: Any, target: Any, shown: Shown, games: list[tuple[str, Path]]) -> None:
     from app.links import Place
 
     wiring.window.notices.clear()
@@ -103,10 +112,46 @@ async def _pages(wiring: Any, target: Any) -> None:
     devnet.tabs.setCurrentIndex(0)
     replay = wiring.pages["replay"]
     wiring.navigator.go(Place("replay"))
-    for index, name in enumerate(("step", "proof", "match")):
+    await _open(wiring, shown)
+    for index, name in enumerate(("step", "moves", "state", "proof", "match")):
         replay.tabs.setCurrentIndex(index)
         await _shoot(window, target(f"replay-{name}"))
     replay.tabs.setCurrentIndex(0)
+    await _merkle(wiring, target, shown)
+    for system, bundle in games:
+        await _game(wiring, bundle, target(f"game-{system}"))
+
+
+async def _merkle(wiring: Any, target: Any, shown: Shown) -> None:
+    """The explorer: a match in its round, an edited leaf, an inner node that poses as one, a step in its match."""
+    from app.links import Place, step_link
+
+    model, window = wiring.merkle, wiring.window
+    wiring.navigator.go(Place("merkle"))
+    await _settled(model, lambda state: state.facts is not None and state.onchain is not None and not state.loading)
+    model.open_round(shown[0], 5)
+    await _settled(model, lambda state: (state.facts.kind, state.round_id) == ("round", shown[0]) and not state.loading)
+    model.verify_on_chain()
+    await _settled(model, lambda state: state.answer is not None)
+    await _shoot(window, target("merkle-round"))
+    model.edit_leaf(20, 7)
+    await _shoot(window, target("merkle-edited"))
+    model.offer_inner()
+    await _shoot(window, target("merkle-inner"))
+    wiring.follow(step_link(*shown))
+    await _settled(model, lambda state: state.facts.kind == "match" and not state.loading)
+    await _shoot(window, target("merkle-step"))
+
+
+async def _game(wiring: Any, bundle: Path, target: Path) -> None:
+    """A match of some System, well under way."""
+    from app.links import Place
+
+    wiring.navigator.go(Place("replay"))
+    wiring.replay.open_file(bundle)
+    await _settled(wiring.replay, lambda state: state.facts.name == bundle.name and not state.opening)
+    wiring.replay.seek(wiring.replay.state.facts.steps * 2 // 3)
+    await _shoot(wiring.window, target)
 
 
 async def _shoot(window: Any, path: Path) -> None:

@@ -184,8 +184,9 @@ class RoundsTable(QTableView):
         header, rows = self.horizontalHeader(), self.verticalHeader()
         header.setHighlightSections(False)
         header.setDefaultAlignment(_CENTRE)
-        header.setMinimumSectionSize(48)
-        header.setResizeContentsPrecision(24)
+        header.setMinimumSectionSize(40)
+        header.setTextElideMode(Qt.TextElideMode.ElideRight)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         rows.setVisible(False)
         rows.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         rows.setDefaultSectionSize(28)
@@ -206,12 +207,21 @@ class RoundsTable(QTableView):
         self._fit()
 
     def _fit(self) -> None:
-        header, columns = self.horizontalHeader(), self._model.rounds.columns
-        wide = max((self.fontMetrics().horizontalAdvance(c.name) for c in columns), default=40) + 32
-        fits = wide * (len(columns) + 1) <= self.viewport().width()
-        mode = QHeaderView.ResizeMode.Stretch if fits else QHeaderView.ResizeMode.ResizeToContents
-        if columns and header.sectionResizeMode(0) != mode:
-            header.setSectionResizeMode(mode)
+        """Give each column what its longest word needs, and share what is left; where it is tight, titles give way."""
+        metrics, columns = self.fontMetrics(), self._model.rounds.columns
+        if not columns:
+            return
+        words = [["00000"], *([*map(str, column.field.get("names") or ("-0000",))] for column in columns)]
+        least = [max(map(metrics.horizontalAdvance, column)) + 22 for column in words]
+        titles = ["Round", *(column.name for column in columns)]
+        wanted = [max(own, metrics.horizontalAdvance(title) + 26) for own, title in zip(least, titles, strict=True)]
+        room = self.viewport().width()
+        if sum(wanted) > room >= sum(least):
+            share = (room - sum(least)) / max(1, sum(wanted) - sum(least))
+            wanted = [int(own + (wish - own) * share) for own, wish in zip(least, wanted, strict=True)]
+        spare = max(0, room - sum(wanted)) // len(wanted)
+        for index, width in enumerate(wanted):
+            self.horizontalHeader().resizeSection(index, width + spare)
 
 
 class HistoryBoard(QWidget):

@@ -109,12 +109,20 @@ class BarGroup:
 
 def read_rounds(block: Mapping[str, Any], raw: bytes) -> Rounds:
     """Read the table of rounds; rows that the state has no room for are left out."""
-    columns = tuple(RoundColumn(str(c["name"]), int(c.get("seat", -1)), c) for c in block["columns"])
+    columns = tuple(RoundColumn(str(c["name"]), int(c.get("seat", -1)), _sound(c)) for c in block["columns"])
     size, start = int(block["row_size"]), int(block["rows_offset"])
     count_field = {"offset": block["count_offset"], "size": block.get("count_size", 1)}
     fits = max(0, len(raw) - start) // size
     rows = range(min(number(count_field, raw), fits, MAX_ROWS))
     return Rounds(columns, tuple(tuple(number(c.field, raw, start + r * size) for c in columns) for r in rows))
+
+
+def _sound(field: Mapping[str, Any]) -> dict[str, Any]:
+    """A column's field with its words as words: they are looked up only when the cell is painted."""
+    words = {key: tuple(map(str, field[key])) for key in ("names", "bits") if field.get(key)}
+    none = {"none": field["none"]} if isinstance(field.get("none"), int) else {}
+    numbers = {key: int(field.get(key, least)) for key, least in (("offset", 0), ("size", 1))}
+    return {**words, **none, **numbers, "signed": bool(field.get("signed")), "big": bool(field.get("big"))}
 
 
 def read_hands(hands: list[Mapping[str, Any]], raw: bytes) -> tuple[Hand, ...]:

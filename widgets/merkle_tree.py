@@ -98,7 +98,8 @@ class MerkleTreeView(QWidget):
             return
         self._fitted = False
         self._scale = (self.width() - 2 * MARGIN) / max(1, min(leaves, self._state.n_leaves))
-        self._left = leaf + 0.5 - self.width() / 2 / self._scale
+        seen, edge = self.width() / self._scale, MARGIN / self._scale
+        self._left = max(-edge, min(leaf + 0.5 - seen / 2, self._state.n_leaves + edge - seen))
         self._bound()
 
     def position(self, level: int, index: int) -> QPointF:

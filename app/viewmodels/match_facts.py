@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from app.viewmodels.reading import packed_fields
+from engine.core.paths import assets_dir
 from engine.league.bundle import Bundle
 from engine.league.trace import Record
+
+
+@cache
+def shipped_agents(system: str) -> dict[str, str]:
+    """Return the names of the agents that are shipped for a System, by their hashes: a bundle may well hold them."""
+    files = (assets_dir() / "agents" / system).glob("*.wasm")
+    return {sha256(file.read_bytes()).hexdigest(): file.stem for file in files}
 
 
 @dataclass(frozen=True, slots=True)

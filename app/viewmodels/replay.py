@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app.errors import Notice
 from app.viewmodels.base import ViewModel
 from app.viewmodels.chain_check import ChainCheck, check_on_chain
-from app.viewmodels.match_facts import MatchFacts, StepFacts
+from app.viewmodels.match_facts import MatchFacts, StepFacts, shipped_agents
 from app.viewmodels.match_reading import NOT_READ, MatchReading
 from app.viewmodels.proof import ProofWalk, walk_trace
 from app.viewmodels.reading import action_text
@@ -187,7 +187,7 @@ class ReplayViewModel(ViewModel[ReplayState]):
         if not round_id:
             round_id, fixture = self._runtime.league.history.by_commitment(bundle.commitment) or ("", -1)
         self.update(
-            facts=MatchFacts.of(path, bundle, self._names(bundle), system.spec.title),
+            facts=MatchFacts.of(path, bundle, self._names(bundle, system.spec.id), system.spec.title),
             path=path,
             round_id=round_id,
             fixture=fixture,
@@ -197,8 +197,8 @@ class ReplayViewModel(ViewModel[ReplayState]):
         )
         self._show(0)
 
-    def _names(self, bundle: Bundle) -> tuple[str, ...]:
-        known = {agent.sha256: agent.name for agent in self._runtime.league.agents(removed=True)}
+    def _names(self, bundle: Bundle, system: str) -> tuple[str, ...]:
+        known = {**shipped_agents(system), **{a.sha256: a.name for a in self._runtime.league.agents(removed=True)}}
         return tuple(known.get(sha, sha[:12]) for sha in bundle.match.agents)
 
     def _show(self, step: int) -> None:

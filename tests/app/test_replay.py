@@ -350,6 +350,16 @@ async def test_a_bundle_opens_by_drop_and_by_the_dialog(
         assert wiring.replay.state.facts.system == "Sequence prediction"
 
 
+async def test_shipped_agents_are_named_and_twins_told_apart(shown: Any, chess: Bundle) -> None:
+    async with shown(chess) as wiring:
+        facts = wiring.replay.state.facts
+        assert facts.agents == ("random_mover", "random_mover")
+        assert facts.seats == ("random_mover (seat 0)", "random_mover (seat 1)")
+        assert [row[1] for row in wiring.pages["replay"]._moves.visible_rows()][:2] == [
+            "0: random_mover", "1: random_mover",
+        ]  # fmt: skip
+
+
 async def test_an_agent_of_the_roster_is_named(
     opened: Callable[..., Any], data_dir: DataDir, until: Any, maker: Maker, tmp_path: Path, samples: Path
 ) -> None:

@@ -179,6 +179,8 @@ HOSTILE = [
     {"kind": "grid", "width": 2, "height": 2, "cells_offset": 0, "cells": [], "highlights": [{"offset": 0}]},
     {"kind": "history"},
     {"kind": "history", "rows_offset": 0, "row_size": 0, "count_offset": 0, "columns": []},
+    {"kind": "history", "rows_offset": 0, "row_size": 1, "count_offset": 0, "columns": [{"name": "a", "names": 5}]},
+    {"kind": "history", "rows_offset": 0, "row_size": 1, "count_offset": 0, "columns": [{"name": "a", "offset": "x"}]},
     {"kind": "cards", "hands": 7, "actions": {}},
     {"kind": "bars", "groups": [{"name": "a", "offset": 0, "count": "many"}], "labels": []},
     {"kind": ["grid"]},

@@ -280,3 +280,61 @@ def test_any_size_paints(qtbot, differing, n):
     qtbot.addWidget(blank)
     blank.resize(500, 300)
     assert (differing(made.grab().toImage(), blank.grab().toImage()) > 0) == (n > 0)
+
+
+def test_inner_nodes_can_be_offered_and_taken_back(qtbot, proof):
+    assert not proof._offer.isVisible()
+    proof.set_state(proof_state(source="local"))
+    offered = ProofState(5, 32, bytes(64), (("left child", 0, 32), ("right child", 32, 32)), "ab", (), "cd", "ef",
+                         "local", "fail", note="It cannot be one.", can_offer=True, can_verify=False)  # fmt: skip
+    proof.set_state(offered)
+    assert proof._note.isVisible()
+    assert not proof._verify.isEnabled()
+    with qtbot.waitSignal(proof.innerNodeOffered):
+        qtbot.mouseClick(proof._offer, LEFT)
+    with qtbot.waitSignal(proof.reverted):
+        qtbot.mouseClick(proof._revert, LEFT)
+
+
+def test_parts_read_as_they_are_told(qtbot, proof):
+    shown = proof_state()
+    told = ProofState(shown.index, 32, LEAF, shown.leaf_parts, shown.leaf_hash, texts=(("step", "none"),))
+    proof.set_state(told)
+    assert facts(proof._parts)["step"].text() == "none"
+
+
+def test_bytes_move_together_where_there_is_little_room(qtbot, proof, settle):
+    wide = proof._bytes.sizeHint().width()
+    proof.resize(400, 700)
+    settle()
+    assert proof._bytes.sizeHint().width() < wide
+    assert proof._bytes.sizeHint().width() <= 400 - 32
+    proof.resize(900, 700)
+    settle()
+    assert proof._bytes.sizeHint().width() == wide
+
+
+def test_absent_nodes_and_a_chosen_one_are_drawn(qtbot, differing):
+    def picture(**more):
+        made = MerkleTreeView(MerkleTreeState(11, 3, lambda level, index: f"{level}{index}" * 8, **more))
+        qtbot.addWidget(made)
+        made.resize(700, 400)
+        return made, made.grab().toImage()
+
+    rising, plain = picture()
+    joined, positional = picture(positional=True)
+    assert not rising._is_node(1, 5)
+    assert joined._is_node(1, 5)
+    assert differing(plain, positional) > 0
+    _, chosen = picture(node=(2, 1))
+    assert 0 < differing(plain, chosen) < 0.05
+    assert differing(plain, picture(node=(40, 0))[1]) == 0
+
+
+def test_a_small_tree_is_shown_whole(qtbot):
+    made = MerkleTreeView(MerkleTreeState(20, 3))
+    qtbot.addWidget(made)
+    made.resize(700, 400)
+    whole = made.position(0, 19)
+    made.zoom_to(3)
+    assert made.position(0, 19) == whole
