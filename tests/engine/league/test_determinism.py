@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from engine.league.engines import EngineOptions
+from engine.league.hasher import Hasher
 from engine.league.match import MatchRequest, MatchResult, Outcome, run_match
 from engine.league.sandbox import Sandbox
+
+sys.path.insert(0, str(Path(__file__).with_name("fuzz")))
+
+from matches import Matches
+
+MATCHES, SLICES = 10_000, 5
 
 CONFIGURATIONS = {
     "speed": EngineOptions(),
@@ -55,6 +66,49 @@ def test_another_process_gives_the_same_results(arena, snake, sample_files) -> N
         pool.close()
         pool.join()
     assert elsewhere == play_all(wanted, EngineOptions())
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[dict[str, Sandbox]]:
+    """One sandbox for each way to run code, kept, for each compiles everything anew."""
+    sandboxes = {name: Sandbox(options=CONFIGURATIONS[name]) for name in ("speed", "none", "pulley")}
+    yield sandboxes
+    for sandbox in sandboxes.values():
+        sandbox.close()
+
+
+@pytest.fixture(scope="module")
+def matches(gate) -> Matches:
+    return Matches(gate)
+
+
+def differences(matches: Matches, engines: dict[str, Sandbox], numbers: range) -> tuple[list, list[MatchResult]]:
+    """Play these matches on every engine; return those whose results are not the same, and the results."""
+    hasher, wrong, results = Hasher(), [], []
+    for number in numbers:
+        request = matches.request(number)
+        first, *others = (run_match(request, sandbox, hasher) for sandbox in engines.values())
+        wrong += [(number, first, other) for other in others if other != first]
+        results.append(first)
+    return wrong, results
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("part", range(SLICES))
+def test_ten_thousand_random_matches_are_equal_on_every_engine(matches, engines, part) -> None:
+    """Outcome, cause, seat, scores, steps, gas, trace, root and commitment, at both levels and on the interpreter."""
+    count = MATCHES // SLICES
+    wrong, results = differences(matches, engines, range(part * count, (part + 1) * count))
+    assert wrong == []
+    causes = Counter(result.cause for result in results)
+    assert causes[None] > count // 4
+    assert {"OUT_OF_GAS", "ILLEGAL_ACTION", "TRAP MEMORY_OUT_OF_BOUNDS", "TRAP UNREACHABLE"} <= causes.keys()
+    assert not {result.outcome for result in results} & {Outcome.VOID, Outcome.INFRA}
+    assert all(result.commitment for result in results)
+
+
+def test_random_matches_are_equal_on_every_engine(matches, engines) -> None:
+    assert differences(matches, engines, range(10**6, 10**6 + 150))[0] == []
 
 
 def test_the_order_of_matches_does_not_matter(arena, snake, sample_files) -> None:

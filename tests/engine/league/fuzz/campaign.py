@@ -31,12 +31,13 @@ from smith import Smith
 from source import Source
 
 from engine.core.paths import assets_dir
-from engine.league.gate import SyncGate, Verdict
+from engine.league.gate import MAX_FILE_BYTES, SyncGate, Verdict
 
 SLICE = 500
 # None of these says anything about the module: the gate or its child failed.
 BROKEN = re.compile(r"the check|checking it took|does not compile|longer than")
-LARGE = 4000  # bytes; samples beyond this are slow to compile, and drawn rarely
+# How often a sample up to so many bytes is drawn: large ones are slow to compile.
+WEIGHTS = ((4000, 60), (8000, 12), (MAX_FILE_BYTES, 1))
 
 
 @dataclass
@@ -85,8 +86,9 @@ def build(seed: int) -> tuple[str, bytes, str]:
         return "generated", Smith(source).module(), "agent"
     if way < 30:
         return "generated and mutated", mutate(Source.seeded(~seed), Smith(source).module()), "agent"
-    small = [item for item in samples() if len(item[1]) <= LARGE or source.chance(2)]
-    title, data, kind = source.pick(small)
+    title, data, kind = source.weighted(
+        [(next(weight for size, weight in WEIGHTS if len(item[1]) <= size), item) for item in samples()]
+    )
     if source.chance(2):
         kind = "agent" if kind == "system" else "system"
     return f"{title.split('/')[0]} mutated", mutate(source, data), kind
