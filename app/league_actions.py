@@ -11,24 +11,31 @@ from app.errors import Notice
 from app.formats import ether, plural
 from app.links import Place
 from app.viewmodels.league_file import write_league_file
+from app.viewmodels.roster import sample_folder
+from app.viewmodels.setup import HOSTS
 from engine.core.errors import EngineError
-from engine.core.paths import assets_dir
+from engine.league.disputes.published import Dishonesty
+from engine.league.withdrawals import Move, Preview
 
 if TYPE_CHECKING:
     from app.wiring import Wiring
 
-# The loop and the trap are for seeing faults; the samples that a newcomer starts with are all of them.
-SAMPLES = "agents/snake"
+_MOVES = {
+    Move.DEPOSIT: "is staked from the account, and counts as its capital",
+    Move.UNBOND: "leaves the stake now and can be withdrawn after the unbonding time; until then it can be slashed",
+    Move.WITHDRAW: "is paid out of the vault to the account",
+    Move.CLAIM: "of credit is paid out of the vault to the account",
+}
 
 
 class LeagueActions:
-    """Intents of the Leagues page that need the window."""
+    """Intents of the Leagues and Stakes pages that need the window."""
 
     def __init__(self, wiring: Wiring) -> None:
         self._w = wiring
 
-    def connect(self, page: Any) -> None:
-        """Take the page's requests."""
+    def connect(self, page: Any, stakes: Any) -> None:
+        """Take the pages' requests."""
         page.browseRequested.connect(self.browse)
         page.samplesRequested.connect(self.add_samples)
         page.rejected.connect(
@@ -41,6 +48,9 @@ class LeagueActions:
         page.exportRequested.connect(self.save)
         page.browseClaimRequested.connect(self.browse_claim)
         page.claimRequested.connect(self.claim)
+        page.auditRequested.connect(self._w.disputes.audit)
+        page.disputeRequested.connect(self.dispute)
+        stakes.orderRequested.connect(self.order)
 
     def commands(self) -> list[Command]:
         """Return the league's commands."""
@@ -52,10 +62,11 @@ class LeagueActions:
             Command("league.after", "Stop after current", rounds.stop_after_current, "League", (), "pause"),
             Command("league.now", "Stop now", rounds.stop_now, "League", (), "stop"),
             Command("league.settle", "Settle the round…", self.settle, "League", (), "coin"),
+            Command("league.audit", "Audit the round", self._w.disputes.audit, "League", (), "search"),
+            Command("league.dispute", "Dispute the round…", self.dispute, "League", (), "shield"),
             Command("league.load", "Open a league file…", self.load, "League", (), "import"),
             Command("league.save", "Save as a league file…", self.save, "League", (), "export"),
             Command("league.undo", "Undo removing an agent", self._w.roster.undo, "League", ("Ctrl+Z",), "undo"),
-            Command("league.stakes", "Show the stakes", self._show_stakes, "League", (), "coin"),
         ]
 
     def browse(self) -> None:
@@ -63,9 +74,16 @@ class LeagueActions:
         choose_files(self._w.window, "Add agents", "Agents (*.wasm)", self._w.open_files)
 
     def add_samples(self) -> None:
-        """Add the agents that come with the program."""
+        """Add the agents that come with the program for the chosen System."""
         self._w.navigator.go(Place("leagues", "tab/setup"))
-        self._w.roster.add(sorted((assets_dir() / SAMPLES).glob("*.wasm")))
+        state = self._w.setup.state
+        game = state.info.id if state.info is not None else state.system
+        samples = sorted(sample_folder(game).glob("*.wasm"))
+        if samples:
+            self._w.roster.add(samples)
+        else:
+            text = "Agents for it come from whoever made it; drop them on the window."
+            self._w.notify(Notice("info", "There are no samples for this System", text, key="files"))
 
     def run(self) -> None:
         """Run a round with the setup as it stands; a chain is started first when one is needed."""
@@ -79,10 +97,12 @@ class LeagueActions:
             text = "The round is to be anchored: the devnet is started and the contracts are deployed first."
             self._w.confirmed("Start the devnet?", text, "Start and run", self._start_with_chain)
             return
-        agents = state.agents
+        how = self._w.setup.dishonesty
+        host = f" The host is simulated as dishonest: {HOSTS[how].lower()}." if how is not Dishonesty.HONEST else ""
         text = (
             f"{state.summary} Agents without an account stake {ether(state.stake_wei)} each "
-            f"({plural(agents, 'agent')}), and the pot is locked in LeagueAnchor. The devnet's money is worth nothing."
+            f"({plural(state.agents, 'agent')}), and the pot is locked in LeagueAnchor.{host} "
+            "The devnet's money is worth nothing."
         )
         self._w.confirmed("Run and anchor the round?", text, "Run round", self._start)
 
@@ -102,6 +122,29 @@ class LeagueActions:
         self._w.confirmed(
             f"Settle {result.name} #{result.number}?", text, "Settle", lambda: self._w.rounds.settle(result.round_id)
         )
+
+    def dispute(self) -> None:
+        """Bring what is wrong with the round shown before the court, after saying what that does."""
+        state, result = self._w.disputes.state, self._w.rounds.state.result
+        if not state.anchored or state.busy or result is None:
+            return
+        text = (
+            "Every match is played again. What is wrong goes to LeagueCourt: a fraud that proves itself at once, any "
+            "other with a bond, and verifiers that replay the match decide. A host that is found guilty loses stake "
+            "and the round; a challenger that is wrong loses its bond."
+        )
+        self._w.confirmed(
+            f"Dispute {result.name} #{result.number}?", text, "Dispute", self._w.disputes.dispute, danger=True
+        )
+
+    def order(self) -> None:
+        """Carry out the order of the Stakes page, after saying what it does and costs."""
+        stakes = self._w.stakes
+        preview = stakes.state.preview
+        if preview is not None and not preview.refusal:
+            name = stakes.state.name_of(preview.order.address)
+            title = f"{preview.order.move.value.capitalize()} for {name}?"
+            self._w.confirmed(title, _consequence(preview), preview.order.move.value.capitalize(), stakes.carry_out)
 
     def load(self) -> None:
         """Open a league file."""
@@ -134,8 +177,9 @@ class LeagueActions:
 
     def _run_now(self) -> None:
         config = self._w.setup.config((), self._w.workers)
-        entrants = [agent.sha256 for agent in self._w.roster.state.agents]
-        self._w.rounds.run(config, entrants, anchor=self._w.setup.state.anchor)
+        entrants = [agent.sha256 for agent in self._w.roster.state.entrants]
+        setup = self._w.setup
+        self._w.rounds.run(config, entrants, anchor=setup.state.anchor, dishonesty=setup.dishonesty)
         self._w.navigator.go(Place("leagues", "tab/round"))
 
     def _start_with_chain(self) -> None:
@@ -150,7 +194,7 @@ class LeagueActions:
     def _load(self, path: Path) -> None:
         def work() -> None:
             config = self._w.setup.load(path)
-            self._w.roster.add([entry.path for entry in config.agents])
+            self._w.roster.add([entry.path for entry in config.agents], alone=True)
             self._w.notify(
                 Notice(
                     "ok", f"Opened {path.name}", f"{plural(len(config.agents), 'agent')} are being checked.", key="file"
@@ -161,7 +205,7 @@ class LeagueActions:
 
     def _save(self, path: Path) -> None:
         def work() -> None:
-            modules = write_league_file(path, self._w.setup, self._w.runtime, self._w.roster.state.agents)
+            modules = write_league_file(path, self._w.setup, self._w.runtime, self._w.roster.state.entrants)
             text = f"{plural(modules, 'module')} lie beside it; any machine gets the same results hash from them."
             self._w.notify(Notice("ok", f"Saved {path.name}", text, key="file"))
 
@@ -173,5 +217,14 @@ class LeagueActions:
         except (EngineError, OSError) as error:
             self._w.bridge.report(error, "The league", key="file")
 
-    def _show_stakes(self) -> None:
-        self._w.navigator.go(Place("leagues", "tab/stakes"))
+
+def _consequence(preview: Preview) -> str:
+    """Return what an order does, costs and waits for."""
+    parts = [f"{ether(preview.wei, places=6)} {_MOVES[preview.order.move]}."]
+    if preview.wait:
+        parts.append(
+            "The devnet's clock is moved past the unbonding time first; open windows and deadlines pass with it."
+        )
+    if preview.cost is not None:
+        parts.append(f"The gas costs about {ether(preview.cost, places=9)}.")
+    return " ".join(parts)

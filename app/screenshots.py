@@ -100,7 +100,8 @@ async def _pages(wiring: Any, target: Any, shown: Shown, games: list[tuple[str, 
 
     window = wiring.window
     places = [Place(key) for key in ("overview", "logs")]
-    places += [Place("leagues", f"tab/{tab}") for tab in ("setup", "round", "settlement", "stakes")]
+    places += [Place("leagues", f"tab/{tab}") for tab in ("setup", "round", "season", "settlement", "disputes")]
+    places.append(Place("stakes"))
     for place in places:
         wiring.navigator.go(place)
         await _shoot(window, target((place.name and f"leagues-{place.name}") or place.page))

@@ -23,6 +23,7 @@ PAGES = (
     ("overview", "Overview"),
     ("devnet", "Devnet"),
     ("leagues", "Leagues"),
+    ("stakes", "Stakes"),
     ("replay", "Replay"),
     ("merkle", "Merkle"),
     ("logs", "Logs"),

@@ -24,8 +24,10 @@ from app.pages.merkle import MerklePage
 from app.pages.overview import OverviewPage
 from app.pages.replay import ReplayPage
 from app.pages.settings import SettingsDialog
+from app.pages.stakes import StakesPage
 from app.saving import save_bundle, save_leaf_proof, save_log, save_proof
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
+from app.viewmodels.disputes import DisputesViewModel
 from app.viewmodels.jobs import JobsState, JobsViewModel
 from app.viewmodels.logs import LogState, LogViewModel, line_level
 from app.viewmodels.merkle import MerkleViewModel
@@ -33,6 +35,7 @@ from app.viewmodels.overview import OverviewState, OverviewViewModel
 from app.viewmodels.replay import ReplayViewModel
 from app.viewmodels.roster import RosterViewModel
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
+from app.viewmodels.seasons import SeasonsViewModel
 from app.viewmodels.setup import SetupViewModel
 from app.viewmodels.stakes import StakesViewModel
 from app.viewmodels.tree_loader import TreeLoader
@@ -63,6 +66,8 @@ class Wiring:
         self.roster = RosterViewModel(bridge, runtime)
         self.setup = SetupViewModel(bridge, runtime)
         self.rounds = RoundsViewModel(bridge, runtime)
+        self.seasons = SeasonsViewModel(bridge, runtime)
+        self.disputes = DisputesViewModel(bridge, runtime, self.rounds)
         self.stakes = StakesViewModel(bridge, runtime, lambda: bool(self.devnet.state.contracts))
         self.trees = TreeLoader(runtime)
         self.replay = ReplayViewModel(bridge, runtime, self.trees)
@@ -84,7 +89,8 @@ class Wiring:
         makers: dict[str, Callable[[], ConsolePage]] = {
             "overview": lambda: OverviewPage(self.overview),
             "devnet": lambda: DevnetPage(self.devnet),
-            "leagues": lambda: LeaguesPage(self.roster, self.setup, self.rounds, self.stakes),
+            "leagues": lambda: LeaguesPage(self.roster, self.setup, self.rounds, self.seasons, self.disputes),
+            "stakes": lambda: StakesPage(self.stakes),
             "replay": lambda: ReplayPage(self.replay),
             "merkle": lambda: MerklePage(self.merkle),
             "logs": lambda: LogsPage(self.logs),
@@ -151,7 +157,7 @@ class Wiring:
         devnet.stopRequested.connect(self.stop_devnet)
         devnet.deployRequested.connect(self.deploy)
         devnet.locateRequested.connect(self.locate_anvil)
-        self.league.connect(self.pages["leagues"])
+        self.league.connect(self.pages["leagues"], self.pages["stakes"])
         replay.openRequested.connect(self.open_dialog)
         replay.saveRequested.connect(lambda: save_bundle(self))
         replay.exportProofRequested.connect(lambda: save_proof(self))

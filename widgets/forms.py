@@ -66,6 +66,11 @@ class Field(QWidget):
         self._outside = text
         self._refresh()
 
+    def set_title(self, title: str) -> None:
+        """Change the name of the field."""
+        self._label.setText(title)
+        self._editor.setAccessibleName(title)
+
     def set_help(self, text: str) -> None:
         """Change the line beneath."""
         self._help = text
@@ -143,11 +148,12 @@ class IntField(LineField):
 
     def __init__(
         self, title: str, value: int | None = None, *, minimum: int = 0, maximum: int = 2**63 - 1, help: str = "",
-        optional: bool = False, placeholder: str = "", parent: QWidget | None = None,
+        optional: bool = False, placeholder: str = "", wrap: bool = False, parent: QWidget | None = None,
     ) -> None:  # fmt: skip
         self._low, self._high, self._optional = minimum, maximum, optional
         text = "" if value is None else str(value)
         super().__init__(title, text, help=help or self.limits(), placeholder=placeholder, parent=parent)
+        self._label.setWordWrap(wrap)
         self._refresh()
 
     def limits(self) -> str:

@@ -35,6 +35,7 @@ class _View(QTableView):
     """The view: reports clicks on links, copies rows, and never measures rows."""
 
     linkClicked = Signal(str)
+    checkClicked = Signal(QModelIndex)
     copyRequested = Signal()
     stretched: tuple[int, ...] = ()
 
@@ -58,6 +59,8 @@ class _View(QTableView):
         target = self._target(index)
         if target and event.button() == Qt.MouseButton.LeftButton and not event.modifiers():
             self.linkClicked.emit(target)
+        if self._checks(index) and event.button() == Qt.MouseButton.LeftButton:
+            self.checkClicked.emit(index)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Links show a hand."""
@@ -71,8 +74,19 @@ class _View(QTableView):
             self.copyRequested.emit()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
             self.activated.emit(self.currentIndex())
+        elif event.key() == Qt.Key.Key_Space and (index := self._check_of(self.currentIndex())) is not None:
+            self.checkClicked.emit(index)
         else:
             super().keyPressEvent(event)
+
+    def _checks(self, index: QModelIndex) -> bool:
+        model = self.model()
+        return index.isValid() and isinstance(model, TableModel) and model.columns[index.column()].kind == "check"
+
+    def _check_of(self, index: QModelIndex) -> QModelIndex | None:
+        """The first check box in a row."""
+        cells = (index.siblingAtColumn(column) for column in range(self.model().columnCount()))
+        return next((cell for cell in cells if self._checks(cell)), None)
 
     def _target(self, index: QModelIndex) -> str:
         model = self.model()
@@ -89,6 +103,7 @@ class DataTable(QWidget):
     activated = Signal(object)
     linkActivated = Signal(str)
     emptyAction = Signal(str)
+    checkToggled = Signal(object, bool)  # a row's key, and what its box is to become
 
     def __init__(self, columns: Sequence[Column], parent: QWidget | None = None, *, name: str = "Table") -> None:
         super().__init__(parent)
@@ -133,6 +148,7 @@ class DataTable(QWidget):
         view.selectionModel().selectionChanged.connect(self._on_selection)
         view.activated.connect(lambda index: self.activated.emit(self._model.key_at(index.row())))
         view.linkClicked.connect(self.linkActivated)
+        view.checkClicked.connect(self._on_check)
         view.copyRequested.connect(self.copy_selection)
         return view
 
@@ -272,6 +288,9 @@ class DataTable(QWidget):
         rows = sorted(index.row() for index in self._view.selectionModel().selectedRows())
         self._selected = tuple(self._model.key_at(row) for row in rows)
         self.selectionChanged.emit(self._selected)
+
+    def _on_check(self, index: QModelIndex) -> None:
+        self.checkToggled.emit(self._model.key_at(index.row()), not self._model.value_at(index))
 
     def _before_reset(self) -> None:
         self._restoring = True

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem
 
 from widgets.basics import elide_middle
 from widgets.fonts import mono_font, scaled
+from widgets.icons import paint_icon
 from widgets.labels import paint_pill
 from widgets.table_model import Column, Index, TableModel
 from widgets.theme import current_tokens
@@ -63,6 +64,8 @@ class CellDelegate(QStyledItemDelegate):
             painter.setFont(scaled(painter.font(), -0.75, painter.font().Weight.DemiBold))
             width = min(inner.width(), painter.fontMetrics().horizontalAdvance(text) + 36)
             paint_pill(painter, QRectF(inner.left(), inner.center().y() - 11, width, 22), text, kind)
+        elif column.kind == "check":
+            self._check(painter, inner, bool(value))
         elif column.kind == "bar":
             self._bar(painter, inner, column, value, text)
         elif column.kind == "hash":
@@ -71,7 +74,18 @@ class CellDelegate(QStyledItemDelegate):
         elif column.kind == "link":
             _text(painter, inner, text, column.align, t.accent)
         else:
-            _text(painter, inner, text, column.align, ink)
+            tone = column.tone(value) if column.tone is not None else ""
+            _text(painter, inner, text, column.align, t.kind(tone)[0] if tone else ink)
+
+    def _check(self, painter: QPainter, inner: QRectF, checked: bool) -> None:
+        t = current_tokens()
+        box = QRectF(inner.left(), inner.center().y() - 8, 16, 16).adjusted(0.5, 0.5, -0.5, -0.5)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(t.accent if checked else t.border_strong), 1))
+        painter.setBrush(QColor(t.accent if checked else t.surface))
+        painter.drawRoundedRect(box, 4, 4)
+        if checked:
+            paint_icon(painter, box.adjusted(1.5, 1.5, -1.5, -1.5), "check", t.on_accent)
 
     def _bar(self, painter: QPainter, inner: QRectF, column: Column, value: float, text: str) -> None:
         t = current_tokens()

@@ -21,7 +21,11 @@ _ALIGN = {
 
 @dataclass(frozen=True)
 class Column:
-    """How one column looks; the rows hold raw values, ``format`` turns one into the text shown."""
+    """How one column looks; the rows hold raw values, ``format`` turns one into the text shown.
+
+    A ``check`` column holds booleans; a click or the space key asks for the other value. ``tone`` gives a value the
+    colour of a status kind ("": the usual ink); the text has to say the same.
+    """
 
     title: str
     align: str = "left"
@@ -33,11 +37,14 @@ class Column:
     link: Callable[[Any], str] | None = None
     tooltip: str = ""
     key: Callable[[Any], Any] | None = None
+    tone: Callable[[Any], str] | None = None
 
     def text(self, value: Any) -> str:
         """What is shown for a value."""
         if value is None:
             return "—"
+        if self.kind == "check":
+            return "yes" if value else "no"
         return self.format(value) if self.format else str(value)
 
 

@@ -1,4 +1,4 @@
-"""The settlement and stakes tabs of the Leagues page."""
+"""The settlement tab of the Leagues page: who gets what, and claims from outside."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from typing import Any
 
 from PySide6.QtCore import Signal
 
-from app.formats import ether, plural
+from app.formats import ether
 from app.links import address_link, match_link, tx_link
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
-from app.viewmodels.stakes import StakesState, StakesViewModel
 from widgets.basics import Card, button, label
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
 from widgets.drop_zone import DropZone, DropZoneState
@@ -64,7 +63,8 @@ class SettlementCard(Card):
         self._facts.setVisible(result is not None)
         payable = result is not None and result.state in ("played", "anchored") and not state.busy
         self._settle.setEnabled(payable and state.run.state == "idle")
-        self._settle.setText("Settled" if result is not None and result.state == "settled" else "Settle…")
+        words = {"settled": "Settled", "rejected": "Rejected"}
+        self._settle.setText(words.get(result.state, "Settle…") if result is not None else "Settle…")
         settled = result is not None and result.state == "settled"
         # Once it is settled the reward is part of the credit; what stood before it, other rounds have moved since.
         rows = tuple(
@@ -75,11 +75,17 @@ class SettlementCard(Card):
                 p.reward,
                 p.before if settled else p.after,
             )
-            for p in state.payouts
+            for p in (state.payouts if result is not None and result.state != "rejected" else ())
         )
-        self.table.set_state(TableState(rows, tuple(p.address for p in state.payouts), NOT_PLAYED))
+        self.table.set_state(TableState(rows, tuple(row[1] for row in rows), NOT_PLAYED))
         if result is None:
             self._total.setText("")
+            return
+        if result.state == "rejected":
+            self._total.setText(
+                "The round was rejected: nobody is paid from it, and the pot went back to the operator."
+            )
+            self._facts.set_state(KeyValueState(tuple(_anchor_rows(result))))
             return
         paid = sum(p.reward for p in state.payouts)
         dust = f"; {result.pot_wei - paid} wei of rounding go back to the poster" if result.pot_wei != paid else ""
@@ -151,87 +157,3 @@ class ClaimsCard(Card):
         honest = EmptyPanelState("shield", "Nobody was disqualified", "Every claim of this round holds.")
         self.table.set_state(TableState(rows, (), honest))
         self._zone.setEnabled(result is not None and result.state in ("played", "anchored"))
-
-
-class StakesCard(Card):
-    """The ledger's balances beside the contract's."""
-
-    depositRequested = Signal()
-    linkActivated = Signal(str)
-
-    def __init__(self, model: StakesViewModel) -> None:
-        super().__init__()
-        self._model = model
-        refresh = button("Refresh", "refresh")
-        self._note = label("", "muted", wrap=True)
-        self.table = DataTable(
-            (
-                Column("Account"),
-                Column("Address", kind="hash", link=address_link, width=164),
-                money("Stake"),
-                money("Credit"),
-                money("Slashed"),
-                money("Chain: free"),
-                money("Chain: locked"),
-                money("Chain: credit"),
-                Column("Agree", kind="pill", pill=_agree_kind, width=128),
-            ),
-            name="Stakes",
-        )
-        header = SectionHeader("Stakes", "The local ledger beside StakeVault, to the wei")
-        header.add_action(refresh)
-        self.add(header)
-        self.add(self._note)
-        self.table.setMinimumHeight(240)
-        self.add(self.table, 1)
-        refresh.clicked.connect(model.refresh)
-        self.table.linkActivated.connect(self.linkActivated)
-        self.unobserve: Callable[[], None] = model.observe(self._show)
-
-    def _show(self, state: StakesState) -> None:
-        rows = tuple(
-            (
-                row.name,
-                row.address,
-                row.stake,
-                row.credit,
-                row.slashed,
-                row.chain_free,
-                row.chain_locked,
-                row.chain_credit,
-                _agreement(row, state),
-            )
-            for row in state.rows
-        )
-        self.table.set_state(TableState(rows, tuple(row.address for row in state.rows), NO_STAKES))
-        if not state.on_chain:
-            self._note.setText(
-                "The contracts are not deployed or the devnet does not run: these are the ledger's balances alone."
-            )
-        elif state.pending:
-            self._note.setText(
-                f"{plural(state.pending, 'transaction is', 'transactions are')} on the way to the chain."
-            )
-        elif state.differences:
-            self._note.setText(
-                f"{state.differences} account(s) differ between ledger and contract at block {state.block}."
-            )
-        else:
-            self._note.setText(f"Ledger and contract agree at block {state.block}.")
-        self._note.setProperty("role", "error" if state.differences and not state.pending else "muted")
-        self._note.style().polish(self._note)
-
-
-NO_STAKES = EmptyPanelState("coin", "No stakes yet", "Agents stake when they enter their first round.")
-
-
-def _agreement(row: Any, state: StakesState) -> str:
-    if not state.on_chain:
-        return "Not compared"
-    if row.differs:
-        return "On the way" if state.pending else "Differs"
-    return "Agrees"
-
-
-def _agree_kind(text: str) -> str:
-    return {"Agrees": "ok", "Differs": "error", "On the way": "info"}.get(text, "neutral")

@@ -1,41 +1,27 @@
-"""The round tab of the Leagues page: choice of the round, progress, standings, matches."""
+"""The round tab of the Leagues page: choice of the round, progress, standings, crosstable, score race, matches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QProgressBar, QSplitter, QVBoxLayout, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QComboBox, QProgressBar, QVBoxLayout, QWidget
 
 from app.formats import count, ether, plural
-from app.links import match_link, tx_link
+from app.links import tx_link
 from app.pages.base import search_field, side_by_side
+from app.pages.league_tables import MatchesTable, StandingsTable
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
+from app.viewmodels.setup import FORMAT_TITLES
+from engine.league.schedule import SOLO
 from widgets.basics import Card, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
+from widgets.crosstable import CrossCell, CrossTable, CrossTableState
 from widgets.labels import PillState, SectionHeader, StatusPill
-from widgets.panels import Action, EmptyPanelState
-from widgets.table import Column, DataTable, TableState
+from widgets.plot import LinePlot, LinePlotState, Series
 
-STATE_KINDS = {"settled": "ok", "anchored": "info", "played": "info", "playing": "warn"}
-EMPTY_ROUND = EmptyPanelState("leagues", "No round yet", "Set one up and run it.", (Action("setup", "Set up a round"),))
-
-
-# The cell holds the round's id and the match's number; the number alone is shown and sorted by.
-MATCH = Column(
-    "Match",
-    align="right",
-    kind="link",
-    format=lambda cell: f"#{cell[1]}",
-    link=lambda cell: match_link(*cell),
-    key=lambda cell: cell[1],
-    width=80,
-)
-
-
-def outcome_kind(text: str) -> str:
-    """Return the colour of an outcome; the word and the icon say the same."""
-    return "ok" if text == "FINISHED" else "warn" if text in ("VOID", "INFRA") else "error"
+STATE_KINDS = {"settled": "ok", "anchored": "info", "played": "info", "playing": "warn", "rejected": "error"}
+RACERS = 8
 
 
 class RoundCard(Card):
@@ -59,31 +45,14 @@ class RoundCard(Card):
         self._after, self._now = button("Stop after current", "pause"), button("Stop now", "stop")
         self._resume = button("Resume", "play", "primary")
         self._facts, self._hashes = KeyValuePanel(), KeyValuePanel()
-        self.standings = DataTable(
-            (
-                Column("Rank", align="right", kind="number", width=64),
-                Column("Agent"),
-                Column("Score", align="right", kind="number", width=84),
-                Column("Played", align="right", kind="number", width=76),
-                Column("Finished", align="right", kind="number", width=84),
-                Column("Lost", align="right", kind="number", width=64),
-                Column("Standing", kind="pill", pill=lambda v: "ok" if v == "In" else "error", width=140),
-                Column("Reward", align="right", kind="number", format=lambda v: ether(v), width=116),
-            ),
-            name="Standings",
-        )
-        self.matches = DataTable(
-            (
-                MATCH,
-                Column("Agent"),
-                Column("Outcome", kind="pill", pill=outcome_kind, width=170),
-                Column("Score", align="right", kind="number", width=72),
-                Column("Steps", align="right", kind="number", width=72),
-                Column("Gas", align="right", kind="number", format=count, width=104),
-                Column("Trace root", kind="hash", width=164),
-            ),
-            name="Matches",
-        )  # fmt: skip
+        self.standings = StandingsTable()
+        self.crosstable = CrossTable()
+        self._order: tuple[int, ...] = ()
+        self._sum = label("", "small", wrap=True)
+        self.race = LinePlot()
+        self.race.setMinimumHeight(240)
+        self.matches = MatchesTable()
+        self._all = button("Show all matches", "close", "ghost")
         self._build()
         self.unobserve: Callable[[], None] = model.observe(self._show)
 
@@ -92,22 +61,30 @@ class RoundCard(Card):
         self.add(self._progress)
         self.add(self._note)
         self.add(side_by_side(self._facts, self._hashes, narrow=640))
-        split = QSplitter(Qt.Orientation.Vertical)
-        split.setChildrenCollapsible(False)
-        split.addWidget(_titled("Standings", "By total score; equal scores share the rank", self.standings, None))
+        self.add(_titled("Standings", "By score; equal scores by the tie-breaks", self.standings))
+        self._cross = _titled(
+            "Crosstable", "Won-drawn-lost of the row against the column; open a cell", self.crosstable
+        )
+        self._cross.layout().addWidget(self._sum)
+        self._cross.layout().addStretch(1)
+        self.add(side_by_side(self._cross, self.race, stretches=(3, 2), narrow=1000))
         filter_field = search_field("Filter matches", self.matches.set_filter)
-        split.addWidget(_titled("Matches", "Open one to replay it", self.matches, filter_field))
-        split.setMinimumHeight(380)
-        self.add(split, 1)
+        self._matches_box = _titled("Matches", "Open one to replay it", self.matches, self._all, filter_field)
+        self.add(self._matches_box, 1)
         self._choice.activated.connect(lambda i: self._model.select(self._choice.itemData(i)))
         self._resume.clicked.connect(lambda: self.resumeRequested.emit(self._model.state.selected))
         self._after.clicked.connect(self._model.stop_after_current)
         self._now.clicked.connect(self._model.stop_now)
+        self._all.clicked.connect(lambda: self._model.show_pair(None))
+        self.crosstable.pairActivated.connect(self._open_pair)
         for table in (self.standings, self.matches):
             table.linkActivated.connect(self.linkActivated)
-            table.emptyAction.connect(lambda key: self.setupRequested.emit())
+        self.standings.emptyAction.connect(lambda key: self.setupRequested.emit())
         self._hashes.linkActivated.connect(self.linkActivated)
-        self.matches.activated.connect(lambda key: self.linkActivated.emit(match_link(self._model.state.selected, key)))
+
+    def _open_pair(self, own: int, other: int) -> None:
+        self._model.show_pair((self._order[own], self._order[other]))
+        self._matches_box.setFocus()
 
     def _show(self, state: RoundsState) -> None:
         run, result = state.run, state.result
@@ -116,6 +93,7 @@ class RoundCard(Card):
         self._after.setVisible(running)
         self._now.setVisible(running)
         self._after.setEnabled(run.state == "running")
+        self._now.setEnabled(run.state == "running")
         self._progress.setVisible(running)
         self._progress.setRange(0, max(run.total, 0))
         self._progress.setValue(run.done)
@@ -123,21 +101,17 @@ class RoundCard(Card):
         unsent = result is not None and result.state == "played" and result.book != "local" and not running
         self._resume.setVisible(interrupted or unsent)
         self._resume.setText("Resume" if interrupted else "Send to the chain")
-        if running:
-            stopping = "Stopping; what is being played is stored first. " if run.state == "stopping" else ""
-            lost = f", {plural(run.failures, 'loss by fault', 'losses by fault')}" if run.failures else ""
-            self._note.setText(
-                f"{stopping}{count(run.done)} of {plural(run.total, 'match', 'matches')}, {run.rate:g} a second{lost}"
-            )
-            self._pill.set_state(PillState("Playing" if run.state == "running" else "Stopping", "info"))
-        elif result is not None:
-            shown = "interrupted" if interrupted else result.state
-            self._pill.set_state(PillState(shown.capitalize(), STATE_KINDS.get(result.state, "neutral")))
-            self._note.setText(f"{count(result.done)} of {plural(result.total, 'match', 'matches')} played")
+        self._note.setText(_note(state, interrupted))
         self._note.setVisible(running or interrupted)
         self._pill.setVisible(running or result is not None)
+        self._pill.set_state(_pill(state, interrupted))
         self._show_facts(state)
-        self._show_tables(state)
+        self.standings.show_round(state)
+        self.matches.show_round(state)
+        self._matches_box.setVisible(result is not None)
+        self._all.setVisible(state.pair is not None)
+        self._show_crosstable(state)
+        self._show_race(state)
 
     def _fill_choice(self, state: RoundsState) -> None:
         items = [(f"{r.name} #{r.number}", r.round_id) for r in state.rounds]
@@ -155,12 +129,7 @@ class RoundCard(Card):
         self._hashes.setVisible(result is not None)
         if result is None:
             return
-        facts = (
-            KeyValueRow("Tier", result.tier.capitalize()),
-            KeyValueRow("Seed", str(result.seed), "mono"),
-            KeyValueRow("Matches", f"{count(result.matches)} an agent"),
-            KeyValueRow("Pot", ether(result.pot_wei)),
-        )
+        self._facts.set_state(KeyValueState(tuple(_facts(state))))
         anchored = result.anchored
         hashes = [KeyValueRow("Results hash", result.results_hash or "", "hash")]
         if anchored is not None:
@@ -170,56 +139,95 @@ class RoundCard(Card):
             ]
         else:
             hashes.append(KeyValueRow("Root", "Not on chain", "pill"))
-        self._facts.set_state(KeyValueState(facts))
+        if state.host:
+            hashes.append(KeyValueRow("Host (simulated)", "Dishonest", "pill", status="warn", tooltip=state.host))
         self._hashes.set_state(KeyValueState(tuple(hashes)))
 
-    def _show_tables(self, state: RoundsState) -> None:
-        result, run = state.result, state.run
-        if run.state != "idle" and run.scores:
-            ranked = sorted(zip(run.agents, run.scores, strict=False), key=lambda pair: -pair[1])
-            rows = tuple(
-                (place, name, score, None, None, None, "In", None) for place, (name, score) in enumerate(ranked, 1)
-            )
-            self.standings.set_state(TableState(rows, tuple(name for name, _ in ranked), EMPTY_ROUND))
-        elif result is not None:
-            rows = tuple(
-                (
-                    s.rank,
-                    s.agent,
-                    s.score,
-                    s.played,
-                    s.won,
-                    s.lost,
-                    "Disqualified" if s.disqualified else "In",
-                    s.reward_wei,
-                )
-                for s in result.standings
-            )
-            self.standings.set_state(TableState(rows, tuple(s.sha256 for s in result.standings), EMPTY_ROUND))
-        else:
-            self.standings.set_state(TableState((), (), EMPTY_ROUND))
-        names = {s.seat: s.agent for s in result.standings} if result is not None else {}
-        matches = tuple(
-            (
-                (state.selected, m.fixture),
-                names.get(m.a, str(m.a)),
-                m.outcome if m.outcome != "LOSS" else f"LOSS {m.cause}",
-                m.score_a,
-                m.steps,
-                m.gas,
-                m.trace_root.hex(),
-            )
-            for m in state.matches
+    def _show_crosstable(self, state: RoundsState) -> None:
+        self._cross.setVisible(bool(state.crosstable))
+        if not state.crosstable:
+            return
+        standings = state.result.standings
+        self._order = tuple(line.seat for line in standings)
+        place = {seat: at for at, seat in enumerate(self._order)}
+        cells = {
+            (place[own], place[other]): CrossCell(cell.won, cell.drawn, cell.lost)
+            for (own, other), cell in state.crosstable.items()
+        }
+        table = CrossTableState(tuple(line.agent for line in standings), cells)
+        self.crosstable.set_state(table)
+        rest = [
+            plural(sum(m.outcome == word for m in state.matches), one, many)
+            for word, one, many in (("BYE", "bye", "byes"), ("VOID", "VOID match", "VOID matches"))
+            if any(m.outcome == word for m in state.matches)
+        ]
+        apart = f"; apart from them {' and '.join(rest)}" if rest else ""
+        self._sum.setText(f"{plural(table.matches, 'match', 'matches')} stand in the table{apart}.")
+
+    def _show_race(self, state: RoundsState) -> None:
+        result = state.result
+        shown = result is not None and len(state.race) > 1
+        self.race.setVisible(shown)
+        if not shown:
+            return
+        import numpy as np
+
+        last = state.race[-1][1]
+        names = {line.seat: line.agent for line in result.standings}
+        seats = sorted(names, key=lambda seat: -last[seat])[:RACERS] if len(last) >= len(names) else []
+        x = np.array([done for done, _ in state.race], dtype=float)
+        series = (
+            Series(names[seat], x, np.array([scores[seat] for _, scores in state.race], dtype=float)) for seat in seats
         )
-        self.matches.set_state(TableState(matches, tuple(m.fixture for m in state.matches)))
+        title = "Score race" if len(names) <= RACERS else f"Score race of the first {RACERS}"
+        self.race.set_state(LinePlotState(title, "matches played", "score", tuple(series)))
 
 
-def _titled(title: str, subtitle: str, table: QWidget, action: QWidget | None) -> QWidget:
+def _facts(state: RoundsState) -> list[KeyValueRow]:
+    result = state.result
+    solo = result.format == SOLO
+    stage = max((m.stage for m in state.matches), default=0) + 1
+    rows = [
+        KeyValueRow("System", state.title),
+        KeyValueRow("Format", FORMAT_TITLES.get(result.format, result.format)),
+    ]
+    if result.stages > 1:
+        rows.append(KeyValueRow("Stage", f"{stage} of {result.stages}"))
+    rows += [
+        KeyValueRow("Matches", f"{count(result.matches)} {'an agent' if solo else 'a pairing'}"),
+        KeyValueRow("Tier", result.tier.capitalize()),
+        KeyValueRow("Seed", str(result.seed), "mono"),
+        KeyValueRow("Pot", ether(result.pot_wei)),
+    ]
+    if result.params:
+        rows.append(KeyValueRow("Parameters", ", ".join(f"{name} {value}" for name, value in result.params.items())))
+    return rows
+
+
+def _note(state: RoundsState, interrupted: bool) -> str:
+    run, result = state.run, state.result
+    if run.state != "idle":
+        stopping = "Stopping; what is being played is stored first. " if run.state == "stopping" else ""
+        lost = f", {plural(run.failures, 'loss by fault', 'losses by fault')}" if run.failures else ""
+        return f"{stopping}{count(run.done)} of {plural(run.total, 'match', 'matches')}, {run.rate:g} a second{lost}"
+    return f"{count(result.done)} of {plural(result.total, 'match', 'matches')} played" if interrupted else ""
+
+
+def _pill(state: RoundsState, interrupted: bool) -> PillState:
+    if state.run.state != "idle":
+        return PillState("Playing" if state.run.state == "running" else "Stopping", "info")
+    if state.result is None:
+        return PillState()
+    shown = "interrupted" if interrupted else state.result.state
+    return PillState(shown.capitalize(), STATE_KINDS.get(state.result.state, "neutral"))
+
+
+def _titled(title: str, subtitle: str, content: QWidget, *actions: QWidget) -> QWidget:
     holder = QWidget()
     layout: QVBoxLayout = column(holder, spacing=8)
     header = SectionHeader(title, subtitle)
-    if action is not None:
+    for action in actions:
         header.add_action(action)
     layout.addWidget(header)
-    layout.addWidget(table, 1)
+    layout.addWidget(content, 1)
     return holder

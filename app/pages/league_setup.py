@@ -1,116 +1,74 @@
-"""The setup tab of the Leagues page: the roster beside the form of a round."""
+"""The form of a round: which System, who meets whom, what is at stake, how it is computed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QCheckBox
+from PySide6.QtWidgets import QCheckBox, QVBoxLayout, QWidget
 
-from app.formats import size
-from app.links import address_link
-from app.pages.base import search_field
-from app.viewmodels.roster import RosterState, RosterViewModel
-from app.viewmodels.setup import SetupState, SetupViewModel, tier_choices
-from widgets.basics import Card, button, label, row
-from widgets.drop_zone import DropZone, DropZoneState
-from widgets.forms import ChoiceField, EthField, Form, IntField, SeedField, TextField
+from app.pages.league_fields import FieldGrid, Section, narrow
+from app.viewmodels.setup import FORMAT_TITLES, HOSTS, STAGED, SetupState, SetupViewModel, tier_choices
+from engine.league.config import MAX_AGENTS, MAX_BUDGET, MAX_MATCHES, MAX_STAGES
+from engine.league.disputes.published import Dishonesty
+from widgets.basics import Card, button, column, label, row
+from widgets.forms import ChoiceField, EthField, IntField, SeedField, TextField
 from widgets.labels import SectionHeader
-from widgets.panels import Action, Banner, BannerState, EmptyPanelState
-from widgets.table import Column, DataTable, TableState
 
-EMPTY_ROSTER = EmptyPanelState(
-    "agent",
-    "No agents yet",
-    "Drop .wasm files here, or start with the samples that come with Nashboard.",
-    (Action("samples", "Add the sample agents", "plus"),),
-)
+MAX_SUSPENSION = 1000
+GAME = ("name", "format", "matches", "stages", "seed", "preset")
+PARAMS_OPEN = 4  # as many parameters are shown at once
 
 
-class RosterCard(Card):
-    """Drop zone, verdicts and the table of agents."""
-
-    browseRequested = Signal()
-    samplesRequested = Signal()
-    rejected = Signal(str)
-    linkActivated = Signal(str)
-
-    def __init__(self, model: RosterViewModel) -> None:
-        super().__init__()
-        self._model = model
-        self._zone = DropZone(
-            DropZoneState("Drop agents here", "WebAssembly modules (.wasm), several at once", (".wasm",))
-        )
-        self._undo = Banner(None)
-        self._verdicts = DataTable(
-            (
-                Column("File", width=150),
-                Column("Verdict", kind="pill", pill=lambda v: "ok" if v == "Admitted" else "error", width=116),
-                Column("Why"),
+def _game_fields(state: SetupState) -> FieldGrid:
+    formats = tuple(FORMAT_TITLES.items())
+    return FieldGrid(
+        {
+            "name": TextField("League", state.name, help="Rounds of one league are numbered"),
+            "format": ChoiceField("Format", formats, value=state.format, help="Who meets whom"),
+            "matches": IntField("Matches an agent", state.matches, minimum=1, maximum=MAX_MATCHES),
+            "stages": IntField(
+                "Stages", state.stages, maximum=MAX_STAGES, help="How often they are paired; 0: as often as it takes"
             ),
-            name="Verdicts of the gate",
-        )
-        self.table = DataTable(
-            (
-                Column("Agent"),
-                Column("Interface", width=84),
-                Column("Size", align="right", kind="number", format=size, width=76),
-                Column("Module", kind="hash", width=150),
-                Column("Account", kind="hash", link=address_link, width=160),
+            "seed": SeedField("Seed", state.seed),
+            "preset": narrow(ChoiceField("Variant", (("", "Own parameters"),), value="", help="Sets the parameters")),
+        }
+    )
+
+
+def _money_fields(state: SetupState) -> FieldGrid:
+    tiers = tuple((tier.id, tier.text) for tier in tier_choices())
+    return FieldGrid(
+        {
+            "tier": narrow(ChoiceField("Tier", tiers, value=state.tier)),
+            "stake_wei": EthField("Stake of a newcomer", state.stake_wei),
+            "reward_wei": EthField("Base reward", state.reward_wei),
+        }
+    )
+
+
+def _advanced_fields(state: SetupState) -> FieldGrid:
+    return FieldGrid(
+        {
+            "budget": IntField("Gas a decision", state.budget, minimum=1, maximum=MAX_BUDGET),
+            "capacity": IntField(
+                "Capacity", state.capacity, maximum=MAX_AGENTS, help="The richest get in; 0: no limit"
             ),
-            name="Agents",
-        )
-        self._remove = button("Remove", "trash")
-        self._build()
-        self.unobserve: Callable[[], None] = model.observe(self._show)
-
-    def _build(self) -> None:
-        self.header = SectionHeader("Agents", "Each plays in the next round")
-        self.header.add_action(search_field("Filter agents", self.table.set_filter))
-        self.header.add_action(self._remove)
-        self.add(self.header)
-        self.add(self._zone)
-        self.add(self._undo)
-        self._verdicts.setFixedHeight(150)
-        self.add(self._verdicts)
-        self.table.setMinimumHeight(220)
-        self.add(self.table, 1)
-        self._zone.filesDropped.connect(lambda names: self._model.add([Path(name) for name in names]))
-        self._zone.rejected.connect(self.rejected)
-        self._zone.browseRequested.connect(self.browseRequested)
-        self._remove.clicked.connect(self.remove_selected)
-        self._undo.actionTriggered.connect(lambda key: self._model.undo())
-        self.table.selectionChanged.connect(lambda keys: self._remove.setEnabled(bool(keys)))
-        self.table.linkActivated.connect(self.linkActivated)
-        self.table.emptyAction.connect(lambda key: self.samplesRequested.emit())
-        self._remove.setEnabled(False)
-
-    def remove_selected(self) -> None:
-        """Take the selected agents out."""
-        for key in self.table.selected_keys():
-            self._model.remove(str(key))
-
-    def _show(self, state: RosterState) -> None:
-        rows = tuple((a.name, a.abi, a.size, a.sha256, a.address) for a in state.agents)
-        self.table.set_state(TableState(rows, tuple(a.sha256 for a in state.agents), EMPTY_ROSTER))
-        verdicts = tuple((v.file, "Admitted" if v.accepted else "Rejected", v.text) for v in state.verdicts)
-        self._verdicts.set_state(TableState(verdicts))
-        self._verdicts.setVisible(bool(verdicts))
-        self._zone.set_state(
-            DropZoneState(
-                "Drop agents here" if not state.checking else f"Checking {state.checking}…",
-                "WebAssembly modules (.wasm), several at once",
-                (".wasm",),
-                busy=bool(state.checking),
-            )
-        )
-        removed = state.removed
-        self._undo.set_state(
-            BannerState("info", f"{removed.name} was removed", "", "", (Action("undo", "Undo", "undo"),))
-            if removed
-            else None
-        )
+            "suspension": IntField(
+                "Suspension", state.suspension, maximum=MAX_SUSPENSION, help="Rounds that a disqualified agent sits out"
+            ),
+            "cluster": TextField(
+                "Cluster",
+                state.cluster,
+                required=False,
+                placeholder="this machine",
+                help="Address of a Dask scheduler; the result is the same",
+                pattern=r"[a-z]+://\S+:[0-9]+",
+                pattern_help="Of the form tcp://host:8786.",
+            ),
+        }
+    )
 
 
 class SetupCard(Card):
@@ -124,23 +82,29 @@ class SetupCard(Card):
         super().__init__()
         self._model = model
         self._revision = -1
+        self._filling = False
         state = model.state
-        self._fields = {
-            "name": TextField("League", state.name, help="Rounds of one league are numbered"),
-            "system": ChoiceField("System", (("snake", "Snake"),), value="snake"),
-            "tier": ChoiceField("Tier", tuple((t.id, t.text) for t in tier_choices()), value=state.tier),
-            "matches": IntField("Matches an agent", state.matches, minimum=1, maximum=100_000),
-            "seed": SeedField("Seed", state.seed),
-            "budget": IntField("Gas a decision", state.budget, minimum=1, maximum=2**31 - 1),
-            "stake_wei": EthField("Stake of a newcomer", state.stake_wei),
-            "reward_wei": EthField("Base reward", state.reward_wei),
-        }
-        self._form = Form(self._fields)
+        self._system = narrow(ChoiceField("System", ((state.system, "Snake"),), value=state.system))
+        self._about = label("", "muted", wrap=True)
+        self._game, self._money, self._advanced = _game_fields(state), _money_fields(state), _advanced_fields(state)
+        self._params = FieldGrid({})
+        self._params_holder = QWidget()
+        self._params_box: QVBoxLayout = column(self._params_holder)
+        self._params_section = Section("Parameters", self._params_holder)
+        self._more = Section("Budget, capacity, suspension, cluster", self._advanced)
         self._anchor = QCheckBox("Anchor and settle on the devnet")
+        hosts = tuple((how.value, text) for how, text in HOSTS.items())
+        self._host = ChoiceField("Host (simulation)", hosts, value=state.host)
         self._summary = label("", "muted", wrap=True)
         self._run = button("Run round", "play", "primary")
         self._build()
         self.unobserve: Callable[[], None] = model.observe(self._show)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Every field by name."""
+        grids = (self._game, self._money, self._advanced, self._params)
+        return {"system": self._system, **{name: field for grid in grids for name, field in grid.fields.items()}}
 
     def _build(self) -> None:
         header = SectionHeader("Round", "The same values and agents give the same result anywhere")
@@ -151,37 +115,104 @@ class SetupCard(Card):
         keep.clicked.connect(self.exportRequested)
         header.add_action(load)
         header.add_action(keep)
-        self.add(header)
-        self.add(self._form)
-        self.add(self._anchor)
+        parts = (header, self._system, self._about, self._game, self._params_section, self._money, self._more)
+        for part in (*parts, self._anchor, self._host):
+            self.add(part)
         self.body.addStretch(1)
         self.add(self._summary)
         self.add(row(None, self._run))
-        self._form.changed.connect(self._on_changed)
-        self._form.validChanged.connect(lambda ok: self._on_changed())
-        self._anchor.toggled.connect(self._model.set_anchor)
+        for grid in (self._game, self._money, self._advanced):
+            grid.changed.connect(self._on_changed)
+        self._system.valueChanged.connect(lambda value: self._on_changed())
+        self._host.valueChanged.connect(lambda value: self._on_changed())
+        self._anchor.toggled.connect(self._on_anchor)
         self._run.clicked.connect(self.runRequested)
 
+    def _on_anchor(self, anchored: bool) -> None:
+        if not self._filling:
+            self._model.set_anchor(anchored)
+
     def _on_changed(self) -> None:
-        values = self._form.values()
+        if self._filling:
+            return
+        params = self._params.values()
+        values = {"system": self._system.value(), "host": self._host.value()}
+        for grid in (self._game, self._money, self._advanced):
+            values |= grid.values()
+        # An empty optional field is read as well: its value is "".
         readable = {name: value for name, value in values.items() if value is not None}
-        self._model.edit(readable, len(readable) == len(values))
+        readable["params"] = {name: value for name, value in params.items() if value is not None}
+        self._model.edit(readable, len(readable) == len(values) + 1 and None not in params.values())
 
     def _show(self, state: SetupState) -> None:
+        self._filling = True
         if state.revision != self._revision:
             self._revision = state.revision
             self._load(state)
-        for name, field in self._fields.items():
-            field.set_error(state.errors.get(name, ""))
+        self._show_parts(state)
+        for grid in (self._game, self._money, self._advanced):
+            grid.set_errors(state.errors)
+        self._system.set_error(state.errors.get("system", ""))
         self._anchor.setChecked(state.anchor)
+        self._host.setVisible(state.anchor)
+        self._host.set_help(_host_help(state))
         self._summary.setText(state.summary)
         self._run.setEnabled(state.ready)
+        self._filling = False
+
+    def _show_parts(self, state: SetupState) -> None:
+        info = state.info
+        versus = state.seats > 1
+        self._game.fields["matches"].set_title("Games a pairing" if versus else "Matches an agent")
+        hidden = {"stages"} if state.format not in STAGED else set()
+        if info is None or not info.presets:
+            hidden.add("preset")
+        self._game.show_only(name for name in GAME if name not in hidden)
+        if info is not None:
+            seats = "Two seats" if versus else "One seat"
+            self._about.setText(f"{info.summary} {seats}, at most {info.max_steps:,} steps.")
 
     def _load(self, state: SetupState) -> None:
+        """Show values that came from elsewhere."""
         if state.systems:
-            self._fields["system"].set_choices(tuple((s.id, s.text) for s in state.systems))
-        self._form.set_values({name: getattr(state, name) for name in self._fields})
+            self._system.set_choices(tuple((choice.value, choice.text) for choice in state.systems))
+        self._system.set_value(state.system)
+        self._game.fields["format"].set_choices(tuple((choice.id, choice.text) for choice in state.formats))
+        self._load_params(state)
+        values: Mapping[str, Any] = {name: getattr(state, name) for name in self.fields if hasattr(state, name)}
+        for grid in (self._game, self._money, self._advanced):
+            grid.set_values(values)
+        self._host.set_value(state.host)
+
+    def _load_params(self, state: SetupState) -> None:
+        info = state.info
+        specs = info.params if info is not None else ()
+        presets = tuple((preset.id, preset.title) for preset in (info.presets if info is not None else ()))
+        self._game.fields["preset"].set_choices((("", "Own parameters"), *presets))
+        if tuple(self._params.fields) != tuple(spec.name for spec in specs):
+            self._params_box.removeWidget(self._params)
+            self._params.hide()
+            self._params.deleteLater()
+            self._params = FieldGrid(
+                {
+                    spec.name: IntField(spec.title or spec.name, minimum=spec.min, maximum=spec.max, wrap=True)
+                    for spec in specs
+                }
+            )
+            self._params.changed.connect(self._on_changed)
+            self._params_box.addWidget(self._params)
+            self._params_section.set_title(f"Parameters ({len(specs)})")
+            self._params_section.open(0 < len(specs) <= PARAMS_OPEN)
+        self._params_section.setVisible(bool(specs))
+        self._params.set_values(state.params)
 
     def set_running(self, running: bool) -> None:
         """Refuse a second round while one is played."""
         self._run.setEnabled(not running and self._model.state.ready)
+
+
+def _host_help(state: SetupState) -> str:
+    how = Dishonesty(state.host)
+    if how is Dishonesty.HONEST:
+        return "A dishonest host can be simulated, to see an audit find it and the court slash it."
+    return f"Simulation of a dishonest host: {how.meaning[:1].lower()}{how.meaning[1:]}. Audit and dispute it after."

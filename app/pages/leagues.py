@@ -1,4 +1,4 @@
-"""The Leagues page: setup, round, settlement, stakes."""
+"""The Leagues page: setup, round, season, settlement, disputes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,24 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.links import Place
 from app.pages.base import ConsolePage, Tabs, side_by_side
-from app.pages.league_money import ClaimsCard, SettlementCard, StakesCard
+from app.pages.league_disputes import DisputesCard
+from app.pages.league_money import ClaimsCard, SettlementCard
+from app.pages.league_roster import RosterCard
 from app.pages.league_round import RoundCard
-from app.pages.league_setup import RosterCard, SetupCard
-from app.viewmodels.roster import RosterViewModel
+from app.pages.league_season import SeasonCard
+from app.pages.league_setup import SetupCard
+from app.viewmodels.disputes import DisputesViewModel
+from app.viewmodels.roster import RosterState, RosterViewModel
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
-from app.viewmodels.setup import SetupViewModel
-from app.viewmodels.stakes import StakesViewModel
+from app.viewmodels.seasons import SeasonsViewModel
+from app.viewmodels.setup import SetupState, SetupViewModel
 
-SETUP, ROUND, SETTLEMENT, STAKES = range(4)
+TABS = ("setup", "round", "season", "settlement", "disputes")
+SETUP, ROUND, SEASON, SETTLEMENT, DISPUTES = range(len(TABS))
 
 
 class LeaguesPage(ConsolePage):
-    """Binds the four tabs."""
+    """Binds the five tabs."""
 
     runRequested = Signal()
     resumeRequested = Signal(str)
@@ -32,32 +37,43 @@ class LeaguesPage(ConsolePage):
     samplesRequested = Signal()
     browseClaimRequested = Signal()
     claimRequested = Signal(object)
+    auditRequested = Signal()
+    disputeRequested = Signal()
     rejected = Signal(str)
 
     def __init__(
-        self, roster: RosterViewModel, setup: SetupViewModel, rounds: RoundsViewModel, stakes: StakesViewModel
+        self,
+        roster: RosterViewModel,
+        setup: SetupViewModel,
+        rounds: RoundsViewModel,
+        seasons: SeasonsViewModel,
+        disputes: DisputesViewModel,
     ) -> None:
         super().__init__("Leagues", "Agents compete on a System; the results are hashed, anchored and paid")
-        self._rounds = rounds
+        self._rounds, self._seasons = rounds, seasons
+        self._roster_model, self._setup_model = roster, setup
         self.roster = RosterCard(roster)
         self.setup = SetupCard(setup)
         self.round = RoundCard(rounds)
+        self.season = SeasonCard(seasons)
         self.settlement = SettlementCard(rounds)
         self.claims = ClaimsCard(rounds)
-        self.stakes = StakesCard(stakes)
+        self.disputes = DisputesCard(disputes)
         self.tabs = Tabs("Parts of the league")
         self.tabs.addTab(_padded(self.roster, self.setup), "Set up")
         self.tabs.addTab(_padded(self.round), "Round")
+        self.tabs.addTab(_padded(self.season), "Season")
         self.tabs.addTab(_padded(self.settlement, self.claims), "Settlement")
-        self.tabs.addTab(_padded(self.stakes), "Stakes")
+        self.tabs.addTab(_padded(self.disputes), "Disputes")
         self.add(self.tabs, 1)
         self._running = False
         self._connect()
-        cards = (self.roster, self.setup, self.round, self.settlement, self.claims, self.stakes)
+        cards = (self.roster, self.setup, self.round, self.season, self.settlement, self.claims, self.disputes)
         self.keep(
             *(card.unobserve for card in cards),
             rounds.observe(self._follow),
-            roster.observe(lambda s: setup.set_agents(len(s.agents))),
+            setup.observe(self._on_setup),
+            roster.observe(self._on_roster),
         )
 
     def _connect(self) -> None:
@@ -71,10 +87,25 @@ class LeaguesPage(ConsolePage):
         self.setup.importRequested.connect(self.importRequested)
         self.setup.exportRequested.connect(self.exportRequested)
         self.round.resumeRequested.connect(self.resumeRequested)
-        self.round.setupRequested.connect(lambda: self.tabs.setCurrentIndex(SETUP))
+        self.disputes.auditRequested.connect(self.auditRequested)
+        self.disputes.disputeRequested.connect(self.disputeRequested)
+        for card in (self.round, self.season):
+            card.setupRequested.connect(lambda: self.tabs.setCurrentIndex(SETUP))
         self.settlement.settleRequested.connect(self.settleRequested)
-        for card in (self.roster, self.round, self.settlement, self.claims, self.stakes):
+        self.tabs.currentChanged.connect(lambda index: self._seasons.look(index == SEASON))
+        for card in (self.roster, self.round, self.season, self.settlement, self.claims, self.disputes):
             card.linkActivated.connect(self.linkActivated)
+
+    def _on_setup(self, state: SetupState) -> None:
+        """Samples play the game they were made for."""
+        if state.info is not None:
+            self._roster_model.set_game(state.info.id)
+            self._on_roster(self._roster_model.state)
+
+    def _on_roster(self, state: RosterState) -> None:
+        info = self._setup_model.state.info
+        foreign = state.foreign(info.id) if info is not None else 0
+        self._setup_model.set_agents([agent.sha256 for agent in state.entrants], foreign)
 
     def _follow(self, state: RoundsState) -> None:
         running = state.run.state != "idle"
@@ -88,10 +119,8 @@ class LeaguesPage(ConsolePage):
         if place.kind == "round":
             self._rounds.select(place.name)
             self.tabs.setCurrentIndex(ROUND)
-        elif place.kind == "tab":
-            names = ("setup", "round", "settlement", "stakes")
-            if place.name in names:
-                self.tabs.setCurrentIndex(names.index(place.name))
+        elif place.kind == "tab" and place.name in TABS:
+            self.tabs.setCurrentIndex(TABS.index(place.name))
 
     def find(self) -> None:
         """Search in the tab shown."""
@@ -109,10 +138,14 @@ class LeaguesPage(ConsolePage):
         """All tables of the page."""
         return {
             "leagues.agents": self.roster.table,
-            "leagues.standings": self.round.standings,
-            "leagues.matches": self.round.matches,
+            "leagues.standings": self.round.standings.solo,
+            "leagues.standings.versus": self.round.standings.versus,
+            "leagues.matches": self.round.matches.solo,
+            "leagues.matches.versus": self.round.matches.versus,
+            "leagues.season.rounds": self.season.rounds,
+            "leagues.season.agents": self.season.agents,
             "leagues.settlement": self.settlement.table,
-            "leagues.stakes": self.stakes.table,
+            "leagues.disputes": self.disputes.table,
         }
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,13 +14,22 @@ from app.viewmodels.base import ViewModel
 from engine.core.errors import EngineError
 from engine.core.jobs import JobContext
 from engine.league.config import RoundConfig
+from engine.league.disputes.published import Dishonesty
 from engine.league.events import AgentSlashed, MatchesPlayed, RoundChanged, RoundStarted
 from engine.league.results import RoundResult
 from engine.league.rounds import RoundControl
+from engine.league.schedule import SOLO
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
     from engine.runtime import Runtime
+
+
+LIVE_PERIOD = 1.5  # seconds between two looks at the tables of the round that is being played
+LIVE_MATCHES = 3_000  # of a longer round only the scores are followed
+CROSSTABLE_AGENTS = 48
+RACE_POINTS = 240
+RacePoint = tuple[int, tuple[int, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +49,23 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class RoundsState:
-    """All rounds (newest first), the one shown with its matches, payouts and slashes, and the one that runs."""
+    """All rounds (newest first), the one shown with its matches and payouts, and the one that runs.
+
+    ``title`` is its System's, ``host`` its dishonesty in words. ``crosstable`` holds the cells by seats, of a round
+    with opponents that is not too large. ``race`` are the scores by seat after so many matches. ``pair`` are the
+    names whose matches alone are to be shown.
+    """
 
     rounds: tuple[Any, ...] = ()
     selected: str = ""
     result: Any = None
+    title: str = ""
+    host: str = ""
     matches: tuple[Any, ...] = ()
     payouts: tuple[Any, ...] = ()
+    crosstable: Mapping[tuple[int, int], Any] = field(default_factory=dict)
+    race: tuple[RacePoint, ...] = ()
+    pair: tuple[int, int] | None = None
     run: RunView = RunView()
     busy: str = ""
 
@@ -60,6 +79,7 @@ class RoundsViewModel(ViewModel[RoundsState]):
         self._control: RoundControl | None = None
         self._clock = 0.0
         self._from = 0
+        self._looked = 0.0
         bridge.subscribe(self._on_started, RoundStarted)
         bridge.subscribe(self._on_played, MatchesPlayed)
         bridge.subscribe(self._on_slashed, AgentSlashed)
@@ -84,15 +104,46 @@ class RoundsViewModel(ViewModel[RoundsState]):
         except EngineError as error:
             self.bridge.report(error, "Opening a round", key="round")
             return
-        self.update(selected=result.round_id, result=result, matches=matches, payouts=payouts)
+        config = league.history.round(result.round_id).config
+        how = Dishonesty(config.get("dishonesty", Dishonesty.HONEST))
+        versus = result.format != SOLO and len(result.standings) <= CROSSTABLE_AGENTS
+        self.update(
+            selected=result.round_id,
+            result=result,
+            title=config["title"],
+            host="" if how is Dishonesty.HONEST else how.meaning,
+            matches=matches,
+            payouts=payouts,
+            crosstable=league.crosstable(result.round_id) if versus else {},
+            race=race_of(matches, len(result.standings)),
+            pair=self.state.pair if result.round_id == self.state.selected else None,
+        )
 
-    def run(self, config: RoundConfig, entrants: Sequence[str], *, anchor: bool) -> None:
+    def show_pair(self, pair: tuple[int, int] | None) -> None:
+        """Show the matches of two seats alone, or all."""
+        self.update(pair=pair)
+
+    def run(
+        self,
+        config: RoundConfig,
+        entrants: Sequence[str],
+        *,
+        anchor: bool,
+        dishonesty: Dishonesty = Dishonesty.HONEST,
+    ) -> None:
         """Play a new round with the roster's agents ``entrants``; one round at a time."""
         league = self._runtime.league
 
         def play(context: JobContext) -> Awaitable[RoundResult]:
             assert self._control is not None
-            return league.run_round(config, anchor=anchor, job=context, control=self._control, entrants=entrants)
+            return league.run_round(
+                config,
+                anchor=anchor,
+                job=context,
+                control=self._control,
+                entrants=entrants,
+                dishonesty=dishonesty,
+            )
 
         self._play(f"League round {config.name}", play, config.name)
 
@@ -165,6 +216,7 @@ class RoundsViewModel(ViewModel[RoundsState]):
 
     def _on_started(self, event: RoundStarted) -> None:
         self._clock, self._from = time.monotonic(), event.done
+        self._looked = self._clock
         run = RunView(
             "running",
             event.round_id,
@@ -175,6 +227,7 @@ class RoundsViewModel(ViewModel[RoundsState]):
             scores=(0,) * len(event.agents),
         )
         self.update(run=run, rounds=tuple(self._runtime.league.rounds()), selected=event.round_id)
+        self.select(event.round_id)
 
     def _on_played(self, event: MatchesPlayed) -> None:
         if self.state.run.state == "idle":
@@ -190,6 +243,17 @@ class RoundsViewModel(ViewModel[RoundsState]):
             rate=round(rate, 1),
         )
         self.update(run=run)
+        if self.state.selected == event.round_id:
+            self._look(event)
+
+    def _look(self, event: MatchesPlayed) -> None:
+        """Follow the scores; read the tables again now and then, as long as that is quick."""
+        now = time.monotonic()
+        if event.total <= LIVE_MATCHES and now - self._looked >= LIVE_PERIOD:
+            self._looked = now
+            self.select(event.round_id)
+        else:
+            self.update(race=thinned((*self.state.race, (event.done, event.scores))))
 
     def _on_slashed(self, event: AgentSlashed) -> None:
         name = next((line.name for line in self._runtime.league.agents() if event.agent in _names(line)), event.agent)
@@ -205,6 +269,24 @@ class RoundsViewModel(ViewModel[RoundsState]):
             self.update(run=RunView())
         if event.round_id == self.state.selected and self.state.run.state == "idle":
             self.select(event.round_id)
+
+
+def race_of(matches: Sequence[Any], size: int) -> tuple[RacePoint, ...]:
+    """Return the scores by seat after each match, thinned out to what a plot can show."""
+    scores, points = [0] * size, [(0, (0,) * size)] if matches else []
+    every = max(1, len(matches) // RACE_POINTS)
+    for number, match in enumerate(matches, 1):
+        scores[match.a] += match.score_a
+        if match.b is not None and match.score_b is not None:
+            scores[match.b] += match.score_b
+        if number % every == 0 or number == len(matches):
+            points.append((number, tuple(scores)))
+    return tuple(points)
+
+
+def thinned(points: tuple[RacePoint, ...]) -> tuple[RacePoint, ...]:
+    """Return every second point of a race that grew too long, with the last one."""
+    return points if len(points) <= 2 * RACE_POINTS else (*points[:-1:2], points[-1])
 
 
 def _names(agent: Any) -> tuple[str, str, str]:

@@ -1,15 +1,21 @@
-"""Stakes: what each account holds in the ledger, beside what the contract says."""
+"""Stakes: what each account holds in the ledger, beside what the contract says; orders that move them; slashings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from app.errors import Notice
+from app.formats import ether
 from app.viewmodels.base import ViewModel
 from engine.chain.events import TransactionMoved
 from engine.core.errors import EngineError
-from engine.league.events import AgentAdmitted, AgentRemoved, AgentSlashed, RoundChanged
+from engine.league.accounts import Book
+from engine.league.events import AgentAdmitted, AgentRemoved, AgentSlashed, DisputeResolved, RoundChanged
+from engine.league.settlement import book_of
+from engine.league.slashes import Slashes
+from engine.league.withdrawals import Move, Order, Preview, Withdrawals
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
@@ -19,13 +25,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class StakesState:
-    """Rows as the engine gives them; while transactions are ``pending`` the chain is behind the ledger."""
+    """Rows as the engine gives them; while transactions are ``pending`` the chain is behind the ledger.
+
+    ``preview`` is what the order in the form would do, None while it is not known; ``busy`` names the order that is
+    being carried out, ``failure`` why the last one was not, ``done`` counts those that were.
+    """
 
     rows: tuple[Any, ...] = ()
     on_chain: bool = False
     block: int | None = None
     differences: int = 0
     pending: int = 0
+    slashes: tuple[Any, ...] = ()
+    round_names: Mapping[str, str] = field(default_factory=dict)
+    preview: Preview | None = None
+    busy: str = ""
+    failure: str = ""
+    done: int = 0
+
+    def name_of(self, address: str) -> str:
+        """Return the name of an account, its address where it has none."""
+        return next((row.name for row in self.rows if row.address == address), address)
 
 
 class StakesViewModel(ViewModel[StakesState]):
@@ -37,7 +57,11 @@ class StakesViewModel(ViewModel[StakesState]):
         self._deployed = deployed
         self._reading = False
         self._again = False
-        bridge.subscribe(lambda event: self.refresh(), AgentAdmitted, AgentRemoved, AgentSlashed, RoundChanged)
+        self._desk = Withdrawals(runtime.store)
+        self._slashes = Slashes(runtime.store, runtime.league.history)
+        self._wanted: Order | None = None
+        moves = (AgentAdmitted, AgentRemoved, AgentSlashed, DisputeResolved, RoundChanged)
+        bridge.subscribe(lambda event: self.refresh(), *moves)
         bridge.subscribe(self._on_transaction, TransactionMoved)
         self.refresh()
 
@@ -49,15 +73,66 @@ class StakesViewModel(ViewModel[StakesState]):
         self._reading = True
         self.start(self._read(), "Reading the stakes", key="stakes")
 
-    def deposit(self, sha256: str, wei: int) -> None:
-        """Stake more for an agent."""
+    def consider(self, move: Move, address: str, wei: int | None) -> None:
+        """Work out what an order would do; ``wei`` is None while the form cannot be read."""
+        known = {row.address for row in self.state.rows}
+        if address not in known or (wei is None and not move.whole):
+            self._wanted = None
+            self.update(preview=None)
+            return
+        order, shown = Order(move, address, 0 if move.whole else wei or 0), self.state.preview
+        if shown is not None and _same(shown.order, order):
+            return
+        self._wanted = order
+        self.update(preview=None, failure="")
+        self.start(self._preview(order), "Working out the cost", key="stakes")
 
-        async def work() -> None:
-            chain = await self._runtime.chain() if self._deployed() else None
-            await self._runtime.league.deposit(sha256, wei, chain)
+    def carry_out(self) -> None:
+        """Carry out the order that was previewed; when it fails the form stays as it is."""
+        preview = self.state.preview
+        if preview is None or preview.refusal or self.state.busy:
+            return
+        self.update(busy=preview.order.move.value, failure="")
+        self.start(self._carry_out(preview), "Moving a stake", key="stakes")
+
+    async def _preview(self, order: Order) -> None:
+        try:
+            chain = await self._chain()
+            known = any(row.address == order.address for row in self.state.rows)
+            if (chain is not None) != self.state.on_chain or not known:
+                return  # the chain came or went: the accounts are read again, and then the order too
+            preview = await self._desk.preview(order, chain)
+        except EngineError as error:
+            self.update(preview=None, failure=error.why or error.what)
+            return
+        if self._wanted == order:
+            self.update(preview=preview)
+
+    async def _carry_out(self, preview: Preview) -> None:
+        order = preview.order
+        try:
+            chain = await self._chain()
+            if (chain is not None) != self.state.on_chain:
+                raise EngineError("The chain came or went", "the accounts are read again", "Look, and try again.")
+            title = f"{order.move.value.capitalize()} for {self.state.name_of(order.address)}"
+            job = self._runtime.jobs.start(
+                title, lambda context: self._desk.carry_out(order, chain, pass_time=preview.wait > 0)
+            )
+            await job.result()
+        except EngineError as error:
+            self.update(failure=error.why or error.what)
+            raise
+        else:
+            self._wanted = None
+            self.update(done=self.state.done + 1, preview=None)
+            text = f"{ether(preview.wei, places=6)}; ledger and contract are being read again."
+            self.bridge.notify(Notice("ok", f"{title}: done", text, key="stakes"))
+        finally:
+            self.update(busy="")
             self.refresh()
 
-        self.start(work(), "Depositing a stake", key="stakes")
+    async def _chain(self) -> Chain | None:
+        return await self._runtime.chain() if self._deployed() else None
 
     async def _read(self) -> None:
         try:
@@ -68,8 +143,15 @@ class StakesViewModel(ViewModel[StakesState]):
                 differences = sum(bool(row.differs) for row in rows)
                 pending = max(before, self._pending(chain))
                 self.update(
-                    rows=rows, on_chain=chain is not None, block=block, differences=differences, pending=pending
+                    rows=rows,
+                    on_chain=chain is not None,
+                    block=block,
+                    differences=differences,
+                    pending=pending,
+                    round_names={r.round_id: f"{r.name} #{r.number}" for r in self._runtime.league.rounds()},
+                    slashes=tuple(self._slashes.all(book_of(chain) if chain is not None else Book())),
                 )
+                self._consider_again()
                 if not self._again:
                     return
         finally:
@@ -79,13 +161,19 @@ class StakesViewModel(ViewModel[StakesState]):
         """Return the chain, how many transactions wait, and the rows; of a node that just went, the ledger alone."""
         chain = None
         try:
-            chain = await self._runtime.chain() if self._deployed() else None
+            chain = await self._chain()
             waiting = self._pending(chain)
             return chain, waiting, tuple(await self._runtime.league.stakes(chain))
         except EngineError:
             if (await self._runtime.devnet.refresh()).state == "running":
                 raise
         return None, 0, tuple(await self._runtime.league.stakes(None))
+
+    def _consider_again(self) -> None:
+        """Balances moved: what was worked out for the order in the form may not hold any more."""
+        wanted = self._wanted
+        if wanted is not None and not self.state.busy:
+            self.start(self._preview(replace(wanted)), "Working out the cost", key="stakes")
 
     def _on_transaction(self, event: TransactionMoved) -> None:
         """Read again once the last transaction of a batch has arrived."""
@@ -96,3 +184,7 @@ class StakesViewModel(ViewModel[StakesState]):
 
     def _pending(self, chain: Chain | None) -> int:
         return self._runtime.store.outbox.open_count(chain.book) if chain is not None else 0
+
+
+def _same(one: Order, other: Order) -> bool:
+    return (one.move, one.address, one.wei) == (other.move, other.address, other.wei)
