@@ -43,7 +43,7 @@ def fuzzer() -> Iterator[Fuzzer]:
         yield fuzzer
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(choices=st.binary(min_size=50, max_size=1500))
 def test_generated_modules_compute_what_they_computed(fuzzer, choices) -> None:
     report = Report()
@@ -52,7 +52,7 @@ def test_generated_modules_compute_what_they_computed(fuzzer, choices) -> None:
     assert "invalid" not in verdict.reason
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150, deadline=None, derandomize=True)
 @given(choices=st.binary(max_size=60), number=st.integers(0, 10**6))
 def test_changed_samples_never_break_the_gate(fuzzer, choices, number) -> None:
     small = [item for item in samples() if len(item[1]) < 3000]

@@ -69,6 +69,18 @@ def test_a_fault_in_any_of_the_systems_functions_voids_the_match(arena, name, fa
     assert b'"outcome":"VOID"' in results[0].header
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_while_parameters_are_set_voids_the_match(arena, fault) -> None:
+    code, cause = FAULTS[fault]
+    source = arena.duel.format(seats=1, steps=10, shown="16", in_step="", legal="")
+    extra = f'(func $endless (call $endless)) (func (export "set_param") (param i32 i64) {code}) (global $step'
+    params = [{"name": "stake", "title": "Stake", "min": 0, "max": 9, "default": 3}]
+    described = arena.described(arena.wasm(source.replace("(global $step", extra, 1)), params=params)
+    result = arena.play(arena.one, system=arena.gate.check(described, "system").system())
+    assert (result.outcome, result.cause, result.seat, result.steps) == (Outcome.VOID, cause, None, 0)
+    assert b'"params":{"stake":3}' in result.header
+
+
 def test_a_fault_late_in_the_match_voids_it_with_the_trace_so_far(arena) -> None:
     late = "(if (i64.eq (global.get $step) (i64.const 6)) (then unreachable))"
     result = arena.play(arena.one, arena.one, system=system(arena, {"step": late}, seats=2))

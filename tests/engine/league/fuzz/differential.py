@@ -35,7 +35,9 @@ PATIENCE = 20  # seconds for a call, which takes milliseconds
 ENTRIES = 48  # of the table, that are looked at
 FUEL = "out of fuel"
 _TRAPS = {code.value: code.name for code in TrapCode} | {-1: "ERROR"}
-_SPENT = {1: "OUT_OF_GAS", 2: "STACK"}
+# What no agent may reach: metering stops it before the native stack and the watchdog do, and memory was there.
+_NEVER = (TrapCode.STACK_OVERFLOW.name, TrapCode.INTERRUPT.name, "ERROR", "HOST_MEMORY")
+_CAUSES = {1: "OUT_OF_GAS", 2: "STACK", 3: "HOST_MEMORY"}
 CALLS: dict[str, tuple[tuple[str, tuple[int, ...]], ...]] = {
     "agent": (
         ("decide", (0,)), ("decide", (5,)), ("nets_obs", ()), ("nets_obs_cap", ()), ("decide", (9 - 2**63,)),
@@ -211,8 +213,10 @@ def _compare(before: Side, after: Side, parsed: ParsedModule, kind: str, rate: i
             continue
         gas, ending, result = _metered(after, title, arguments)
         spent += gas
-        if ending in _SPENT.values():
+        if ending in ("OUT_OF_GAS", "STACK"):
             return Comparison(calls, ending, spent)  # it stands where the original would go on
+        if ending in _NEVER:
+            return Comparison(calls, ending, spent, f"{title}: the instrumented module ended {ending}")
         difference = _original(before, title, arguments, gas, (ending, result), rate)
         if difference:
             return Comparison(calls, ending, spent, f"{title}: {difference}")
@@ -233,7 +237,7 @@ def _metered(side: Side, title: str, arguments: tuple[int, ...]) -> tuple[int, s
     gas = GAS - side.store.global_value(side.find(GAS_EXPORT))
     if trap is None and side.store.global_value(side.find(STACK_EXPORT)) != STACK_UNITS:
         return gas, "kept stack units", result
-    return gas, "RETURNED" if trap is None else _SPENT.get(cause) or _TRAPS.get(trap, FUEL), result
+    return gas, "RETURNED" if trap is None else _CAUSES.get(cause) or _TRAPS.get(trap, FUEL), result
 
 
 def _original(side: Side, title: str, arguments: tuple[int, ...], gas: int, wanted: tuple[str, int], rate: int) -> str:
