@@ -68,8 +68,7 @@ class Admissions:
         """Put every accepted agent into the roster; rejected, repeated and known ones are told apart."""
         admissions: list[Admission] = []
         for entry in entries:
-            verdict = await self._verdict(entry.path)
-            admissions.append(self._admit(entry, verdict, admissions))
+            admissions.append(await self._judge(entry, admissions))
         return admissions
 
     async def admit_files(self, paths: Sequence[Path]) -> list[Admission]:
@@ -79,7 +78,7 @@ class Admissions:
             if await asyncio.to_thread(describes_system, path):
                 admissions.append(await self.add_system(path))
             else:
-                admissions += await self.admit([AgentEntry(path)])
+                admissions.append(await self._judge(AgentEntry(path), admissions))
         return admissions
 
     async def add_system(self, path: Path) -> Admission:
@@ -151,6 +150,9 @@ class Admissions:
         if stored is None or stored.kind != "agent" or stored.gate_version != GATE_VERSION:
             return await self._gate.check_file(path, "agent")
         return Verdict(path.name, digest, True, "", "agent", stored.abi, stored.instrumented)
+
+    async def _judge(self, entry: AgentEntry, before: Sequence[Admission]) -> Admission:
+        return self._admit(entry, await self._verdict(entry.path), before)
 
     def _admit(self, entry: AgentEntry, verdict: Verdict, before: Sequence[Admission]) -> Admission:
         name = entry.path.name

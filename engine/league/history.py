@@ -261,7 +261,8 @@ class History:
     def latest_ratings(self, name: str, before: int) -> dict[str, RatingRow]:
         """Return the last rating of each agent in a league, in its rounds before number ``before``."""
         rows = self._db.execute(
-            "SELECT ratings.* FROM ratings JOIN rounds USING (round_id) WHERE name = ? AND number < ? ORDER BY number",
+            "SELECT ratings.* FROM ratings JOIN rounds USING (round_id) "
+            "WHERE name = ? AND number < ? AND state != 'rejected' ORDER BY number",
             (name, before),
         )
         return {row["sha256"]: RatingRow(*tuple(row)[1:]) for row in rows}

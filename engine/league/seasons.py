@@ -49,7 +49,10 @@ class SeasonRound:
 
 @dataclass(frozen=True, slots=True)
 class SeasonLine:
-    """An agent over a season: rank by round (None: not there, or disqualified), sums, rating after the last round."""
+    """An agent over a season: rank by round (None: not there, or disqualified), sums, rating after the last round.
+
+    Rounds that were rejected count in nothing but the ranks.
+    """
 
     agent: str
     sha256: str
@@ -156,15 +159,16 @@ class Seasons:
         tables: Sequence[tuple[RoundRow, str, tuple[Standing, ...]]],
     ) -> SeasonLine:
         there = [standing for standing in places if standing is not None]
+        counts = [s for (_, state, _), s in zip(tables, places, strict=True) if s and state != "rejected"]
         paid = [s.reward_wei for (_, state, _), s in zip(tables, places, strict=True) if s and state == "settled"]
         tiers = [t for row, _, _ in tables for t in self._history.tiers(row.round_id) if t.sha256 == sha256]
         return SeasonLine(
             agent=there[-1].agent,
             sha256=sha256,
             ranks=tuple(standing.rank if standing else None for standing in places),
-            rounds=len(there),
-            wins=sum(standing.rank == 1 for standing in there),
-            points=sum(standing.points for standing in there),
+            rounds=len(counts),
+            wins=sum(standing.rank == 1 for standing in counts),
+            points=sum(standing.points for standing in counts),
             reward_wei=sum(paid),
             disqualified=sum(standing.disqualified for standing in there),
             rating=rating.rating if rating else None,
