@@ -1,18 +1,22 @@
-"""Random matches by number, on every System shipped, between its agents, agents of other games, and generated ones."""
+"""Random matches by number: on the Systems shipped and on changed ones that the gate still admits, between agents of
+the game, agents of other games, and generated ones."""
 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import cache
 
 from campaign import samples
+from mutations import mutate
 from smith import Smith
 from source import Source
 
 from engine.league.gate import AgentImage, SyncGate, SystemImage
 from engine.league.match import MatchRequest
 
-GENERATED = 400
+GENERATED, CHANGED = 400, 160
+FEW_STEPS = 8  # of a changed System, which may spend all of its gas in each
 BUDGETS = (300, 3_000, 20_000, 60_000, 400_000)
 
 
@@ -28,12 +32,14 @@ class Matches:
                 self._systems.append(gate.check(data, kind, title).system())
             elif folder == "agents":
                 self._agents.setdefault(rest.partition("/")[0], []).append(gate.check(data, kind, title).agent())
+        changed = [gate.check(data, "system") for data in _changed()]
+        self._changed = [_short(verdict.system()) for verdict in changed if verdict.accepted]
         self._generated = [verdict.agent() for verdict in map(gate.check, _generated()) if verdict.accepted]
 
     def request(self, number: int) -> MatchRequest:
         """Return the match that a number stands for."""
         rng = random.Random(f"match {number}")
-        system = rng.choice(self._systems)
+        system = rng.choice(self._systems if rng.random() < 0.9 else self._changed)
         agents = tuple(self._agent(rng, system.spec.id) for _ in range(system.spec.seats))
         params = rng.choice(system.spec.presets).params if system.spec.presets else {}
         return MatchRequest(system, agents, rng.getrandbits(64), rng.choice(BUDGETS), params=params)
@@ -45,6 +51,17 @@ class Matches:
         if way < 0.28 or game not in self._agents:
             return rng.choice(self._agents[rng.choice(sorted(self._agents))])
         return rng.choice(self._agents[game])
+
+
+def _short(system: SystemImage) -> SystemImage:
+    return replace(system, spec=system.spec.model_copy(update={"max_steps": FEW_STEPS}))
+
+
+@cache
+def _changed() -> tuple[bytes, ...]:
+    systems = [data for title, data, kind in samples() if kind == "system" and len(data) < 10_000]
+    sources = (Source.seeded(2 * 10**9 + number) for number in range(CHANGED))
+    return tuple(mutate(source, systems[number % len(systems)]) for number, source in enumerate(sources))
 
 
 @cache
