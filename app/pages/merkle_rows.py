@@ -16,6 +16,9 @@ ON_CHAIN = KeyValueRow("This root is", "on chain", "pill", "ok", tooltip="The co
 UNTRUSTED = KeyValueRow(
     "This root is", "local, untrusted", "pill", "warn", tooltip="Computed here; nobody vouches for it"
 )
+REJECTED = KeyValueRow(
+    "This root is", "on chain, rejected", "pill", "error", tooltip="The contract keeps it as one that a dispute refuted"
+)
 OTHER = KeyValueRow("This root is", "not the one on chain", "pill", "error", tooltip="The contract keeps another root")
 
 
@@ -50,6 +53,8 @@ def root_rows(state: MerkleState) -> tuple[KeyValueRow, ...]:
     rows = [KeyValueRow("Root", facts.root, "hash")]
     if onchain is None:
         rows.append(UNTRUSTED)
+    elif onchain.holds and onchain.status == "rejected":
+        rows.append(REJECTED)
     elif onchain.holds:
         rows += [
             ON_CHAIN,
@@ -95,6 +100,7 @@ def _answer_rows(answer: Answer) -> tuple[KeyValueRow, ...]:
     return (
         KeyValueRow("Contract says", str(answer.holds).lower(), "pill", "ok" if answer.holds else "error"),
         KeyValueRow("Contract", answer.contract, "hash", link=address_link(answer.contract)),
+        KeyValueRow("Round there", answer.status),
         KeyValueRow("Asked at block", count(answer.block), "link", link=block_link(answer.block)),
     )
 

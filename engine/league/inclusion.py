@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from engine.chain.session import Chain
 from engine.core.hashing import HEADER, sha
@@ -11,15 +12,21 @@ from engine.league.errors import LeagueError
 from engine.league.settlement import commitment_id
 from engine.league.trees import MatchTree, leaf_tuple
 
+STATUS: Final = ("none", "open", "settled", "disputed", "rejected")
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the contract said: ``holds``, which contract, at which block, and the root that it keeps."""
+    """What the contract said: ``holds``, which contract, at which block, and the root that it keeps.
+
+    ``status`` is how the round stands there: none, open, settled, disputed or rejected.
+    """
 
     contract: str
     block: int
     root: bytes
     holds: bool
+    status: str = ""
 
 
 async def root_on_chain(chain: Chain, played: MatchTree) -> Answer:
@@ -31,7 +38,8 @@ async def root_on_chain(chain: Chain, played: MatchTree) -> Answer:
         raise LeagueError("The round is not on this chain", f"its book is {played.book}")
     block = await chain.block_number()
     posted = await chain.anchor.commitment_of(commitment_id(chain.operator, played.league_id))
-    return Answer(chain.anchor.address, block, posted.root, posted.root == played.tree.root)
+    status = STATUS[posted.status] if posted.status < len(STATUS) else str(posted.status)
+    return Answer(chain.anchor.address, block, posted.root, posted.root == played.tree.root, status)
 
 
 async def ask_leaf(chain: Chain, played: MatchTree, body: bytes, path: Sequence[bytes]) -> Answer:
@@ -39,7 +47,7 @@ async def ask_leaf(chain: Chain, played: MatchTree, body: bytes, path: Sequence[
     known = await root_on_chain(chain, played)
     identity = commitment_id(chain.operator, played.league_id)
     holds = await chain.anchor.verify_step(identity, leaf_tuple(body), path)
-    return Answer(known.contract, known.block, known.root, holds)
+    return replace(known, holds=holds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +76,4 @@ async def ask_step(
         body[40:72],
         path,
     )
-    return Answer(known.contract, known.block, known.root, holds)
+    return replace(known, holds=holds)

@@ -214,6 +214,7 @@ async def test_the_contract_answers_for_good_and_tampered_proofs(
             holds, facts = await asked()
             assert holds, kind
             assert facts["Contract"] == merkle.state.answer.contract
+            assert facts["Round there"] == "open"
             assert facts["Asked at block"] == str(merkle.state.answer.block)
             merkle.edit_leaf(41, merkle.state.proof.leaf[41] ^ 4)
             assert merkle.state.answer is None
