@@ -156,7 +156,9 @@ class Sandbox:
         links = self._links.get(shape)
         if links is None:
             links = self._links[shape] = _plan(shape)
-        modules = [self._ready(module).address for module in (system, *agents, referee_module(shape))]
+        # Held until the match ends: what a full cache drops meanwhile may be what this match runs.
+        held = [self._ready(module) for module in (system, *agents, referee_module(shape))]
+        modules = [compiled.address for compiled in held]
         instances = [links.instance(number) for number in range(len(modules))]
         epochs = self._epochs + int(gas * SECONDS_PER_GAS / TICK_SECONDS)
         with NativeStore(self._engine_address, epochs) as store:
@@ -172,6 +174,7 @@ class Sandbox:
     def _ready(self, module: bytes) -> _Compiled:
         found = self._compiled.get(module)
         if found is not None:
+            self._compiled.move_to_end(module)
             return found
         key = sha256(module).hexdigest()
         built = self._load(key) or self._build(key, module)

@@ -297,3 +297,14 @@ def test_growing_beyond_the_limit_fails_alike_everywhere(arena) -> None:
     agent = arena.decide(body, "(memory 1) (table 1 7 funcref) (elem declare func $decide)")
     result = arena.play(agent, system=arena.system(steps=1), budget=2_000_000)
     assert (result.outcome, result.cause) == (Outcome.FINISHED, None)
+
+
+def test_more_modules_than_are_kept_compiled(arena, monkeypatch) -> None:
+    """A league has more agents than compiled modules are kept; what a match runs must not be dropped under it."""
+    monkeypatch.setattr("engine.league.sandbox._MAX_COMPILED", 2)
+    world = arena.system(seats=2)
+    agents = [arena.agent(arena.decide(f"(i64.const {number % 2})", f"(memory {number})")) for number in range(12)]
+    with Sandbox() as sandbox:
+        for one, other in zip(agents * 3, agents[5:] + agents * 2, strict=False):
+            result = run_match(MatchRequest(world, (one, other), 1), sandbox)
+            assert result.outcome is Outcome.FINISHED
