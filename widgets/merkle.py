@@ -22,6 +22,7 @@ LEAST, NARROW = 388, 470
 _SOURCES = {
     "chain": KeyValueRow("Root is", "on chain", "pill", "ok", tooltip="Read from the contract"),
     "local": KeyValueRow("Root is", "local, untrusted", "pill", "warn", tooltip="Computed here; nobody vouches for it"),
+    "rejected": KeyValueRow("Root is", "on chain, rejected", "pill", "error", tooltip="A dispute refuted its round"),
     "": KeyValueRow("Root is", "not known", "pill", "neutral"),
 }
 
@@ -145,7 +146,7 @@ class ProofView(QWidget):
         roots.add(self._roots)
         body = column(self, spacing=12)
         body.addWidget(self._header)
-        body.addWidget(Pair(_holder(self._verify, self._export), _holder(self._offer, self._revert), spacing=8))
+        body.addWidget(Pair(_Buttons(self._verify, self._export), _Buttons(self._offer, self._revert), spacing=8))
         body.addWidget(self._note)
         body.addWidget(roots)
         body.addWidget(leaf)
@@ -181,10 +182,16 @@ class ProofView(QWidget):
         self.setAccessibleName(f"{subtitle}. {state.verdict or 'not checked'}, root {state.source or 'unknown'}")
 
 
-def _holder(*buttons: QWidget) -> QWidget:
-    holder = QWidget()
-    holder.setLayout(row(*buttons, None))
-    return holder
+class _Buttons(QWidget):
+    """Buttons beside each other that are never squeezed."""
+
+    def __init__(self, *buttons: QWidget) -> None:
+        super().__init__()
+        self.setLayout(row(*buttons, None))
+
+    def minimumSizeHint(self) -> QSize:
+        """All of them."""
+        return self.sizeHint()
 
 
 def _leaf_rows(state: ProofState) -> tuple[KeyValueRow, ...]:

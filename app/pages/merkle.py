@@ -77,9 +77,10 @@ class MerklePage(ConsolePage):
         right = Card()
         right.add(self.proof, 1)
         proof = scrolling(right)
+        proof.setMinimumHeight(320)
         proof.widget().layout().setContentsMargins(0, 0, 4, 0)
         layout = column(self._content)
-        layout.addWidget(side_by_side(left, proof, stretches=(1, 1), narrow=700), 1)
+        layout.addWidget(side_by_side(left, proof, stretches=(1, 1), narrow=840), 1)
         self.add(self._content, 1)
         self._connect()
 

@@ -74,7 +74,6 @@ def proof_state(state: MerkleState) -> ProofState:
         return ProofState(can_verify=False)
     in_round = facts.kind == "round"
     parts = INNER_PARTS if state.offered else ROUND_PARTS if in_round else STEP_PARTS
-    source = "" if state.onchain is not None and not state.onchain.holds else "local"
     return ProofState(
         index=proof.index,
         n_leaves=proof.size,
@@ -84,7 +83,7 @@ def proof_state(state: MerkleState) -> ProofState:
         rows=tuple(ProofRow(r.level, r.side, r.sibling, r.result, r.changed) for r in proof.lines),
         computed_root=proof.computed,
         expected_root=proof.expected,
-        source="chain" if state.onchain is not None and state.onchain.holds else source,
+        source=_source(state.onchain),
         verdict="pass" if proof.holds else "fail",
         edited=proof.edited,
         note=proof.note,
@@ -94,6 +93,13 @@ def proof_state(state: MerkleState) -> ProofState:
         can_offer=proof.size > 1,
         texts=_leaf_texts(proof) if in_round and not state.offered else (),
     )
+
+
+def _source(onchain: Answer | None) -> str:
+    """Who vouches for the root: the contract, nobody, or nobody can ("": the contract keeps another one)."""
+    if onchain is None:
+        return "local"
+    return "" if not onchain.holds else "rejected" if onchain.status == "rejected" else "chain"
 
 
 def _answer_rows(answer: Answer) -> tuple[KeyValueRow, ...]:

@@ -96,7 +96,7 @@ class ReplayPage(ConsolePage):
         bar = Card(margins=12)
         bar.add(self._transport)
         layout = column(self._content, spacing=16)
-        layout.addWidget(side_by_side(board, self.tabs, stretches=(1, 1), narrow=760), 1)
+        layout.addWidget(side_by_side(board, self.tabs, stretches=(1, 1), narrow=840), 1)
         layout.addWidget(bar)
         self.add(self._content, 1)
         self._transport.install_on(self)
