@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 from widgets.basics import row
 from widgets.board import BoardView
 from widgets.board_state import BoardState, board_state
+from widgets.seats_bar import SeatInfo, SeatsBar
 
 SEATS = ("sicilian", "gambiteer")
 _PIECES = ["pawn", "knight", "bishop", "rook", "queen", "king"]
@@ -106,6 +107,13 @@ def blotto() -> BoardState:
     raw = struct.pack("<BBH", 0, 0, 9) + _played(9)
     raw = raw.ljust(90, b"\0") + bytes((30, 10, 0, 45, 15)) + bytes((12, 25, 33, 0, 30))
     return board_state({"title": "Colonel Blotto", "state": layout}, raw, seats=SEATS)
+
+
+def seats() -> QWidget:
+    """Two seats, the second to move."""
+    bar = SeatsBar()
+    bar.set_seats((SeatInfo(SEATS[0], "9,987,871 gas so far"), SeatInfo(SEATS[1], "164,402 gas so far", moves=True)))
+    return bar
 
 
 def games() -> QWidget:

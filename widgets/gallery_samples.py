@@ -17,7 +17,7 @@ from widgets.board_state import LegendEntry
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState, StatCard, StatCardState
 from widgets.drop_zone import DropZone, DropZoneState
 from widgets.forms import ChoiceField, EthField, Form, IntField, PortField, SeedField, TextField
-from widgets.gallery_games import games, tables
+from widgets.gallery_games import games, seats, tables
 from widgets.jobs import JobRow, JobsState, JobsTray
 from widgets.labels import HashLabel, HashState, PillState, SectionHeader, StatusPill
 from widgets.log_view import LogLine, LogView
@@ -326,6 +326,7 @@ SAMPLES: dict[str, Sample] = {
     "cards": Sample(cards, 920, 470), "banners": Sample(banners, 860, 640), "table": Sample(table, 980, 300),
     "log": Sample(log, 900, 340), "line-plot": Sample(line_plot, 760, 320), "bar-plot": Sample(bar_plot, 640, 300),
     "games": Sample(games, 1280, 420), "card-tables": Sample(tables, 1000, 460),
+    "seats": Sample(seats, 520, 60),
     "drops": Sample(drops, 900, 460), "boards": Sample(boards, 1180, 400), "transport": Sample(transport, 860, 84),
     "proof": Sample(proof, 860, 820), "proof-failing": Sample(lambda: proof(failing=True), 860, 820),
     "tree": Sample(tree, 900, 420), "tree-zoomed": Sample(lambda: tree(zoomed=True), 900, 420),
