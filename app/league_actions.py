@@ -126,7 +126,7 @@ class LeagueActions:
     def dispute(self) -> None:
         """Bring what is wrong with the round shown before the court, after saying what that does."""
         state, result = self._w.disputes.state, self._w.rounds.state.result
-        if not state.anchored or state.busy or result is None:
+        if not state.open_to or state.busy or result is None:
             return
         text = (
             "Every match is played again. What is wrong goes to LeagueCourt: a fraud that proves itself at once, any "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
@@ -24,7 +24,7 @@ from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
 Index = QModelIndex | QPersistentModelIndex
-ROW, CELL, NAME, SUM = 34, 64, 150, 88
+ROW, CELL, NAME, SUM = 34, 56, 150, 76
 
 
 @dataclass(frozen=True)
@@ -217,11 +217,25 @@ class CrossTable(QWidget):
         self._model.show(state)
         for section in range(len(state.names) + 1):
             self._view.setColumnWidth(section, SUM if section == len(state.names) else CELL)
-        self._view.setFixedHeight(ROW * (min(len(state.names), 16) + 1) + 20)
+        self._fit()
+
+    def needed(self) -> int:
+        """The width that shows all players."""
+        size = len(self._model.state.names)
+        return NAME + size * CELL + SUM + 4
 
     def state(self) -> CrossTableState:
         """What is shown."""
         return self._model.state
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave room for a scroll bar only where there is one."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        bar = self._view.horizontalScrollBar().sizeHint().height() if self.width() < self.needed() else 0
+        self._view.setFixedHeight(ROW * (min(len(self._model.state.names), 16) + 1) + 4 + bar)
 
     def view(self) -> QTableView:
         """The Qt view."""

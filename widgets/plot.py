@@ -79,7 +79,11 @@ class _PlotBase(QWidget):
         self._legend.setTextFormat(Qt.TextFormat.RichText)
         self._empty = EmptyPanel()
         body = column(self, spacing=4)
-        body.addLayout(row(self._title, None, self._legend))
+        self._legend.setWordWrap(True)
+        self._legend.setAlignment(Qt.AlignmentFlag.AlignRight)
+        top = row(self._title, self._legend, spacing=16)
+        top.setStretch(1, 1)
+        body.addLayout(top)
         holder = QWidget()
         self._stack = QStackedLayout(holder)
         self._stack.addWidget(self._empty)
@@ -269,8 +273,9 @@ class LinePlot(_PlotBase):
                 at = min(bisect.bisect_left(series.x, x), len(series.x) - 1)
                 value = f" <b>{series.y[at]:.6g}</b>"
             dash = "╌" if series.dashed else "━"
-            parts.append(f'<span style="color:{colour}">{dash}</span> {_escape(series.name)}{value}')
-        return "&nbsp;&nbsp;&nbsp;".join(parts)
+            words = f"{_escape(series.name)}{value}".replace(" ", "&nbsp;")
+            parts.append(f'<span style="color:{colour}">{dash}</span>&nbsp;{words}')
+        return "&nbsp;&nbsp; ".join(parts)
 
 
 class BarPlot(_PlotBase):

@@ -251,6 +251,8 @@ class DataTable(QWidget):
 
     def fit_height(self, least: int = 2, most: int = 10) -> None:
         """Be as high as the rows need, between two numbers of rows, now and after every update."""
+        if self._fit is None:
+            self._view.horizontalScrollBar().rangeChanged.connect(lambda low, high: self._apply_fit())
         self._fit = (least, most)
         self._apply_fit()
 
@@ -259,7 +261,9 @@ class DataTable(QWidget):
             least, most = self._fit
             rows = max(least, min(most, self._model.rowCount()))
             # Room for an empty panel's icon, words and button, when there is one to show.
-            needed = self._view.horizontalHeader().sizeHint().height() + rows * ROW_HEIGHT + 4
+            bar = self._view.horizontalScrollBar()
+            below = bar.sizeHint().height() if bar.maximum() > 0 else 0
+            needed = self._view.horizontalHeader().sizeHint().height() + rows * ROW_HEIGHT + 4 + below
             self.setFixedHeight(max(needed, 200) if self._stack.currentIndex() == 1 else needed)
 
     def view(self) -> QTableView:

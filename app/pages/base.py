@@ -169,10 +169,7 @@ class SideBySide(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Turn the layout where the width asks for it."""
         super().resizeEvent(event)
-        down = self.width() < self._narrow
-        wanted = QBoxLayout.Direction.TopToBottom if down else QBoxLayout.Direction.LeftToRight
-        if self._layout.direction() != wanted:
-            self._layout.setDirection(wanted)
+        self._turn()
         if event.size().width() != event.oldSize().width():
             # The page measured this widget at its old width.
             QTimer.singleShot(0, self, self.updateGeometry)
@@ -193,6 +190,19 @@ class SideBySide(QWidget):
         else:
             height = max((_height(item, item.geometry().width(), least=True) for item in items), default=0)
         return QSize(widest, height + margins.top() + margins.bottom())
+
+    def set_narrow(self, narrow: int) -> None:
+        """Change the width under which the widgets stand below each other."""
+        if narrow != self._narrow:
+            self._narrow = narrow
+            self._turn()
+
+    def _turn(self) -> None:
+        down = self.width() < self._narrow
+        wanted = QBoxLayout.Direction.TopToBottom if down else QBoxLayout.Direction.LeftToRight
+        if self._layout.direction() != wanted:
+            self._layout.setDirection(wanted)
+            self.updateGeometry()
 
     def setMargins(self, left: int, top: int, right: int, bottom: int) -> None:
         """Set the outer margins."""

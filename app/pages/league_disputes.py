@@ -31,6 +31,7 @@ NO_DISPUTES = EmptyPanelState(
     "No disputes on this round",
     "An audit plays every match again and compares it with what the host posted.",
 )
+_ABOUT = "What the host posted, against what the matches give"
 _MATCH = Column(
     "Match",
     kind="link",
@@ -40,13 +41,13 @@ _MATCH = Column(
     key=lambda cell: cell[1],
 )
 DISPUTES = (
-    Column("Kind", width=150),
+    Column("Kind", width=140),
     _MATCH,
     Column("State", kind="pill", pill=lambda text: STATES.get(text.lower(), "neutral"), width=118),
-    Column("Challenger", kind="hash", link=address_link, width=160),
+    Column("Challenger", kind="hash", link=address_link, width=152),
     Column("Bond", align="right", kind="number", width=100, format=lambda wei: ether(wei) if wei else "none"),
-    Column("Attestations", width=140, tooltip="How many verifiers confirmed the posted match, and how many did not"),
-    Column("Deadline", width=160),
+    Column("Attestations", width=128, tooltip="How many verifiers confirmed the posted match, and how many did not"),
+    Column("Deadline", width=176),
     Column("Outcome"),
 )
 SENT = (
@@ -69,6 +70,7 @@ class DisputesCard(Card):
         self._model = model
         self._audit = button("Audit this round", "search", "primary")
         self._dispute = button("Dispute…", "shield")
+        self._header = SectionHeader("Disputes", _ABOUT)
         self._note = label("", "muted", wrap=True)
         self._found = Banner(None)
         self.frauds = DataTable(
@@ -81,15 +83,14 @@ class DisputesCard(Card):
         self.unobserve: Callable[[], None] = model.observe(self._show)
 
     def _build(self) -> None:
-        header = SectionHeader("Disputes", "What the host posted, against what the matches give")
-        header.add_action(self._audit)
-        header.add_action(self._dispute)
-        for part in (header, self._note, self._found, self.frauds, self.table, self._sent_header, self.sent):
+        self._header.add_action(self._audit)
+        self._header.add_action(self._dispute)
+        for part in (self._header, self._note, self._found, self.frauds, self.table, self._sent_header, self.sent):
             self.add(part)
         self.body.addStretch(1)
         self.frauds.fit_height(1, 6)
-        self.table.fit_height(2, 8)
-        self.sent.fit_height(2, 10)
+        self.table.fit_height(1, 8)
+        self.sent.fit_height(1, 10)
         self._audit.clicked.connect(self.auditRequested)
         self._dispute.clicked.connect(self.disputeRequested)
         self._found.actionTriggered.connect(lambda key: self.disputeRequested.emit())
@@ -98,9 +99,9 @@ class DisputesCard(Card):
             table.linkActivated.connect(self.linkActivated)
 
     def _show(self, state: DisputesState) -> None:
-        free = state.anchored and not state.busy
-        self._audit.setEnabled(free)
-        self._dispute.setEnabled(free)
+        self._header.set_text(f"Disputes on {state.round_name}" if state.round_name else "Disputes", _ABOUT)
+        self._audit.setEnabled(state.anchored and not state.busy)
+        self._dispute.setEnabled(state.open_to and not state.busy)
         self._note.setText(_note(state))
         self._show_audit(state)
         rows = tuple(_row(item) for item in state.disputes)
@@ -130,7 +131,8 @@ class DisputesCard(Card):
             )
             return
         text = f"{counted}, {plural(audit.compared, 'pair')} of hashes compared to find the first that differs."
-        actions = (Action("dispute", "Dispute it", "shield", primary=True, enabled=not state.busy),)
+        offer = Action("dispute", "Dispute it", "shield", primary=True, enabled=not state.busy)
+        actions = (offer,) if state.open_to else ()
         self._found.set_state(BannerState("error", "The round is false", text, actions=actions, closable=False))
         rows = tuple(
             (

@@ -51,11 +51,11 @@ class RosterCard(Card):
             (
                 Column("Plays", kind="check", width=64, tooltip="Whether it plays in the next round"),
                 Column("Agent"),
-                Column("Sample of", width=96),
-                Column("Interface", width=84),
+                Column("Sample of", width=90),
                 Column("Size", align="right", kind="number", format=size, width=80),
-                Column("Module", kind="hash", width=150),
-                Column("Account", kind="hash", link=address_link, width=160),
+                Column("Module", kind="hash", width=144),
+                Column("Account", kind="hash", link=address_link, width=156),
+                Column("Interface", width=88),
             ),
             name="Agents",
         )
@@ -73,7 +73,7 @@ class RosterCard(Card):
         self.add(self.header)
         self.add(self._zone)
         self.add(self._undo)
-        self._verdicts.fit_height(2, 5)
+        self._verdicts.fit_height(1, 3)
         self.add(self._verdicts)
         self.add(row(self._count, None, self._all, self._none, search_field("Filter agents", self.table.set_filter)))
         self.table.setMinimumHeight(220)
@@ -100,7 +100,7 @@ class RosterCard(Card):
 
     def _show(self, state: RosterState) -> None:
         rows = tuple(
-            (a.sha256 in state.playing, a.name, a.game or None, a.abi, a.size, a.sha256, a.address)
+            (a.sha256 in state.playing, a.name, ", ".join(a.games) or None, a.size, a.sha256, a.address, a.abi)
             for a in state.agents
         )
         self.table.set_state(TableState(rows, tuple(a.sha256 for a in state.agents), EMPTY_ROSTER))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QProgressBar, QVBoxLayout, QWidget
@@ -22,6 +23,7 @@ from widgets.plot import LinePlot, LinePlotState, Series
 
 STATE_KINDS = {"settled": "ok", "anchored": "info", "played": "info", "playing": "warn", "rejected": "error"}
 RACERS = 8
+RACE_WIDTH = 380
 
 
 class RoundCard(Card):
@@ -44,7 +46,7 @@ class RoundCard(Card):
         self._note = label("", "muted")
         self._after, self._now = button("Stop after current", "pause"), button("Stop now", "stop")
         self._resume = button("Resume", "play", "primary")
-        self._facts, self._hashes = KeyValuePanel(), KeyValuePanel()
+        self._facts, self._terms, self._hashes = KeyValuePanel(), KeyValuePanel(), KeyValuePanel()
         self.standings = StandingsTable()
         self.crosstable = CrossTable()
         self._order: tuple[int, ...] = ()
@@ -60,14 +62,15 @@ class RoundCard(Card):
         self.add(row(self._choice, self._pill, None, self._resume, self._after, self._now))
         self.add(self._progress)
         self.add(self._note)
-        self.add(side_by_side(self._facts, self._hashes, narrow=640))
+        self.add(side_by_side(self._facts, self._terms, self._hashes, stretches=(2, 2, 3), narrow=640))
         self.add(_titled("Standings", "By score; equal scores by the tie-breaks", self.standings))
         self._cross = _titled(
             "Crosstable", "Won-drawn-lost of the row against the column; open a cell", self.crosstable
         )
         self._cross.layout().addWidget(self._sum)
         self._cross.layout().addStretch(1)
-        self.add(side_by_side(self._cross, self.race, stretches=(3, 2), narrow=1000))
+        self._middle = side_by_side(self._cross, self.race, stretches=(3, 2), narrow=1000)
+        self.add(self._middle)
         filter_field = search_field("Filter matches", self.matches.set_filter)
         self._matches_box = _titled("Matches", "Open one to replay it", self.matches, self._all, filter_field)
         self.add(self._matches_box, 1)
@@ -125,11 +128,12 @@ class RoundCard(Card):
 
     def _show_facts(self, state: RoundsState) -> None:
         result = state.result
-        self._facts.setVisible(result is not None)
-        self._hashes.setVisible(result is not None)
+        for panel in (self._facts, self._terms, self._hashes):
+            panel.setVisible(result is not None)
         if result is None:
             return
         self._facts.set_state(KeyValueState(tuple(_facts(state))))
+        self._terms.set_state(KeyValueState(tuple(_terms(result))))
         anchored = result.anchored
         hashes = [KeyValueRow("Results hash", result.results_hash or "", "hash")]
         if anchored is not None:
@@ -156,6 +160,8 @@ class RoundCard(Card):
         }
         table = CrossTableState(tuple(line.agent for line in standings), cells)
         self.crosstable.set_state(table)
+        self._cross.setMinimumWidth(min(self.crosstable.needed(), 700))
+        self._middle.set_narrow(self.crosstable.needed() + RACE_WIDTH)
         rest = [
             plural(sum(m.outcome == word for m in state.matches), one, many)
             for word, one, many in (("BYE", "bye", "byes"), ("VOID", "VOID match", "VOID matches"))
@@ -193,15 +199,18 @@ def _facts(state: RoundsState) -> list[KeyValueRow]:
     ]
     if result.stages > 1:
         rows.append(KeyValueRow("Stage", f"{stage} of {result.stages}"))
-    rows += [
-        KeyValueRow("Matches", f"{count(result.matches)} {'an agent' if solo else 'a pairing'}"),
+    rows.append(KeyValueRow("Matches", f"{count(result.matches)} {'an agent' if solo else 'a pairing'}"))
+    if result.params:
+        rows.append(KeyValueRow("Parameters", ", ".join(f"{name} {value}" for name, value in result.params.items())))
+    return rows
+
+
+def _terms(result: Any) -> list[KeyValueRow]:
+    return [
         KeyValueRow("Tier", result.tier.capitalize()),
         KeyValueRow("Seed", str(result.seed), "mono"),
         KeyValueRow("Pot", ether(result.pot_wei)),
     ]
-    if result.params:
-        rows.append(KeyValueRow("Parameters", ", ".join(f"{name} {value}" for name, value in result.params.items())))
-    return rows
 
 
 def _note(state: RoundsState, interrupted: bool) -> str:

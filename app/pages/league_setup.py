@@ -41,7 +41,9 @@ def _money_fields(state: SetupState) -> FieldGrid:
     tiers = tuple((tier.id, tier.text) for tier in tier_choices())
     return FieldGrid(
         {
-            "tier": narrow(ChoiceField("Tier", tiers, value=state.tier)),
+            "tier": narrow(
+                ChoiceField("Tier", tiers, value=state.tier, help="Its least capital, and the reward factor")
+            ),
             "stake_wei": EthField("Stake of a newcomer", state.stake_wei),
             "reward_wei": EthField("Base reward", state.reward_wei),
         }
@@ -85,7 +87,6 @@ class SetupCard(Card):
         self._filling = False
         state = model.state
         self._system = narrow(ChoiceField("System", ((state.system, "Snake"),), value=state.system))
-        self._about = label("", "muted", wrap=True)
         self._game, self._money, self._advanced = _game_fields(state), _money_fields(state), _advanced_fields(state)
         self._params = FieldGrid({})
         self._params_holder = QWidget()
@@ -115,7 +116,7 @@ class SetupCard(Card):
         keep.clicked.connect(self.exportRequested)
         header.add_action(load)
         header.add_action(keep)
-        parts = (header, self._system, self._about, self._game, self._params_section, self._money, self._more)
+        parts = (header, self._system, self._game, self._params_section, self._money, self._more)
         for part in (*parts, self._anchor, self._host):
             self.add(part)
         self.body.addStretch(1)
@@ -170,7 +171,7 @@ class SetupCard(Card):
         self._game.show_only(name for name in GAME if name not in hidden)
         if info is not None:
             seats = "Two seats" if versus else "One seat"
-            self._about.setText(f"{info.summary} {seats}, at most {info.max_steps:,} steps.")
+            self._system.set_help(f"{info.summary} {seats}, at most {info.max_steps:,} steps.")
 
     def _load(self, state: SetupState) -> None:
         """Show values that came from elsewhere."""

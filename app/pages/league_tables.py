@@ -9,7 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.formats import count, ether
-from app.links import address_link, match_link
+from app.links import match_link
 from app.viewmodels.rounds import RoundsState
 from engine.league.schedule import SOLO
 from widgets.basics import column
@@ -41,13 +41,15 @@ def half(value: float) -> str:
     return f"{int(whole) or ''}½" if rest == 0.5 else f"{value:g}"
 
 
-_STANDING = Column("Standing", kind="pill", pill=lambda v: "ok" if v == "In" else "error", width=132)
-_REWARD = _number("Reward", 112, "What the settlement credits", lambda v: ether(v))
+_STANDING = Column(
+    "Is", kind="pill", pill=lambda v: "ok" if v == "In" else "error", width=84, tooltip="Out: disqualified"
+)
+_REWARD = _number("Reward", 108, "What the settlement credits", lambda v: ether(v))
 _RATING = Column(
     "Rating",
     align="right",
     kind="number",
-    width=108,
+    width=106,
     format=lambda cell: f"{cell[0]:.0f} ± {2 * cell[1]:.0f}",
     key=lambda cell: cell[0],
     tooltip="Glicko-2 of this league, with the interval of 95 %",
@@ -63,13 +65,13 @@ SOLO_COLUMNS = (
     _REWARD,
 )
 VERSUS_COLUMNS = (
-    _number("Rank", 62),
+    _number("Rank", 58),
     Column("Agent"),
-    _number("Played", 74),
-    _number("Won", 60),
-    _number("Drawn", 70),
-    _number("Lost", 60),
-    _number("Byes", 64, "Matches without opponent: the full score"),
+    _number("Played", 72),
+    _number("Won", 58),
+    _number("Drawn", 68),
+    _number("Lost", 58),
+    _number("Byes", 60, "Matches without opponent: the full score"),
     _number("Points", 74, "1 a match won or without opponent, ½ a drawn one", half),
     _number("Score", 72, "The sum of the match scores: it decides the rank"),
     _RATING,
@@ -90,28 +92,28 @@ class StandingsTable(QWidget):
         super().__init__()
         self.solo = DataTable(SOLO_COLUMNS, name="Standings")
         self.versus = DataTable(VERSUS_COLUMNS, name="Standings of a league with opponents")
-        self._stack = QStackedWidget()
-        column(self).addWidget(self._stack)
+        self._versus = False
+        body = column(self)
         for table in (self.solo, self.versus):
             table.fit_height(3, 12)
-            self._stack.addWidget(table)
+            body.addWidget(table)
             table.linkActivated.connect(self.linkActivated)
             table.emptyAction.connect(self.emptyAction)
 
     @property
     def shown(self) -> DataTable:
         """The table of the round shown."""
-        return self.versus if self._stack.currentIndex() else self.solo
+        return self.versus if self._versus else self.solo
 
     def show_round(self, state: RoundsState) -> None:
         """Show the standings of a round, of one that is being played with the scores of the moment."""
         result = state.result
-        versus = result is not None and result.format != SOLO
-        self._stack.setCurrentIndex(int(versus))
+        self._versus = versus = result is not None and result.format != SOLO
+        self.versus.setVisible(versus)
+        self.solo.setVisible(not versus)
         lines = _live(state) if result is not None else ()
         rows = tuple(_versus_row(line) if versus else _solo_row(line) for line in lines)
         self.shown.set_state(TableState(rows, tuple(line[0].sha256 for line in lines), EMPTY_ROUND))
-        self._stack.setFixedHeight(self.shown.height())
 
 
 def _live(state: RoundsState) -> Sequence[tuple[Any, Any, int]]:
@@ -152,7 +154,7 @@ def _versus_row(cell: tuple[Any, Any, int]) -> tuple[Any, ...]:
 
 
 def _standing(line: Any) -> str:
-    return "Disqualified" if line.disqualified else "In"
+    return "Out" if line.disqualified else "In"
 
 
 def outcome_text(match: Any, names: dict[int, str], solo: bool) -> str:
@@ -252,14 +254,3 @@ def _match_row(round_id: str, m: Any, names: dict[int, str], solo: bool) -> tupl
     second = names.get(m.b, str(m.b)) if m.b is not None else None
     result = f"{m.score_a} : {m.score_b}" if m.score_b is not None else f"{m.score_a}"
     return (match, m.stage + 1, first, second, outcome, result, m.steps, m.gas, root)
-
-
-def payee_columns(money: Callable[[str], Column]) -> tuple[Column, ...]:
-    """Return the columns of a settlement."""
-    return (
-        Column("Agent"),
-        Column("Account", kind="hash", link=address_link, width=164),
-        money("Credit before"),
-        money("Reward"),
-        money("Credit after"),
-    )

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.formats import plural
 from app.links import Place, address_link, match_link, round_link, tx_link
-from app.pages.base import ConsolePage, search_field, side_by_side
+from app.pages.base import ConsolePage, search_field
 from app.pages.stakes_order import OrderCard
 from app.viewmodels.stakes import StakesState, StakesViewModel
 from widgets.basics import Card, button, label
@@ -39,19 +39,19 @@ class Amount(int):
 
 
 def amount_text(wei: int) -> str:
-    """Return wei in ETH, with up to six decimals; a difference is marked."""
+    """Return wei in ETH, with up to four decimals; a difference is marked."""
     exact = format_eth(int(wei))
     whole, _, rest = exact.partition(".")
-    shown = f"{int(whole):,}" + (f".{rest[:6]}{'…' if len(rest) > 6 else ''}" if rest else "")
+    shown = f"{int(whole):,}" + (f".{rest[:4]}{'…' if len(rest) > 4 else ''}" if rest else "")
     return f"≠ {shown}" if getattr(wei, "differs", False) else shown
 
 
-def _money(title: str, tooltip: str = "") -> Column:
+def _money(title: str, tooltip: str = "", width: int = 78) -> Column:
     return Column(
         title,
         align="right",
         kind="number",
-        width=88,
+        width=width,
         format=amount_text,
         tooltip=tooltip,
         tone=lambda wei: "error" if getattr(wei, "differs", False) else "",
@@ -71,16 +71,16 @@ ACCOUNTS = (
     _money("Pending", "Ledger: being unbonded"),
     _money("Credit", "Ledger: rewards and shares that can be claimed"),
     _money("Slashed", "Ledger: taken so far"),
-    _money("On chain: free", "Contract: stake that can be unbonded and withdrawn"),
-    _money("Locked", "Contract: stake behind open rounds and disputes"),
-    _money("Pending", "Contract: being unbonded"),
-    _money("Credit", "Contract: can be claimed"),
-    _money("Slashed", "Contract: taken so far"),
-    Column("Agree", kind="pill", pill=lambda text: _AGREE.get(text, "neutral"), width=116),
+    _money("Vault free", "Contract: stake that can be unbonded and withdrawn", 92),
+    _money("Vault locked", "Contract: stake behind open rounds and disputes", 106),
+    _money("Vault pending", "Contract: being unbonded", 114),
+    _money("Vault credit", "Contract: can be claimed", 100),
+    _money("Vault slashed", "Contract: taken so far", 114),
+    Column("Agree", kind="pill", pill=lambda text: _AGREE.get(text, "neutral"), width=108),
 )
 _AGREE = {"Agrees": "ok", "Differs": "error", "On the way": "info"}
 SLASHES = (
-    Column("Account", width=120),
+    Column("Account", width=130),
     Column(
         "Round", kind="link", width=130, format=lambda cell: cell[1], link=lambda cell: round_link(cell[0]),
         key=lambda cell: cell[1],
@@ -115,7 +115,7 @@ class BalancesCard(Card):
         header.add_action(refresh)
         for part in (header, self._banner, self._note):
             self.add(part)
-        self.table.fit_height(3, 10)
+        self.table.fit_height(3, 8)
         self.add(self.table)
         refresh.clicked.connect(model.refresh)
         self.table.linkActivated.connect(self.linkActivated)
@@ -150,7 +150,7 @@ class SlashesCard(Card):
         super().__init__()
         self.table = DataTable(SLASHES, name="Slashings")
         self.add(SectionHeader("Slashed", "Each with its evidence, its transaction, and the stake before and after"))
-        self.table.setMinimumHeight(260)
+        self.table.setMinimumHeight(180)
         self.add(self.table, 1)
         self.table.linkActivated.connect(self.linkActivated)
         self.unobserve: Callable[[], None] = model.observe(self._show)
@@ -185,7 +185,8 @@ class StakesPage(ConsolePage):
         self.order = OrderCard(model)
         self.slashes = SlashesCard(model)
         self.add(self.balances)
-        self.add(side_by_side(self.order, self.slashes, stretches=(2, 5), narrow=980), 1)
+        self.add(self.order)
+        self.add(self.slashes, 1)
         self.balances.chosen.connect(self.order.choose)
         self.order.orderRequested.connect(self.orderRequested)
         for card in (self.balances, self.slashes):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import Signal
 
 from app.formats import count, duration, ether
-from app.pages.league_fields import narrow
+from app.pages.league_fields import FieldGrid, narrow
 from app.viewmodels.stakes import StakesState, StakesViewModel
 from engine.league.withdrawals import Move, Preview
 from widgets.basics import Card, button, label, row
@@ -35,9 +35,10 @@ class OrderCard(Card):
         super().__init__()
         self._model = model
         self._done = model.state.done
-        self.account = narrow(ChoiceField("Account"))
-        self.move = narrow(ChoiceField("What", tuple(MOVES.items()), value=Move.DEPOSIT))
-        self.amount = EthField("Amount", WEI, help="In ETH; at least 0.1 has to stay staked, or nothing")
+        self.account = narrow(ChoiceField("Account", help="Its key is in the development wallet"))
+        self.move = narrow(ChoiceField("What", tuple(MOVES.items()), value=Move.DEPOSIT, help="In ledger and vault"))
+        self.amount = EthField("Amount", WEI, help="At least 0.1 ETH has to stay staked, or nothing")
+        self._fields = FieldGrid({"account": self.account, "move": self.move, "amount": self.amount}, columns=3)
         self._preview = KeyValuePanel()
         self._banner = Banner(None)
         self._state = label("", "muted", wrap=True)
@@ -47,14 +48,12 @@ class OrderCard(Card):
 
     def _build(self) -> None:
         self.add(SectionHeader("Move a stake", "Ledger and contract together; the cost is worked out first"))
-        for field in (self.account, self.move, self.amount):
-            self.add(field)
-            field.valueChanged.connect(lambda value: self._consider())
-        self.add(self._preview)
-        self.add(self._banner)
-        self.add(self._state)
-        self.body.addStretch(1)
-        self.add(row(None, self._go))
+        self._fields.changed.connect(self._consider)
+        for part in (self._fields, self._preview, self._banner):
+            self.add(part)
+        last = row(self._state, self._go, spacing=16)
+        last.setStretch(0, 1)
+        self.add(last)
         self._go.clicked.connect(self.orderRequested)
 
     def choose(self, address: str) -> None:
@@ -63,7 +62,7 @@ class OrderCard(Card):
 
     def _consider(self) -> None:
         move = self.move.value()
-        self.amount.setVisible(not move.whole)
+        self._fields.show_only(("account", "move") if move.whole else ("account", "move", "amount"))
         self._go.setText(BUTTONS[move])
         self._go.setAccessibleName(MOVES[move])
         self._model.consider(move, self.account.value() or "", self.amount.value())
@@ -81,7 +80,6 @@ class OrderCard(Card):
             self._preview.set_state(KeyValueState(tuple(_rows(preview))))
         self._banner.set_state(_banner(state))
         self._state.setText(f"{MOVES[Move(state.busy)]}: on its way…" if state.busy else "")
-        self._state.setVisible(bool(state.busy))
         self._go.setEnabled(preview is not None and not preview.refusal and not state.busy)
 
 

@@ -48,10 +48,15 @@ class AuditView:
 
 @dataclass(frozen=True, slots=True)
 class DisputesState:
-    """The disputes of the round shown (newest first), its audit, the one chosen; ``step`` is the last one taken."""
+    """The disputes of the round shown (newest first), its audit, the one chosen; ``step`` is the last one taken.
+
+    ``open_to`` says whether disputes can still be brought: the round is posted, and neither settled nor rejected.
+    """
 
     round_id: str = ""
+    round_name: str = ""
     anchored: bool = False
+    open_to: bool = False
     disputes: tuple[DisputeView, ...] = ()
     audit: AuditView | None = None
     chosen: str = ""
@@ -71,6 +76,7 @@ class DisputesViewModel(ViewModel[DisputesState]):
     def __init__(self, bridge: Bridge, runtime: Runtime, rounds: RoundsViewModel) -> None:
         super().__init__(bridge, DisputesState())
         self._runtime = runtime
+        self._audits: dict[str, AuditView] = {}
         bridge.subscribe(lambda event: self._moved(event.step), DisputeMoved)
         bridge.subscribe(lambda event: self._moved(""), DisputeOpened, DisputeResolved)
         rounds.observe(self._follow)
@@ -96,11 +102,12 @@ class DisputesViewModel(ViewModel[DisputesState]):
     def _follow(self, state: RoundsState) -> None:
         result = state.result
         anchored = result is not None and result.anchored is not None
-        if state.selected == self.state.round_id:
-            self.update(anchored=anchored)
-            return
-        self.update(round_id=state.selected, anchored=anchored, audit=None, chosen="", step="")
-        self._read()
+        name = f"{result.name} #{result.number}" if result is not None else ""
+        self.update(anchored=anchored, open_to=anchored and result.state == "anchored", round_name=name)
+        if state.selected != self.state.round_id:
+            audit = self._audits.get(state.selected)
+            self.update(round_id=state.selected, audit=audit, chosen="", step="")
+            self._read()
 
     def _moved(self, step: str) -> None:
         self.update(step=step)
@@ -127,7 +134,9 @@ class DisputesViewModel(ViewModel[DisputesState]):
 
     def _audited(self, audit: Audit) -> Notice:
         view = _audit_view(audit)
-        self.update(audit=view)
+        self._audits[view.round_id] = view
+        if view.round_id == self.state.round_id:
+            self.update(audit=view)
         if view.clean:
             text = f"All {plural(view.replayed, 'match', 'matches')} replay as posted; the roots are equal."
             return Notice("ok", "Nothing is wrong with the round", text, key="dispute")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AgentRow:
-    """An agent of the roster as its table shows it. ``game`` is the id of the System it is a sample of, or ""."""
+    """An agent of the roster as its table shows it. ``games`` are the ids of the Systems it is a sample of."""
 
     sha256: str
     name: str
@@ -28,7 +28,7 @@ class AgentRow:
     address: str
     abi: str
     size: int
-    game: str = ""
+    games: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class RosterState:
 
     def foreign(self, game: str) -> int:
         """Return how many of those that play are samples of another System."""
-        return sum(agent.game not in ("", game) for agent in self.entrants)
+        return sum(bool(agent.games) and game not in agent.games for agent in self.entrants)
 
 
 class RosterViewModel(ViewModel[RosterState]):
@@ -75,7 +75,7 @@ class RosterViewModel(ViewModel[RosterState]):
     def __init__(self, bridge: Bridge, runtime: Runtime) -> None:
         super().__init__(bridge, RosterState())
         self._runtime = runtime
-        self._games: dict[str, str] = {}
+        self._games: dict[str, tuple[str, ...]] = {}
         self._known: set[str] = set()
         self._game = ""
         bridge.subscribe(lambda event: self.refresh(), AgentAdmitted, AgentRemoved)
@@ -127,12 +127,12 @@ class RosterViewModel(ViewModel[RosterState]):
             self.refresh()
 
     def _fits(self, agent: AgentRow) -> bool:
-        return not agent.game or not self._game or agent.game == self._game
+        return not agent.games or not self._game or self._game in agent.games
 
     def _choose_samples(self) -> None:
-        samples = {agent.sha256: agent.game for agent in self.state.agents if agent.game}
-        self.let_play([key for key, game in samples.items() if game != self._game], False)
-        self.let_play([key for key, game in samples.items() if game == self._game], True)
+        samples = [agent for agent in self.state.agents if agent.games]
+        self.let_play([agent.sha256 for agent in samples if self._game not in agent.games], False)
+        self.let_play([agent.sha256 for agent in samples if self._game in agent.games], True)
 
     async def _learn_samples(self) -> None:
         self._games = await asyncio.to_thread(sample_games)
@@ -162,14 +162,19 @@ def sample_folder(game: str) -> Path:
     return assets_dir() / "agents" / game
 
 
-def sample_games() -> dict[str, str]:
-    """Return the hash of every sample agent with the id of its System."""
-    return {file_digest(path): path.parent.name for path in (assets_dir() / "agents").glob("*/*.wasm")}
+def sample_games() -> dict[str, tuple[str, ...]]:
+    """Return the hash of every sample agent with the ids of its Systems: a simple one may be a sample of several."""
+    found: dict[str, tuple[str, ...]] = {}
+    for path in sorted((assets_dir() / "agents").glob("*/*.wasm")):
+        digest = file_digest(path)
+        found[digest] = (*found.get(digest, ()), path.parent.name)
+    return found
 
 
-def _row(agent: Any, games: dict[str, str]) -> AgentRow:
-    game = games.get(agent.sha256, "")
-    return AgentRow(agent.sha256, agent.name, agent.owner, agent.address, agent.abi, agent.size, game)
+def _row(agent: Any, games: dict[str, tuple[str, ...]]) -> AgentRow:
+    return AgentRow(
+        agent.sha256, agent.name, agent.owner, agent.address, agent.abi, agent.size, games.get(agent.sha256, ())
+    )
 
 
 def _verdict(item: Any) -> VerdictRow:

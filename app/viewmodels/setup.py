@@ -141,6 +141,11 @@ class SetupViewModel(ViewModel[SetupState]):
         outside = state.preset != values.get("preset", state.preset)
         self._check(replace(state, revision=state.revision + outside))
 
+    def fill(self, **values: Any) -> None:
+        """Put values into the form from outside."""
+        self.edit(values, True)
+        self._check(replace(self.state, revision=self.state.revision + 1))
+
     def set_anchor(self, anchor: bool) -> None:
         """Whether the round is anchored on the devnet; without that a host has nothing to cheat with."""
         host = self.state.host if anchor else Dishonesty.HONEST.value
@@ -243,7 +248,8 @@ class SetupViewModel(ViewModel[SetupState]):
             f" {plural(state.foreign, 'sample is', 'samples are')} made for another System." if state.foreign else ""
         )
         matches = plural(plan.total, "match", "matches")
-        text = f"{plural(len(hashes), 'agent')}{left} play {matches}{stages} for a pot of {ether(config.pot_wei)}."
+        who = f"{plural(len(hashes), 'agent')}{left} play{'s' if len(hashes) == 1 else ''}"
+        text = f"{who} {matches}{stages} for a pot of {ether(config.pot_wei)}."
         return text + foreign
 
 
@@ -290,7 +296,7 @@ def tier_choices() -> tuple[Choice, ...]:
     return tuple(
         Choice(
             tier.label,
-            f"{tier.label.capitalize()} · from {ether(tier.min_stake)} · {tier.multiplier_bps / 10_000:g}x reward",
+            f"{tier.label.capitalize()}, {ether(tier.min_stake)}, {tier.multiplier_bps / 10_000:g}x",
         )
         for tier in Tier
     )

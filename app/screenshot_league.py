@@ -1,0 +1,64 @@
+"""A chess league of eight agents for the pictures: two rounds, of which the second has a dishonest host."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+LEFT_OUT = ("illegal_mover", "swarm")
+SEED = 11
+Settled = Callable[[Any, Callable[[Any], bool]], Any]
+Shoot = Callable[[Any, Path], Any]
+
+
+async def play_league(wiring: Any, settled: Settled) -> tuple[str, str]:
+    """Play both rounds on the devnet, settle the first, dispute the second; return their ids."""
+    wiring.console.settings = wiring.console.settings.model_copy(update={"confirm_chain_actions": False})
+    wiring.setup.choose_system("chess")
+    wiring.league.add_samples()
+    await settled(wiring.roster, lambda state: len(state.entrants) == 10 and not state.checking)
+    agents = wiring.roster.state.agents
+    wiring.roster.let_play((a.sha256 for a in agents if a.name in LEFT_OUT and "chess" in a.games), False)
+    await settled(wiring.setup, lambda state: state.agents == 8)
+    wiring.setup.fill(name="chess", matches=2, seed=SEED)
+    honest = await _round(wiring, settled)
+    wiring.league.settle()
+    await settled(wiring.rounds, lambda state: state.result.state == "settled" and not state.busy)
+    wiring.setup.fill(host="inflate", seed=SEED + 1)
+    false = await _round(wiring, settled)
+    wiring.disputes.audit()
+    await settled(wiring.disputes, lambda state: state.audit is not None and not state.busy)
+    wiring.disputes.dispute()
+    await settled(wiring.rounds, lambda state: state.result.state == "rejected")
+    await settled(wiring.disputes, lambda state: not state.busy)
+    wiring.setup.fill(host="honest", seed=SEED)
+    return honest, false
+
+
+async def _round(wiring: Any, settled: Settled) -> str:
+    before = len(wiring.rounds.state.rounds)
+    wiring.league.run()
+    await settled(wiring.rounds, lambda state: len(state.rounds) > before and state.run.state == "idle")
+    return str(wiring.rounds.state.selected)
+
+
+async def league_pages(wiring: Any, target: Callable[[str], Path], shoot: Shoot, rounds: tuple[str, str]) -> None:
+    """Take the pictures of the Leagues and Stakes pages."""
+    from app.links import Place
+
+    honest, false = rounds
+    wiring.window.notices.clear()
+    for tab in ("setup", "round", "season", "settlement", "disputes"):
+        wiring.rounds.select(false if tab == "disputes" else honest)
+        wiring.navigator.go(Place("leagues", f"tab/{tab}"))
+        await shoot(wiring.window, target(f"leagues-{tab}"))
+        bar = wiring.pages["leagues"].verticalScrollBar()
+        if tab in ("setup", "round") and bar.maximum():
+            bar.setValue(bar.maximum())
+            await shoot(wiring.window, target(f"leagues-{tab}-below"))
+            bar.setValue(0)
+    wiring.navigator.go(Place("stakes"))
+    await asyncio.sleep(0)
+    await shoot(wiring.window, target("stakes"))
