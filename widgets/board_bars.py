@@ -3,45 +3,25 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QBrush, QColor, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import QBrush, QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
 
-from widgets.basics import column
-from widgets.board_history import HistoryBoard
+from widgets.board_history import BoardWithRounds
 from widgets.board_parts import BarGroup
+from widgets.board_picture import StatePicture
 from widgets.board_seats import paint_mark, seat_colour
-from widgets.board_state import BoardState
 from widgets.fonts import scaled
-from widgets.theme import current_tokens, follow
+from widgets.theme import current_tokens
 from widgets.tokens import Tokens, mix
 
 _MIDDLE = int(Qt.AlignmentFlag.AlignCenter)
 
 
-class Bars(QWidget):
+class Bars(StatePicture):
     """The chart."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._state = BoardState()
-        self.setMinimumSize(240, 130)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        follow(self)
-
-    def set_state(self, state: BoardState) -> None:
-        """Show a state."""
-        self._state = state
-        self.setAccessibleName("Allocations")
-        self.setAccessibleDescription(state.describe())
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        """Half a board."""
-        return QSize(440, 240)
-
-    def on_theme(self, _tokens: Tokens) -> None:
-        """Repaint in the new colours."""
-        self.update()
+        super().__init__("Allocations", QSize(240, 130), QSize(440, 240), parent)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint the legend, the ground line, the bars with their values, and the labels."""
@@ -108,33 +88,8 @@ class Bars(QWidget):
         return y + 10
 
 
-class BarsBoard(QWidget):
+class BarsBoard(BoardWithRounds):
     """The chart, and the rounds before where the System tells them."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._bars = Bars()
-        self._rounds = HistoryBoard(part=True)
-        self._told = False
-        self.setMinimumSize(240, 200)
-        body = column(self, spacing=12)
-        body.addWidget(self._bars, 2)
-        body.addWidget(self._rounds, 3)
-
-    def set_state(self, state: BoardState) -> None:
-        """Show a state."""
-        self._bars.set_state(state)
-        self._told = state.rounds is not None
-        self._fit()
-        if state.rounds is not None:
-            self._rounds.set_state(state)
-        self.setAccessibleName("Board")
-        self.setAccessibleDescription(state.describe())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Leave the rounds out where there is no room for them."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        self._rounds.setVisible(self._told and self.height() >= 280)
+        super().__init__(Bars(), (2, 3), 280, parent)

@@ -3,46 +3,26 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QResizeEvent
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QWidget
 
-from widgets.basics import column
-from widgets.board_history import HistoryBoard
+from widgets.board_history import BoardWithRounds
 from widgets.board_parts import Hand
+from widgets.board_picture import StatePicture
 from widgets.board_seats import paint_mark, seat_colour
-from widgets.board_state import BoardState
 from widgets.fonts import scaled
-from widgets.theme import current_tokens, follow
+from widgets.theme import current_tokens
 from widgets.tokens import Tokens, mix
 
 _MIDDLE = int(Qt.AlignmentFlag.AlignCenter)
 _CHIP = 26.0
 
 
-class CardsTable(QWidget):
+class CardsTable(StatePicture):
     """The hands beside each other; beneath them the actions in their order, then the fields."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._state = BoardState()
-        self.setMinimumSize(240, 200)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        follow(self)
-
-    def set_state(self, state: BoardState) -> None:
-        """Show a state."""
-        self._state = state
-        self.setAccessibleName("Cards")
-        self.setAccessibleDescription(state.describe())
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        """As large as a board."""
-        return QSize(440, 400)
-
-    def on_theme(self, _tokens: Tokens) -> None:
-        """Repaint in the new colours."""
-        self.update()
+        super().__init__("Cards", QSize(240, 200), QSize(440, 400), parent)
 
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Paint from below: the chips take what they need, the hands get the rest."""
@@ -147,33 +127,8 @@ def _paint_card(painter: QPainter, box: QRectF, card: str, seat: int, t: Tokens)
         painter.drawText(corner, int(Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignRight), card)
 
 
-class CardsBoard(QWidget):
+class CardsBoard(BoardWithRounds):
     """The table, and the rounds before where the System tells them."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._table = CardsTable()
-        self._rounds = HistoryBoard(part=True)
-        self._told = False
-        self.setMinimumSize(240, 200)
-        body = column(self, spacing=12)
-        body.addWidget(self._table, 3)
-        body.addWidget(self._rounds, 2)
-
-    def set_state(self, state: BoardState) -> None:
-        """Show a state."""
-        self._table.set_state(state)
-        self._told = state.rounds is not None
-        self._fit()
-        if state.rounds is not None:
-            self._rounds.set_state(state)
-        self.setAccessibleName("Board")
-        self.setAccessibleDescription(state.describe())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Leave the rounds out where there is no room for them."""
-        super().resizeEvent(event)
-        self._fit()
-
-    def _fit(self) -> None:
-        self._rounds.setVisible(self._told and self.height() >= 360)
+        super().__init__(CardsTable(), (3, 2), 360, parent)

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTabl
 
 from widgets.basics import column
 from widgets.board_parts import Rounds
+from widgets.board_picture import StatePicture
 from widgets.board_seats import paint_mark, seat_colour
 from widgets.board_state import BoardState
 from widgets.fonts import mono_font, scaled
@@ -249,3 +250,41 @@ class HistoryBoard(QWidget):
         """Show the table where it can hold some rows."""
         super().resizeEvent(event)
         self._table.setVisible(not self._part or self.height() >= ROOM_FOR_ROWS)
+
+
+class BoardWithRounds(QWidget):
+    """A picture of the round that is played, and beneath it the rounds before where the System tells them.
+
+    ``shares`` say how the height is shared; below ``room`` pixels the picture has it all.
+    """
+
+    def __init__(
+        self, picture: StatePicture, shares: tuple[int, int], room: int, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._picture = picture
+        self._rounds = HistoryBoard(part=True)
+        self._room = room
+        self._told = False
+        self.setMinimumSize(240, 200)
+        body = column(self, spacing=12)
+        body.addWidget(picture, shares[0])
+        body.addWidget(self._rounds, shares[1])
+
+    def set_state(self, state: BoardState) -> None:
+        """Show a state."""
+        self._picture.set_state(state)
+        self._told = state.rounds is not None
+        self._fit()
+        if state.rounds is not None:
+            self._rounds.set_state(state)
+        self.setAccessibleName("Board")
+        self.setAccessibleDescription(state.describe())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave the rounds out where there is no room for them."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        self._rounds.setVisible(self._told and self.height() >= self._room)

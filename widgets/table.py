@@ -47,9 +47,10 @@ class _View(QTableView):
         tight = self.viewport().width() - fixed < LEAST_STRETCHED * len(self.stretched)
         mode = QHeaderView.ResizeMode.Interactive if tight else QHeaderView.ResizeMode.Stretch
         for index in self.stretched:
-            if header.sectionResizeMode(index) != mode:
+            turned = header.sectionResizeMode(index) != mode
+            if turned:
                 header.setSectionResizeMode(index, mode)
-            if tight and header.sectionSize(index) < LEAST_STRETCHED:
+            if tight and (turned or header.sectionSize(index) < LEAST_STRETCHED):
                 header.resizeSection(index, LEAST_STRETCHED)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:

@@ -24,7 +24,8 @@ class Column:
     """How one column looks; the rows hold raw values, ``format`` turns one into the text shown.
 
     A ``check`` column holds booleans; a click or the space key asks for the other value. ``tone`` gives a value the
-    colour of a status kind ("": the usual ink); the text has to say the same.
+    colour of a status kind ("": the usual ink); the text has to say the same. ``exact`` is what the tooltip says of a
+    value that is shown rounded.
     """
 
     title: str
@@ -38,6 +39,7 @@ class Column:
     tooltip: str = ""
     key: Callable[[Any], Any] | None = None
     tone: Callable[[Any], str] | None = None
+    exact: Callable[[Any], str] | None = None
 
     def text(self, value: Any) -> str:
         """What is shown for a value."""
@@ -163,6 +165,8 @@ class TableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.DisplayRole or role == Qt.ItemDataRole.AccessibleTextRole:
             return column.text(value)
         if role == Qt.ItemDataRole.ToolTipRole:
+            if column.exact is not None and value is not None:
+                return column.exact(value)
             return str(value) if column.kind == "hash" and value else column.text(value)
         return None
 
