@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,11 +53,17 @@ async def league_pages(wiring: Any, target: Callable[[str], Path], shoot: Shoot,
         wiring.rounds.select(false if tab == "disputes" else honest)
         wiring.navigator.go(Place("leagues", f"tab/{tab}"))
         await shoot(wiring.window, target(f"leagues-{tab}"))
-        bar = wiring.pages["leagues"].verticalScrollBar()
-        if tab in ("setup", "round") and bar.maximum():
-            bar.setValue(bar.maximum())
-            await shoot(wiring.window, target(f"leagues-{tab}-below"))
-            bar.setValue(0)
+        if tab in ("setup", "round"):
+            await _below(wiring, "leagues", target(f"leagues-{tab}-below"), shoot)
     wiring.navigator.go(Place("stakes"))
-    await asyncio.sleep(0)
     await shoot(wiring.window, target("stakes"))
+    await _below(wiring, "stakes", target("stakes-below"), shoot)
+
+
+async def _below(wiring: Any, page: str, path: Path, shoot: Shoot) -> None:
+    """Take the picture of a page's end, where it does not fit the window."""
+    bar = wiring.pages[page].verticalScrollBar()
+    if bar.maximum():
+        bar.setValue(bar.maximum())
+        await shoot(wiring.window, path)
+        bar.setValue(0)

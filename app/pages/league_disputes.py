@@ -25,6 +25,12 @@ KINDS = {
     "withheld": "Withheld match",
     "replay": "Replay differs",
 }
+OUTCOMES = {
+    "open": "Not decided yet",
+    "dismissed": "The host was right; the bond is lost",
+    "refunded": "Nobody won; the bond is back",
+    "refused": "The chain did not take it up",
+}
 STATES = {"open": "info", "upheld": "ok", "dismissed": "error", "refunded": "neutral", "refused": "warn"}
 NO_DISPUTES = EmptyPanelState(
     "shield",
@@ -168,5 +174,9 @@ def _row(item: Any) -> tuple[Any, ...]:
         item.bond_wei,
         words,
         f"{moment(item.deadline)}{extended}" if item.deadline else None,
-        item.outcome + (f"; {ether(item.slashed_wei)} slashed" if item.slashed_wei else ""),
+        _outcome(item),
     )
+
+
+def _outcome(item: Any) -> str:
+    return OUTCOMES.get(item.state) or f"The host lost {ether(item.slashed_wei)} and the round"

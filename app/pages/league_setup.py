@@ -12,7 +12,7 @@ from app.pages.league_fields import FieldGrid, Section, narrow
 from app.viewmodels.setup import FORMAT_TITLES, HOSTS, STAGED, SetupState, SetupViewModel, tier_choices
 from engine.league.config import MAX_AGENTS, MAX_BUDGET, MAX_MATCHES, MAX_STAGES
 from engine.league.disputes.published import Dishonesty
-from widgets.basics import Card, button, column, label, row
+from widgets.basics import Card, button, column, label
 from widgets.forms import ChoiceField, EthField, IntField, SeedField, TextField
 from widgets.labels import SectionHeader
 
@@ -108,7 +108,7 @@ class SetupCard(Card):
         return {"system": self._system, **{name: field for grid in grids for name, field in grid.fields.items()}}
 
     def _build(self) -> None:
-        header = SectionHeader("Round", "The same values and agents give the same result anywhere")
+        header = SectionHeader("Round")
         load, keep = button("Open…", "import"), button("Save…", "export")
         load.setToolTip("Open a LEAGUE.toml")
         keep.setToolTip("Save as LEAGUE.toml, with the agents beside it, for another machine")
@@ -116,12 +116,11 @@ class SetupCard(Card):
         keep.clicked.connect(self.exportRequested)
         header.add_action(load)
         header.add_action(keep)
-        parts = (header, self._system, self._game, self._params_section, self._money, self._more)
+        header.add_action(self._run)
+        parts = (header, self._summary, self._system, self._game, self._params_section, self._money, self._more)
         for part in (*parts, self._anchor, self._host):
             self.add(part)
         self.body.addStretch(1)
-        self.add(self._summary)
-        self.add(row(None, self._run))
         for grid in (self._game, self._money, self._advanced):
             grid.changed.connect(self._on_changed)
         self._system.valueChanged.connect(lambda value: self._on_changed())

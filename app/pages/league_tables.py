@@ -42,7 +42,7 @@ def half(value: float) -> str:
 
 
 _STANDING = Column(
-    "Is", kind="pill", pill=lambda v: "ok" if v == "In" else "error", width=84, tooltip="Out: disqualified"
+    "Status", kind="pill", pill=lambda v: "ok" if v == "In" else "error", width=84, tooltip="Out: disqualified"
 )
 _REWARD = _number("Reward", 108, "What the settlement credits", lambda v: ether(v))
 _RATING = Column(

@@ -60,7 +60,7 @@ class LeaguesPage(ConsolePage):
         self.claims = ClaimsCard(rounds)
         self.disputes = DisputesCard(disputes)
         self.tabs = Tabs("Parts of the league")
-        self.tabs.addTab(_padded(self.roster, self.setup), "Set up")
+        self.tabs.addTab(_padded(self.setup, self.roster, stretches=(3, 4)), "Set up")
         self.tabs.addTab(_padded(self.round), "Round")
         self.tabs.addTab(_padded(self.season), "Season")
         self.tabs.addTab(_padded(self.settlement, self.claims), "Settlement")
@@ -149,7 +149,7 @@ class LeaguesPage(ConsolePage):
         }
 
 
-def _padded(*cards: QWidget) -> QWidget:
-    holder = side_by_side(*cards, stretches=(4, 3), narrow=980)
+def _padded(*cards: QWidget, stretches: tuple[int, ...] = (4, 3)) -> QWidget:
+    holder = side_by_side(*cards, stretches=stretches, narrow=980)
     holder.setMargins(0, 16, 0, 0)
     return holder

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.formats import plural
 from app.links import Place, address_link, match_link, round_link, tx_link
-from app.pages.base import ConsolePage, search_field
+from app.pages.base import ConsolePage, search_field, side_by_side
 from app.pages.stakes_order import OrderCard
 from app.viewmodels.stakes import StakesState, StakesViewModel
 from widgets.basics import Card, button, label
@@ -19,6 +19,7 @@ from widgets.labels import SectionHeader
 from widgets.panels import Banner, BannerState, EmptyPanelState
 from widgets.table import Column, DataTable, TableState
 
+WIDE = 1_000_000
 NO_STAKES = EmptyPanelState("coin", "No stakes yet", "Agents stake when they enter their first round.")
 NO_SLASHES = EmptyPanelState("shield", "Nobody was slashed", "False claims and dishonest hosts cost stake.")
 
@@ -55,6 +56,7 @@ def _money(title: str, tooltip: str = "", width: int = 78) -> Column:
         format=amount_text,
         tooltip=tooltip,
         tone=lambda wei: "error" if getattr(wei, "differs", False) else "",
+        exact=lambda wei: f"{format_eth(int(wei))} ETH",
     )
 
 
@@ -66,17 +68,17 @@ ACCOUNTS = (
         link=lambda cell: address_link(cell[1]),
         key=lambda cell: cell[0],
     ),
-    _money("Stake", "Ledger: what counts as capital"),
-    _money("Held", "Ledger: penalties that are taken when their round is settled"),
+    _money("Stake", "Ledger: what counts as capital", 68),
+    _money("Held", "Ledger: penalties that are taken when their round is settled", 64),
     _money("Pending", "Ledger: being unbonded"),
-    _money("Credit", "Ledger: rewards and shares that can be claimed"),
+    _money("Credit", "Ledger: rewards and shares that can be claimed", 84),
     _money("Slashed", "Ledger: taken so far"),
-    _money("Vault free", "Contract: stake that can be unbonded and withdrawn", 92),
-    _money("Vault locked", "Contract: stake behind open rounds and disputes", 106),
-    _money("Vault pending", "Contract: being unbonded", 114),
-    _money("Vault credit", "Contract: can be claimed", 100),
-    _money("Vault slashed", "Contract: taken so far", 114),
-    Column("Agree", kind="pill", pill=lambda text: _AGREE.get(text, "neutral"), width=108),
+    _money("Vault free", "Contract: stake that can be unbonded and withdrawn", 88),
+    _money("Vault locked", "Contract: stake behind open rounds and disputes", 102),
+    _money("Vault pending", "Contract: being unbonded", 110),
+    _money("Vault credit", "Contract: can be claimed", 98),
+    _money("Vault slashed", "Contract: taken so far", 110),
+    Column("Agree", kind="pill", pill=lambda text: _AGREE.get(text, "neutral"), width=104),
 )
 _AGREE = {"Agrees": "ok", "Differs": "error", "On the way": "info"}
 SLASHES = (
@@ -184,9 +186,8 @@ class StakesPage(ConsolePage):
         self.balances = BalancesCard(model)
         self.order = OrderCard(model)
         self.slashes = SlashesCard(model)
-        self.add(self.balances)
-        self.add(self.order)
-        self.add(self.slashes, 1)
+        # Always below each other, but measured as cards are: a plain layout squeezes those with wrapped texts.
+        self.add(side_by_side(self.balances, self.order, self.slashes, stretches=(0, 0, 1), narrow=WIDE), 1)
         self.balances.chosen.connect(self.order.choose)
         self.order.orderRequested.connect(self.orderRequested)
         for card in (self.balances, self.slashes):

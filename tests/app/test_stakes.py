@@ -125,6 +125,7 @@ async def test_without_a_chain_the_ledger_stands_alone(
     opened: Callable[..., Any], data_dir: DataDir, until: Any
 ) -> None:
     async with opened(data_dir) as wiring:
+        wiring.console.settings = wiring.console.settings.model_copy(update={"confirm_chain_actions": False})
         wiring.navigator.go(Place("stakes"))
         await until(lambda: wiring.stakes.state.rows)
         assert not wiring.stakes.state.on_chain
