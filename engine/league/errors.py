@@ -21,6 +21,10 @@ class SandboxError(LeagueError):
     """The sandbox itself failed; no agent and no System is to blame."""
 
 
+class UnplayableError(LeagueError):
+    """A worker could not play a match, several times over; nobody is blamed, another worker may."""
+
+
 class TraceError(VerificationError):
     """Bytes that claim to be a trace are not one."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from engine.core.merkle import EMPTY_TRACE_ROOT
 from engine.league.bundle import Bundle
-from engine.league.errors import LeagueError
+from engine.league.errors import UnplayableError
 from engine.league.gate.verdict import AgentImage, SystemImage
 from engine.league.hasher import Hasher
 from engine.league.history import MatchRow
@@ -67,7 +67,7 @@ class PlayBatch:
 
 
 def play_batch(batch: PlayBatch) -> list[MatchRow]:
-    """Play the fixtures in order. Raises LeagueError when this machine cannot play one."""
+    """Play the fixtures in order. Raises UnplayableError when this process cannot play one."""
     sandbox, hasher = _equipment(batch.cache)
     return [_row(fixture, _play(batch.request(fixture), sandbox, hasher)) for fixture in batch.fixtures]
 
@@ -83,7 +83,7 @@ def _play(request: MatchRequest, sandbox: Sandbox, hasher: Hasher) -> MatchResul
         result = run_match(request, sandbox, hasher)
         if result.outcome is not Outcome.INFRA:
             return result
-    raise LeagueError(
+    raise UnplayableError(
         f"A match could not be played on this machine in {TRIES} tries",
         f"{result.cause}: {result.detail}",
         "Nobody is blamed. Free some memory and resume the round.",

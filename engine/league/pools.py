@@ -9,7 +9,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import ParamSpec, Protocol, TypeVar
 
 from engine.core.process import worker_pool
-from engine.league.errors import LeagueError
+from engine.league.errors import LeagueError, UnplayableError
 from engine.league.history import MatchRow
 from engine.league.play import PlayBatch, play_batch
 
@@ -54,7 +54,18 @@ class LocalPool:
 
     async def play(self, batch: PlayBatch) -> list[MatchRow]:
         """Return the rows of the batch's fixtures, in order. Raises LeagueError when they cannot be played."""
-        return await self.run(play_batch, batch)
+        try:
+            return await self.run(play_batch, batch)
+        except UnplayableError:
+            return await self._elsewhere(batch)
+
+    async def _elsewhere(self, batch: PlayBatch) -> list[MatchRow]:
+        """Play a batch in a fresh process: what spoiled it may be that of the old one alone."""
+        fresh = LocalPool()
+        try:
+            return await fresh.run(play_batch, batch)
+        finally:
+            await fresh.close()
 
     async def run(self, function: Callable[P, R], *args: P.args, **_: P.kwargs) -> R:
         """Call a function of an importable module in a worker. Raises LeagueError when the worker dies."""
@@ -62,6 +73,8 @@ class LocalPool:
             self._pool = worker_pool(self._size)
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+        except MemoryError as error:
+            raise UnplayableError("A worker process has no memory left", "", "Free some memory and resume.") from error
         except BrokenProcessPool as error:
             self.drop()
             raise LeagueError(
