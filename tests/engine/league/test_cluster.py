@@ -23,7 +23,7 @@ from engine.league.play import PlayBatch
 from engine.league.schedule import Fixture
 from engine.runtime import Runtime
 
-pytestmark = pytest.mark.timeout(180)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.slow]
 SNAKE = assets_dir() / "agents" / "snake"
 ROOT = Path(__file__).resolve().parents[3]
 

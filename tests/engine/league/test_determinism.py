@@ -94,6 +94,7 @@ def differences(matches: Matches, engines: dict[str, Sandbox], numbers: range) -
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", range(SLICES))
 def test_ten_thousand_random_matches_are_equal_on_every_engine(matches, engines, part) -> None:
     """Outcome, cause, seat, scores, steps, gas, trace, root and commitment, at both levels and on the interpreter."""

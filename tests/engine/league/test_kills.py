@@ -131,6 +131,7 @@ async def require_history_replays(runtime: Runtime) -> None:
 
 @pytest.mark.slow
 @pytest.mark.chain
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("part", range(4))
 async def test_two_hundred_kills_of_the_program_beside_a_living_node(tmp_path, part):
     async with await Runtime.open(DataDir.open(tmp_path / "data")) as first:
@@ -146,6 +147,7 @@ async def test_two_hundred_kills_of_the_program_beside_a_living_node(tmp_path, p
 
 @pytest.mark.slow
 @pytest.mark.chain
+@pytest.mark.timeout(900)
 async def test_kills_that_take_the_node_along(tmp_path):
     """The node dies with the program each time and comes back from a state up to a second old."""
     async with await Runtime.open(DataDir.open(tmp_path / "data")) as first:
