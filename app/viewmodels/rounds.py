@@ -13,10 +13,11 @@ from app.formats import ether, plural
 from app.viewmodels.base import ViewModel
 from engine.core.errors import EngineError
 from engine.core.jobs import JobContext
+from engine.league.accounts import Accounts, Book
 from engine.league.config import RoundConfig
 from engine.league.disputes.published import Dishonesty
 from engine.league.events import AgentSlashed, MatchesPlayed, RoundChanged, RoundStarted
-from engine.league.results import RoundResult
+from engine.league.results import Payout, RoundResult
 from engine.league.rounds import RoundControl
 from engine.league.schedule import SOLO
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 
 LIVE_PERIOD = 1.5  # seconds between two looks at the tables of the round that is being played
-LIVE_MATCHES = 3_000  # of a longer round only the scores are followed
+LIVE_MATCHES = 1_000  # after so many only the scores are followed: reading all of them takes too long
 CROSSTABLE_AGENTS = 48
 RACE_POINTS = 240
 RacePoint = tuple[int, tuple[int, ...]]
@@ -100,12 +101,12 @@ class RoundsViewModel(ViewModel[RoundsState]):
         try:
             result = league.round(round_id)
             matches = tuple(league.history.matches(result.round_id))
-            payouts = tuple(league.settlement_preview(round_id)) if result.state != "playing" else ()
+            config = league.history.round(result.round_id).config
+            how = Dishonesty(config.get("dishonesty", Dishonesty.HONEST))
+            payouts = self._payouts(result, how)
         except EngineError as error:
             self.bridge.report(error, "Opening a round", key="round")
             return
-        config = league.history.round(result.round_id).config
-        how = Dishonesty(config.get("dishonesty", Dishonesty.HONEST))
         versus = result.format != SOLO and len(result.standings) <= CROSSTABLE_AGENTS
         self.update(
             selected=result.round_id,
@@ -118,6 +119,20 @@ class RoundsViewModel(ViewModel[RoundsState]):
             race=race_of(matches, len(result.standings)),
             pair=self.state.pair if result.round_id == self.state.selected else None,
         )
+
+    def _payouts(self, result: RoundResult, how: Dishonesty) -> tuple[Payout, ...]:
+        """Return what the settlement will credit. An honest host's table has it already; for another one all the
+        hashes that it posted are needed."""
+        if result.state == "playing":
+            return ()
+        if how is not Dishonesty.HONEST:
+            return tuple(self._runtime.league.settlement_preview(result.round_id))
+        accounts = Accounts(self._runtime.store, Book(result.book))
+        found = []
+        for line in sorted(result.standings, key=lambda line: line.seat):
+            before = accounts.balance(line.address).credit
+            found.append(Payout(line.agent, line.address, before, line.reward_wei, before + line.reward_wei))
+        return tuple(found)
 
     def show_pair(self, pair: tuple[int, int] | None) -> None:
         """Show the matches of two seats alone, or all."""
@@ -249,7 +264,7 @@ class RoundsViewModel(ViewModel[RoundsState]):
     def _look(self, event: MatchesPlayed) -> None:
         """Follow the scores; read the tables again now and then, as long as that is quick."""
         now = time.monotonic()
-        if event.total <= LIVE_MATCHES and now - self._looked >= LIVE_PERIOD:
+        if event.done <= LIVE_MATCHES and now - self._looked >= LIVE_PERIOD:
             self._looked = now
             self.select(event.round_id)
         else:

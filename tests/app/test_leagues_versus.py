@@ -183,6 +183,7 @@ async def test_a_season_sums_up_its_rounds(opened: Callable[..., Any], data_dir:
         await ready(wiring, until, "kuhn", 5)
         wiring.console.settings = wiring.console.settings.model_copy(update={"confirm_chain_actions": False})
         first = await play(wiring, until, matches=2, name="cards", reward_wei=200 * 10**18)
+        assert list(wiring.rounds.state.payouts) == wiring.runtime.league.settlement_preview(first.round_id)
         wiring.league.settle()
         await until(lambda: wiring.rounds.state.result.state == "settled" and not wiring.rounds.state.busy)
         second = await play(wiring, until, matches=2, name="cards", seed=9)
