@@ -10,9 +10,10 @@ LEFT_OUT = ("illegal_mover", "swarm")
 SEED = 11
 Settled = Callable[[Any, Callable[[Any], bool]], Any]
 Shoot = Callable[[Any, Path], Any]
+Rounds = tuple[str, str]  # the settled and the rejected one
 
 
-async def play_league(wiring: Any, settled: Settled) -> tuple[str, str]:
+async def play_league(wiring: Any, settled: Settled) -> Rounds:
     """Play both rounds on the devnet, settle the first, dispute the second; return their ids."""
     wiring.console.settings = wiring.console.settings.model_copy(update={"confirm_chain_actions": False})
     wiring.setup.choose_system("chess")
@@ -43,11 +44,13 @@ async def _round(wiring: Any, settled: Settled) -> str:
     return str(wiring.rounds.state.selected)
 
 
-async def league_pages(wiring: Any, target: Callable[[str], Path], shoot: Shoot, rounds: tuple[str, str]) -> None:
-    """Take the pictures of the Leagues and Stakes pages."""
+async def league_pages(
+    wiring: Any, target: Callable[[str], Path], helpers: tuple[Settled, Shoot], rounds: Rounds
+) -> None:
+    """Take the pictures of the league's pages, and of a match of it replayed and proven."""
     from app.links import Place
 
-    honest, false = rounds
+    (honest, false), (settled, shoot) = rounds, helpers
     wiring.window.notices.clear()
     for tab in ("setup", "round", "season", "settlement", "disputes"):
         wiring.rounds.select(false if tab == "disputes" else honest)
@@ -58,6 +61,15 @@ async def league_pages(wiring: Any, target: Callable[[str], Path], shoot: Shoot,
     wiring.navigator.go(Place("stakes"))
     await shoot(wiring.window, target("stakes"))
     await _below(wiring, "stakes", target("stakes-below"), shoot)
+    match = max(wiring.runtime.league.history.matches(honest), key=lambda match: match.gas)
+    wiring.navigator.go(Place("replay"))
+    wiring.replay.open_match(honest, match.fixture, match.steps // 2)
+    await settled(wiring.replay, lambda state: state.round_id == honest and not state.opening)
+    await shoot(wiring.window, target("league-replay"))
+    wiring.navigator.go(Place("merkle"))
+    wiring.merkle.open_round(honest, match.fixture)
+    await settled(wiring.merkle, lambda state: state.round_id == honest and not state.loading)
+    await shoot(wiring.window, target("league-merkle"))
 
 
 async def _below(wiring: Any, page: str, path: Path, shoot: Shoot) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from app.screenshot_games import play_games
+from app.screenshot_league import Rounds, league_pages, play_league
 
 SIZES = ((1440, 900), (1024, 700))
 Shown = tuple[str, int, int]  # round, match, step
@@ -51,11 +52,12 @@ async def _take(app: Any, folder: Path, out: Path) -> None:
     assert wiring is not None
     shown = await _prepare(wiring)
     games = await asyncio.to_thread(play_games, folder)
+    league = await play_league(wiring, _settled)
     for theme in THEMES:
         console.save_settings(console.settings.model_copy(update={"theme": theme}))
         for width, height in SIZES:
             console.window.resize(width, height)
-            await _pages(wiring, lambda name, t=theme, w=width: out / f"{name}-{t}-{w}.png", shown, games)
+            await _pages(wiring, lambda name, t=theme, w=width: out / f"{name}-{t}-{w}.png", shown, games, league)
     console.close()
     await running
 
@@ -93,18 +95,16 @@ async def _settled(model: Any, condition: Any) -> None:
     end()
 
 
-async def _pages(wiring: Any, target: Any, shown: Shown, games: list[tuple[str, Path]]) -> None:
+async def _pages(wiring: Any, target: Any, shown: Shown, games: list[tuple[str, Path]], league: Rounds) -> None:
     from app.links import Place
 
     wiring.window.notices.clear()
 
     window = wiring.window
-    places = [Place(key) for key in ("overview", "logs")]
-    places += [Place("leagues", f"tab/{tab}") for tab in ("setup", "round", "season", "settlement", "disputes")]
-    places.append(Place("stakes"))
-    for place in places:
-        wiring.navigator.go(place)
-        await _shoot(window, target((place.name and f"leagues-{place.name}") or place.page))
+    for key in ("overview", "logs"):
+        wiring.navigator.go(Place(key))
+        await _shoot(window, target(key))
+    await league_pages(wiring, target, (_settled, _shoot), league)
     devnet = wiring.pages["devnet"]
     for index, name in enumerate(("transactions", "blocks", "accounts", "gas", "log")):
         wiring.navigator.go(Place("devnet"))

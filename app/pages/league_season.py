@@ -40,7 +40,7 @@ ROUNDS = (
     Column("Agents", align="right", kind="number", width=76),
     Column("Matches", align="right", kind="number", width=84),
     Column("Winner"),
-    Column("Promoted and relegated"),
+    Column("Promotions", tooltip="Who was promoted or relegated by the settlement"),
 )
 AGENTS = (
     Column("Agent"),
