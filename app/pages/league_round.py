@@ -22,6 +22,7 @@ from widgets.labels import PillState, SectionHeader, StatusPill
 from widgets.plot import LinePlot, LinePlotState, Series
 
 STATE_KINDS = {"settled": "ok", "anchored": "info", "played": "info", "playing": "warn", "rejected": "error"}
+_OPEN = "Open one to replay it"
 RACERS = 8
 RACE_WIDTH = 380
 
@@ -72,7 +73,13 @@ class RoundCard(Card):
         self._middle = side_by_side(self._cross, self.race, stretches=(3, 2), narrow=1000)
         self.add(self._middle)
         filter_field = search_field("Filter matches", self.matches.set_filter)
-        self._matches_box = _titled("Matches", "Open one to replay it", self.matches, self._all, filter_field)
+        self._matches_header = SectionHeader("Matches", _OPEN)
+        for action in (self._all, filter_field):
+            self._matches_header.add_action(action)
+        self._matches_box = QWidget()
+        box = column(self._matches_box, spacing=8)
+        box.addWidget(self._matches_header)
+        box.addWidget(self.matches, 1)
         self.add(self._matches_box, 1)
         self._choice.activated.connect(lambda i: self._model.select(self._choice.itemData(i)))
         self._resume.clicked.connect(lambda: self.resumeRequested.emit(self._model.state.selected))
@@ -113,6 +120,7 @@ class RoundCard(Card):
         self.matches.show_round(state)
         self._matches_box.setVisible(result is not None)
         self._all.setVisible(state.pair is not None)
+        self._matches_header.set_text("Matches", _pair_text(state))
         self._show_crosstable(state)
         self._show_race(state)
 
@@ -187,6 +195,13 @@ class RoundCard(Card):
         )
         title = "Score race" if len(names) <= RACERS else f"Score race of the first {RACERS}"
         self.race.set_state(LinePlotState(title, "matches played", "score", tuple(series)))
+
+
+def _pair_text(state: RoundsState) -> str:
+    if state.pair is None:
+        return _OPEN
+    names = {line.seat: line.agent for line in state.result.standings}
+    return f"Of {names[state.pair[0]]} and {names[state.pair[1]]} alone"
 
 
 def _facts(state: RoundsState) -> list[KeyValueRow]:

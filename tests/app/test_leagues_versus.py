@@ -146,6 +146,7 @@ async def test_a_round_of_two_seats_with_its_crosstable(
         await until(lambda: page.round.matches.versus.row_count() == 2)
         pair = {result.standings[0].agent, result.standings[1].agent}
         assert all({row[2], row[3]} == pair for row in page.round.matches.versus.visible_rows())
+        assert page.round._matches_header._subtitle.text().endswith("alone")
         page.round._all.click()
         await until(lambda: page.round.matches.versus.row_count() == 42)
         assert {m.stage for m in wiring.rounds.state.matches} == set(range(7))

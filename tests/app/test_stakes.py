@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.links import Place
+from app.links import Place, match_link
 from app.pages.stakes import Amount, amount_text
 from engine.core.paths import DataDir
+from engine.league.bundle import read_bundle, write_bundle
 from engine.league.config import WEI
+from engine.league.match import match_commitment
 from engine.league.withdrawals import Move
 
 
@@ -119,6 +122,53 @@ def _move(wiring: Any, book: str, account: str) -> None:
     from engine.store.ledger import Entry
 
     wiring.runtime.store.ledger.append(book, Entry("by hand", "test", account, "world:nobody", 1))
+
+
+@pytest.mark.chain
+async def test_a_slash_row_links_its_match_and_transaction(
+    opened: Callable[..., Any], data_dir: DataDir, until: Any, samples: Path
+) -> None:
+    async with opened(data_dir) as wiring:
+        address = await on_chain(wiring, until, samples)
+        wiring.setup.fill(matches=2, name="claims")
+        await until(lambda: wiring.setup.state.ready)
+        wiring.league.run()
+        result = await until(lambda: wiring.rounds.state.run.state == "idle" and wiring.rounds.state.result, 60)
+        match = next(m for m in wiring.rounds.state.matches if m.outcome == "FINISHED")
+        false = data_dir.root / "false.nets"
+        _raise_score(await wiring.runtime.league.bundle(result.round_id, match.fixture), false)
+        wiring.league.claim(false)
+        await until(lambda: wiring.rounds.state.result.disqualified and not wiring.rounds.state.busy, 30)
+        table = wiring.pages["stakes"].slashes.table
+        (held,) = await until(lambda: table.visible_rows() if _state(table) == "Held" else None)
+        name, game, where, why, wei, before, after, _, transaction = held
+        assert (name, game, where) == ("greedy", (result.round_id, "claims #1"), (result.round_id, match.fixture))
+        assert (wei, before, after) == (WEI // 20, WEI, WEI)
+        assert "the replay gives" in why
+        proof = transaction
+        wiring.league.settle()
+        await until(lambda: wiring.rounds.state.result.state == "settled" and not wiring.rounds.state.busy, 30)
+        (taken,) = await until(lambda: table.visible_rows() if _state(table) == "Taken" else None)
+        assert taken[6] == WEI - WEI // 20
+        assert proof != taken[8]
+        assert all(len(sent) == 66 for sent in (proof, taken[8]))
+        await until(lambda: not wiring.stakes.state.pending and wiring.stakes.state.differences == 0)
+        assert next(row.slashed for row in wiring.stakes.state.rows if row.address == address) == WEI // 20
+        table.linkActivated.emit(match_link(*taken[2]))
+        assert wiring.navigator.here.page == "replay"
+
+
+def _state(table: Any) -> str:
+    return next((row[7] for row in table.visible_rows()), "")
+
+
+def _raise_score(source: Path, target: Path) -> None:
+    """Write the bundle with a higher score, as a dishonest owner would."""
+    bundle = read_bundle(source)
+    match = bundle.match.model_copy(update={"scores": [score + 5 for score in bundle.match.scores]})
+    changed = replace(bundle, match=match)
+    commitment = match_commitment(changed.header, changed.trace_root, changed.steps)
+    write_bundle(target, replace(changed, commitment=commitment))
 
 
 async def test_without_a_chain_the_ledger_stands_alone(

@@ -95,6 +95,25 @@ async def test_an_order_is_carried_out_once_and_a_refused_one_not_at_all(tmp_pat
 
 
 @pytest.mark.chain
+async def test_an_order_cut_short_between_ledger_and_chain_is_finished_by_the_next_look(tmp_path):
+    async with arena(tmp_path) as (runtime, chain, address):
+        desk, order = Withdrawals(runtime.store), Order(Move.UNBOND, address, WEI // 2)
+        with runtime.store.transaction():
+            desk._write(order, order.wei, chain)  # killed here: written, not sent
+        assert next(row for row in await runtime.league.stakes(chain) if row.address == address).differs
+        assert not await desk.carry_out(order, chain)
+        await require_equal(runtime, chain)
+        # A chain that came back from before the unbonding time refuses the withdrawal; the next order tries again.
+        with runtime.store.transaction():
+            desk._write(Order(Move.WITHDRAW, address), 0, chain)
+        await chain.drain()
+        assert len(runtime.store.outbox.failed(chain.book)) == 1
+        assert await desk.carry_out(Order(Move.DEPOSIT, address, WEI), chain)
+        assert runtime.store.outbox.failed(chain.book) == []
+        await require_equal(runtime, chain)
+
+
+@pytest.mark.chain
 async def test_a_reward_is_claimed_and_a_host_that_unbonds_is_slashed_all_the_same(tmp_path):
     async with arena(tmp_path) as (runtime, chain, _):
         desk, league = Withdrawals(runtime.store), runtime.league
