@@ -17,7 +17,7 @@ from widgets.steps import StepList, StepRow, StepsState
 from widgets.table import Column, DataTable, TableState
 
 ICONS = {"Devnet": "devnet", "Contracts": "anchor", "Agents": "agent", "Last round": "leagues"}
-STATE_KINDS = {"settled": "ok", "anchored": "info", "played": "info", "playing": "warn"}
+STATE_KINDS = {"settled": "ok", "rejected": "error", "anchored": "info", "played": "info", "playing": "warn"}
 
 
 class OverviewPage(ConsolePage):

@@ -175,12 +175,12 @@ class OverviewViewModel(ViewModel[OverviewState]):
             return
         last = state.rounds[0]
         shown = last.state if not (last.state == "playing" and state.run.round_id != last.round_id) else "interrupted"
-        kinds = {"settled": "ok", "anchored": "info", "played": "info", "playing": "info", "interrupted": "warn"}
+        kinds = {"settled": "ok", "rejected": "error", "interrupted": "warn"}
         tile = Tile(
             "Last round",
             f"#{last.number}",
             f"{last.name}: {shown}, {plural(last.done, 'match', 'matches')}",
-            kinds.get(shown, "neutral"),
+            kinds.get(shown, "info"),
             round_link(last.round_id),
         )
         standings = self.state.standings

@@ -196,7 +196,7 @@ class League:
                 entries,
                 matches,
                 out,
-                int(config["pot_wei"]),
+                0 if row.state == "rejected" else int(config["pot_wei"]),
                 solo=config["format"] == SOLO,
                 ratings=self._seasons.ratings(row, entries, matches),
             ),

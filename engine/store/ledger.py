@@ -1,7 +1,8 @@
 """The ledger: append-only double entry in integer wei, with an idempotency key an entry.
 
 Accounts are named ``<kind>:<owner>``: ``world:x`` (outside), ``stake:<address>``, ``held:<address>`` (a penalty that
-waits), ``pending:<address>`` (stake being unbonded), ``credit:<address>``, ``pot:<round>``, ``bond:<dispute>``. Only ``world`` may go below zero.
+waits), ``pending:<address>`` (stake being unbonded), ``credit:<address>``, ``pot:<round>``, ``bond:<dispute>``. Only
+``world`` may go below zero.
 """
 
 from __future__ import annotations

@@ -100,6 +100,7 @@ async def test_a_dishonest_host_is_caught_and_slashed_to_the_wei(tmp_path, how):
         posted = await chain.anchor.commitment_of(bytes.fromhex(result.anchored.commitment_id))
         assert posted.status == REJECTED
         assert league.round(result.round_id).state == "rejected"
+        assert {line.reward_wei for line in league.round(result.round_id).standings} == {0}
         rows = await require_equal(runtime, chain)
         assert rows["operator"].slashed == rules.exposure
         assert rows["operator"].credit == POT, "the pot goes back to who filled it"
