@@ -117,7 +117,7 @@ class BalancesCard(Card):
         header.add_action(refresh)
         for part in (header, self._banner, self._note):
             self.add(part)
-        self.table.fit_height(3, 8)
+        self.table.fit_height(1, 8)
         self.add(self.table)
         refresh.clicked.connect(model.refresh)
         self.table.linkActivated.connect(self.linkActivated)
@@ -229,7 +229,7 @@ def _row(row: Any, state: StakesState) -> tuple[Any, ...]:
 
 def _agreement(row: Any, state: StakesState) -> str:
     if not state.on_chain:
-        return "Not compared"
+        return "No chain"
     if row.differs:
         return "On the way" if state.pending else "Differs"
     return "Agrees"

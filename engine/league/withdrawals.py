@@ -92,6 +92,8 @@ class Withdrawals:
         told = Preview(order, wei, before, _after(before, order.move, wei), refusal=_refusal(order, before, wei))
         if chain is None or told.refusal:
             return told
+        if order.address == accounts.book.treasury:
+            return replace(told, refusal="the treasury's key is not in this wallet")
         held = await chain.vault.account_of(order.address)
         if refusal := _disagreement(before, held):
             return replace(told, refusal=refusal)

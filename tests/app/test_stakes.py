@@ -183,7 +183,7 @@ async def test_without_a_chain_the_ledger_stands_alone(
         await until(lambda: wiring.stakes.state.rows[0].stake == WEI)
         page = wiring.pages["stakes"]
         await until(lambda: page.balances.table.row_count() == 2)
-        assert page.balances.table.visible_rows()[0][6:] == (None,) * 5 + ("Not compared",)
+        assert page.balances.table.visible_rows()[0][6:] == (None,) * 5 + ("No chain",)
         wiring.navigator.go(Place("stakes", "account/treasury"))
         await until(lambda: page.order.account.value() == "treasury")
         page.order.move.set_value(Move.CLAIM)

@@ -86,6 +86,7 @@ async def test_an_order_is_carried_out_once_and_a_refused_one_not_at_all(tmp_pat
             Order(Move.DEPOSIT, address, 5),
             Order(Move.UNBOND, address, 0),
             Order(Move.WITHDRAW, chain.operator),
+            Order(Move.DEPOSIT, chain.deployment.treasury, WEI),
         ):
             with pytest.raises(LeagueError):
                 await desk.carry_out(refused, chain)
