@@ -19,7 +19,7 @@ def test_pages_are_painted_and_keys_lead_to_them(tmp_path: Path, console_on, unt
     with console_on(tmp_path / "data") as console:
         console.settle()
         shots = []
-        for number, name in enumerate(("Overview", "Devnet", "Leagues", "Replay", "Merkle"), start=1):
+        for number, name in enumerate(("Overview", "Devnet", "Leagues", "Stakes", "Replay", "Merkle"), start=1):
             console.press(f"ctrl+{number}")
             until(lambda name=name: name in console.title())
             last = shots[-1] if shots else None
