@@ -71,6 +71,7 @@ contract DemandsTest is CourtFixture, Test {
         assertEq(creditOf(challenger), 1);
         assertEq(address(court).balance, 0);
         assertEq(uint8(court.disputeOf(1).state), uint8(ILeagueCourt.State.Dismissed));
+        assertEq(court.disputeOf(1).bond, 0);
         _requireStatus(ILeagueAnchor.Status.Open, 0);
         settle(id, held);
     }

@@ -85,7 +85,8 @@ contract CourtHandler is LeagueHandler {
         bytes32 id = _honest(which);
         if (anchor.commitmentOf(id).settleableAt <= vm.getBlockTimestamp()) id = _postHonest(which);
         uint256 disputeId = _demand(id, uint32(which % _rounds[id].leaves.length));
-        if (court.disputeOf(disputeId).state == ILeagueCourt.State.Open) _answer(disputeId);
+        if (court.disputeOf(disputeId).state != ILeagueCourt.State.Open) return;
+        _answer(disputeId);
         ++done[uint256(Did.Answer)];
     }
 
