@@ -100,6 +100,8 @@ class Wiring:
             page.linkActivated.connect(self.follow)
             self.window.add_page(key, page)
             await asyncio.sleep(0.001)
+            for _ in page.steps():
+                await asyncio.sleep(0.001)
         self._connect_pages()
         self._connect_window()
         add_commands(self)

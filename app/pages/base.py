@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
@@ -61,6 +61,10 @@ class ConsolePage(Page):
             layout.minimumHeightForWidth(room.width()) if layout.hasHeightForWidth() else layout.minimumSize().height()
         )
         content.resize(room.width(), max(room.height(), least))
+
+    def steps(self) -> Iterator[None]:
+        """Build the rest of the page; between the steps the window may breathe."""
+        return iter(())
 
     def keep(self, *handles: Callable[[], None]) -> None:
         """Keep what ends the observation of view-models."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from PySide6.QtCore import Signal
@@ -50,30 +51,41 @@ class LeaguesPage(ConsolePage):
         disputes: DisputesViewModel,
     ) -> None:
         super().__init__("Leagues", "Agents compete on a System; the results are hashed, anchored and paid")
-        self._rounds, self._seasons = rounds, seasons
+        self._rounds, self._seasons, self._disputes = rounds, seasons, disputes
         self._roster_model, self._setup_model = roster, setup
-        self.roster = RosterCard(roster)
-        self.setup = SetupCard(setup)
-        self.round = RoundCard(rounds)
-        self.season = SeasonCard(seasons)
-        self.settlement = SettlementCard(rounds)
-        self.claims = ClaimsCard(rounds)
-        self.disputes = DisputesCard(disputes)
         self.tabs = Tabs("Parts of the league")
-        self.tabs.addTab(_padded(self.setup, self.roster, stretches=(3, 4)), "Set up")
-        self.tabs.addTab(_padded(self.round), "Round")
-        self.tabs.addTab(_padded(self.season), "Season")
-        self.tabs.addTab(_padded(self.settlement, self.claims), "Settlement")
-        self.tabs.addTab(_padded(self.disputes), "Disputes")
         self.add(self.tabs, 1)
         self._running = False
+
+    def steps(self) -> Iterator[None]:
+        """Build one tab after another: all at once would hold the window up for a third of a second."""
+        self.setup = SetupCard(self._setup_model)
+        yield
+        self.roster = RosterCard(self._roster_model)
+        self.tabs.addTab(_padded(self.setup, self.roster, stretches=(3, 4)), "Set up")
+        yield
+        self.round = RoundCard(self._rounds)
+        self.tabs.addTab(_padded(self.round), "Round")
+        yield
+        self.season = SeasonCard(self._seasons)
+        self.tabs.addTab(_padded(self.season), "Season")
+        yield
+        self.settlement, self.claims = SettlementCard(self._rounds), ClaimsCard(self._rounds)
+        self.tabs.addTab(_padded(self.settlement, self.claims), "Settlement")
+        yield
+        self.disputes = DisputesCard(self._disputes)
+        self.tabs.addTab(_padded(self.disputes), "Disputes")
+        yield
         self._connect()
+        self._observe()
+
+    def _observe(self) -> None:
         cards = (self.roster, self.setup, self.round, self.season, self.settlement, self.claims, self.disputes)
         self.keep(
             *(card.unobserve for card in cards),
-            rounds.observe(self._follow),
-            setup.observe(self._on_setup),
-            roster.observe(self._on_roster),
+            self._rounds.observe(self._follow),
+            self._setup_model.observe(self._on_setup),
+            self._roster_model.observe(self._on_roster),
         )
 
     def _connect(self) -> None:
