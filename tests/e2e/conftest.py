@@ -100,7 +100,8 @@ class Console:
         self.screen.xdotool("windowactivate", "--sync", self.window, "key", *keys)
 
     def settle(self) -> None:
-        """Wait until the window is painted and has stopped changing: the rest is wired after the first paint."""
+        """Wait until a page is shown, which is wired after the first paint, and the window has stopped changing."""
+        wait_until(lambda: "·" in self.title(), 60)
         shots = [self.screen.shot()]
 
         def still() -> bool:
