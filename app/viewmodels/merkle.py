@@ -212,6 +212,8 @@ class MerkleViewModel(ViewModel[MerkleState]):
             self._work.cancel()
         self.update(loading=what)
         self._work = self.bridge.spawn(self._loading(work), f"Loading {what}", key="merkle")
+        # One that is cancelled before it began would otherwise be a coroutine that nobody awaited.
+        self._work.add_done_callback(lambda _: work.close())
 
     async def _loading(self, work: Any) -> None:
         mine = asyncio.current_task()
