@@ -121,4 +121,4 @@ def _legal_bits(spec: SystemSpec, wanted: Mapping[str, Any], count: int) -> Lega
 
 
 def _unfit(spec: SystemSpec, why: str) -> ModelError:
-    return ModelError(f"A model cannot play {spec.title}", why, "Write this agent in C; see assets/README.md.")
+    return ModelError(f"A model cannot play {spec.title}", why, "Write this agent in C; see CONTRIBUTING.md.")
