@@ -224,7 +224,13 @@ def _probe(argv: list[str]) -> str:
 
 
 def _assets() -> Check:
-    wanted = ("systems/snake.wasm", "agents/snake/greedy.wasm", "abi/StakeVault.json", "abi/LeagueAnchor.json")
+    wanted = (
+        "systems/snake.wasm",
+        "agents/snake/greedy.wasm",
+        "abi/StakeVault.json",
+        "abi/LeagueAnchor.json",
+        "abi/LeagueCourt.json",
+    )
     lacking = [name for name in wanted if not (assets_dir() / name).is_file()]
     if lacking:
         return Check("Assets", False, True, f"missing: {', '.join(lacking)}", "Get the program again: files were lost.")
