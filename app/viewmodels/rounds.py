@@ -274,7 +274,7 @@ class RoundsViewModel(ViewModel[RoundsState]):
         name = next((line.name for line in self._runtime.league.agents() if event.agent in _names(line)), event.agent)
         text = (
             f"It claimed {event.claimed} in match {event.fixture}, the replay gives {event.replayed}. "
-            f"{ether(int(event.wei))} were taken and it is out of the round."
+            f"{ether(int(event.wei))} are held until the settlement, and it is out of the round."
         )
         self.bridge.notify(Notice("warn", f"{name} was slashed", text, key=f"slash/{event.round_id}/{event.agent}"))
 

@@ -15,7 +15,7 @@ from engine.league.history import MatchRow, RoundRow
 from engine.league.results import commitment_of
 from engine.league.schedule import Fixture
 from engine.league.settlement import StoredRound
-from engine.league.standings import RoundCommitment
+from engine.league.standings import NO_OPPONENT, RoundCommitment
 
 Replay = Callable[[RoundRow, Sequence[Fixture]], Awaitable[list[MatchRow]]]
 
@@ -113,6 +113,8 @@ def _difference(published: Published, honest: RoundCommitment, index: int) -> st
     said, played = published.leaves[index], honest.leaves[index]
     assert said is not None
     if (said.d_a, said.d_b) != (played.d_a, played.d_b):
+        if said.b == NO_OPPONENT:
+            return f"the host posted the score {said.d_a}, the replay gives {played.d_a}"
         return f"the host posted the scores {said.d_a} and {said.d_b}, the replay gives {played.d_a} and {played.d_b}"
     if said.evidence != played.evidence:
         return "the host posted another trace than the replay gives"
