@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QColor, QPainter, QPen
 
-from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
 
@@ -41,27 +39,3 @@ def paint_stone(painter: QPainter, rect: QRectF, seat: int, t: Tokens) -> None:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(rim)
         painter.drawEllipse(centre, radius * 0.26, radius * 0.26)
-
-
-class SeatMark(QWidget):
-    """The mark of a seat beside a name."""
-
-    def __init__(self, seat: int, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._seat = seat
-        self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        follow(self)
-
-    def sizeHint(self) -> QSize:
-        """The height of small text."""
-        return QSize(14, 14)
-
-    def on_theme(self, _tokens: Tokens) -> None:
-        """Repaint in the new colours."""
-        self.update()
-
-    def paintEvent(self, _event: QPaintEvent) -> None:
-        """Paint the mark."""
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        paint_mark(painter, QRectF(self.rect()).center(), 5.5, self._seat, current_tokens())

@@ -245,7 +245,6 @@ def test_what_does_not_fit_the_system_is_refused(kit: Any, tmp_path: Path) -> No
         build_agent(BuildRequest(other, snake, calibrate=20))
 
 
-@pytest.mark.skipif("chess" not in SYSTEMS, reason="chess is not there")
 def test_chess_is_refused_with_its_reason(kit: Any, tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="chosen from a list that changes"):
         build_agent(BuildRequest(kit.save(kit.network(20, 8, 5), tmp_path), kit.system("chess")))
