@@ -1,0 +1,120 @@
+"""Drives a method: step by step for who watches, or to the end; and verifies what it answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from engine.games.errors import GameError
+from engine.games.games import FiniteGame, Game
+from engine.games.methods import AUTO, Method, method_for
+from engine.games.options import SolveOptions
+from engine.games.results import Equilibrium, Outcome, Solution, Status, Step
+from engine.games.verify import correlated_gap, gap_of
+
+
+class Solving(Iterator[Step]):
+    """A run of a method: iterate for its steps, at whatever speed; ``solution`` is there when it ended."""
+
+    def __init__(self, game: Game, method: Method, options: SolveOptions) -> None:
+        if options.device not in method.devices:
+            raise GameError(
+                f"{method.title} does not run on {options.device}", f"it runs on {', '.join(method.devices)}"
+            )
+        self.game = game
+        self.method = method
+        self.options = options
+        self.solution: Solution | None = None
+        self._last: Step | None = None
+        self._seconds = 0.0
+        self._steps = method.solver()(game, options)
+
+    def __next__(self) -> Step:
+        """Do one step. Stops the iteration when the method ended or the time is up."""
+        if self.solution is not None:
+            raise StopIteration
+        if self._seconds >= self.options.time_limit_s:
+            self._end(self._so_far(f"the time limit of {self.options.time_limit_s:g} s"), Status.NOT_CONVERGED)
+            raise StopIteration
+        started = time.perf_counter()
+        try:
+            self._last = next(self._steps)
+        except StopIteration as end:
+            self._seconds += time.perf_counter() - started
+            self._end(end.value)
+            raise StopIteration from None
+        self._seconds += time.perf_counter() - started
+        return self._last
+
+    def cancel(self) -> Solution:
+        """Stop here; the solution is the best that is known."""
+        if self.solution is None:
+            self._end(self._so_far("stopped"), Status.CANCELLED)
+        assert self.solution is not None
+        return self.solution
+
+    def drain(self, watch: Callable[[Step], object] = lambda step: None) -> Solution:
+        """Run to the end, showing each step to ``watch``, and return the solution."""
+        for step in self:
+            watch(step)
+        assert self.solution is not None
+        return self.solution
+
+    def _so_far(self, why: str) -> Outcome:
+        if self._last is None:
+            return Outcome(message=why, complete=False)
+        return Outcome((self._last.profile,), iterations=self._last.iteration, message=why, complete=False)
+
+    def _end(self, outcome: Outcome, status: Status | None = None) -> None:
+        self._steps.close()
+        found = _verified(self.game, outcome)
+        good = tuple(item for item in found if item.gap.relative <= self.options.epsilon)
+        if status is None:
+            status = _status(outcome, len(found), len(good))
+        # Profiles that miss epsilon are shown only where there is nothing better.
+        kept = good or found[:1]
+        name = self.method.key if outcome.method in ("", self.method.key) else f"{self.method.key}: {outcome.method}"
+        self.solution = Solution(
+            kept,
+            name,
+            status,
+            outcome.iterations,
+            self._seconds,
+            self.options.epsilon,
+            self.options.device,
+            outcome.message,
+            outcome.rate,
+        )
+
+
+def solve(
+    game: Game,
+    method: str = AUTO,
+    options: SolveOptions | None = None,
+    watch: Callable[[Step], object] = lambda step: None,
+) -> Solution:
+    """Solve a game by a method of :mod:`engine.games.methods` and return the verified solution.
+
+    Raises GameError where the method does not fit the game.
+    """
+    return Solving(game, method_for(game, method), options or SolveOptions()).drain(watch)
+
+
+def _verified(game: Game, outcome: Outcome) -> tuple[Equilibrium, ...]:
+    if outcome.joints:
+        assert isinstance(game, FiniteGame)
+        found = []
+        for joint in outcome.joints:
+            gap = correlated_gap(game, joint, coarse=outcome.coarse)
+            axes = range(joint.ndim)
+            marginals = tuple(joint.sum(axis=tuple(a for a in axes if a != player)) for player in axes)
+            found.append(Equilibrium(marginals, gap, joint))
+        return tuple(found)
+    profiles = tuple(game.check_profile(profile) for profile in outcome.profiles)
+    return tuple(Equilibrium(profile, gap_of(game, profile)) for profile in profiles)
+
+
+def _status(outcome: Outcome, found: int, good: int) -> Status:
+    if good < found or (found == 0 and not outcome.complete):
+        return Status.INCOMPLETE if good else Status.NOT_CONVERGED
+    return Status.SOLVED if outcome.complete else Status.INCOMPLETE
