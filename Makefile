@@ -20,8 +20,9 @@ test:  ## set up, then every check: ruff, mypy, import-linter, forge, pytest (AR
 lint:  ## the checks that run nothing: ruff, mypy, import-linter
 	@$(BOOTSTRAP) lint
 
-bench:  ## ours against the plain way, in the same run
+bench:  ## ours against the plain way and the best library, in the same run
 	@$(BOOTSTRAP) exec -m app bench league
+	@$(BOOTSTRAP) exec -m app bench games
 
 screenshots:  ## pictures of every page, both themes, two sizes, into build/screenshots
 	@$(BOOTSTRAP) exec -m app.screenshots --out build/screenshots

@@ -1,4 +1,4 @@
-"""``nashboard bench``: ours against the plain way, measured in the same run."""
+"""``nashboard bench``: ours against the plain way or the best library, measured in the same run."""
 
 from __future__ import annotations
 
@@ -14,22 +14,33 @@ class Field(StrEnum):
     """What can be measured."""
 
     LEAGUE = "league"
+    GAMES = "games"
+
+
+class Device(StrEnum):
+    """Where solvers run."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
 
 
 def bench(
     context: typer.Context,
     field: Annotated[Field, typer.Argument(help="What to measure.")] = Field.LEAGUE,
+    device: Annotated[Device, typer.Option(help="Where games are solved.")] = Device.CPU,
     json: JsonOption = False,
 ) -> None:
-    """Measure rates beside those of the plain way.
+    """Measure beside the plain way, or the best library for the same work.
 
     Needs a source checkout."""
     import importlib.util
 
-    from engine.core.errors import DependencyError
+    from engine.core.errors import DependencyError, UsageError
     from engine.core.paths import source_root
 
     output: Output = context.obj
+    if device is not Device.CPU and field is not Field.GAMES:
+        raise UsageError(f"The {field.value} is not measured on {device.value}", "only games are")
     path = source_root() / "tests" / "bench" / f"bench_{field.value}.py"
     spec = importlib.util.spec_from_file_location(path.stem, path) if path.is_file() else None
     if spec is None or spec.loader is None:
@@ -38,5 +49,6 @@ def bench(
         )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    value = module.measure(output.note)
+    where = {"device": device.value} if field is Field.GAMES else {}
+    value = module.measure(output.note, **where)
     output.result(value, module.describe(value))
