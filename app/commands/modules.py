@@ -42,7 +42,7 @@ def build(
     """Turn a small torch perceptron into an int8 agent, and compare it with its quantised twin."""
     from app.commands.systems import load_system
     from engine.core.errors import EngineError, UsageError
-    from engine.league.cache import write_atomically
+    from engine.core.files import write_atomically
     from engine.league.config import DEFAULT_BUDGET
     from engine.league.gate import SyncGate
     from engine.league.neural.build import BuildRequest, build_agent

@@ -29,8 +29,8 @@ def prove(
     """Write the proof that a step belongs to a match: it needs no trace to be checked."""
     from app.commands.modules import refuse_missing
     from engine.core.errors import UsageError
+    from engine.core.files import write_atomically
     from engine.league.bundle import read_bundle
-    from engine.league.cache import write_atomically
     from engine.league.proof import StepProof
 
     output: Output = context.obj

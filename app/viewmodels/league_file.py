@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.league.cache import write_atomically
+from engine.core.files import write_atomically
 from engine.league.config import AgentEntry
 from engine.league.roster import Roster
 

@@ -12,8 +12,8 @@ from app.errors import Notice
 from app.viewmodels.base import ViewModel
 from app.viewmodels.proof import ProofWalk, inner_above, offer_inner, walk_leaf
 from engine.core.errors import EngineError, UsageError
+from engine.core.files import write_atomically
 from engine.league.bundle import read_bundle
-from engine.league.cache import write_atomically
 from engine.league.events import RoundChanged
 from engine.league.inclusion import Answer, MatchBinding, ask_leaf, ask_step, root_on_chain
 from engine.league.leafproof import LeafProof

@@ -16,8 +16,8 @@ from app.viewmodels.match_reading import NOT_READ, MatchReading
 from app.viewmodels.proof import ProofWalk, walk_trace
 from app.viewmodels.reading import action_text
 from engine.core.errors import EngineError
+from engine.core.files import write_atomically
 from engine.league.bundle import Bundle, read_bundle
-from engine.league.cache import write_atomically
 from engine.league.gate.verdict import SystemImage
 from engine.league.proof import StepProof
 from engine.league.replay import Replay

@@ -15,9 +15,9 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from engine.core.files import write_atomically
 from engine.core.hashing import canonical_json, parse_json
 from engine.league.archive import pack, unpack
-from engine.league.cache import write_atomically
 from engine.league.config import MAX_BUDGET
 from engine.league.engines import MAX_TRACE_BYTES
 from engine.league.errors import BundleError, LeagueError

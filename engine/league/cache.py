@@ -6,20 +6,19 @@ an HMAC under a key that only this installation has, and its name depends on eve
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import hmac
 import logging
 import os
 import platform
 import secrets
-import tempfile
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
 import wasmtime
 
+from engine.core.files import write_atomically
 from engine.league.gate.limits import GATE_VERSION
 
 _log = logging.getLogger(__name__)
@@ -110,26 +109,3 @@ class CodeCache:
             return
         for path in sorted(entries, key=lambda item: item.stat().st_mtime)[: len(entries) - _MAX_ENTRIES]:
             path.unlink(missing_ok=True)
-
-
-def write_atomically(path: Path, content: bytes, *, replace: bool = True, mode: int = 0o600) -> None:
-    """Write a file so that a reader sees all of it or none, whatever happens. ``replace`` False keeps an existing one.
-
-    Raises OSError.
-    """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.")
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fchmod(file.fileno(), mode)
-            os.fsync(file.fileno())
-        if replace:
-            Path(temporary).replace(path)
-            return
-        with contextlib.suppress(FileExistsError):
-            os.link(temporary, path)
-        Path(temporary).unlink()
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -1,0 +1,40 @@
+"""Files that a reader sees whole or not at all, whatever happens while they are written."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path, *, replace: bool = True, mode: int = 0o600) -> Iterator[BinaryIO]:
+    """Open a file to be written beside ``path``; it takes that name when the block ends, and is gone when it fails.
+
+    ``replace`` False keeps a file that is there already. Raises OSError.
+    """
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        if replace:
+            Path(temporary).replace(path)
+            return
+        with contextlib.suppress(FileExistsError):
+            os.link(temporary, path)
+        Path(temporary).unlink()
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_atomically(path: Path, content: bytes, *, replace: bool = True, mode: int = 0o600) -> None:
+    """Write a whole file by :func:`atomic_file`. Raises OSError."""
+    with atomic_file(path, replace=replace, mode=mode) as file:
+        file.write(content)
