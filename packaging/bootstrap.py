@@ -33,6 +33,7 @@ NODE_MAJOR = 20
 TAIL_LINES = 12
 # Built by the environment's own, pinned back end: an isolated build would fetch an unpinned one.
 BUILD_TOOLS = ("hatchling", "editables")
+PEERS = "peers"  # the extra of what tests compare with and a machine without a C++ compiler cannot build
 
 _CAUSES = (
     (r"No space left on device|ENOSPC|Errno 28", "the disk is full", "Free some space and run it again."),
@@ -238,6 +239,20 @@ def install_python(extra: str) -> None:
         record["dev"] = record["run"]
     write_record(record)
     STARTED.unlink()
+    if target != ".":
+        install_peers(pip)
+
+
+def install_peers(pip: list[str]) -> None:
+    """Install what is compiled here from source; without a compiler the tests that compare with it are skipped."""
+    import tomllib  # not at the top: older Pythons are to get as far as being told that they are too old
+
+    try:
+        say("building Gambit, which the tests compare with; the first time takes five minutes")
+        project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        call("Gambit could not be built", [*pip, *project["optional-dependencies"][PEERS]])
+    except SetupError as error:
+        say(f"going on without it, tests that compare with it are skipped. {error}")
 
 
 def write_record(record: dict[str, str]) -> None:
