@@ -17,8 +17,8 @@ from engine.games.games import Floats, Game, Profile, payoff_array
 class ConsensusGame(Game):
     """Agents with ideal points agree: agent i bears ``c_i |x_i - p_i|^2 + sum_j w_ij |x_i - x_j|^2``.
 
-    ``points`` (n, d) are the ideal points, ``confidence`` (n,) and ``influence`` (n, n), its diagonal zero, are >= 0; weights
-    that are not given are 1. Influence need not be symmetric: ``w_ij`` is how much i minds its distance from j.
+    ``points`` (n, d) are the ideal points, ``confidence`` (n,) and ``influence`` (n, n), its diagonal zero, are >= 0;
+    weights that are not given are 1. Influence need not be symmetric: ``w_ij`` is how much i minds its distance from j.
     """
 
     kind: ClassVar[str] = "consensus"

@@ -284,16 +284,14 @@ def payoff_array(values: ArrayLike, dimensions: int, what: str, copies: int = 1)
 
     Raises GameError when they are empty, no numbers, beyond MAX_PAYOFF, of another dimension, or too many.
     """
-    try:
-        made = np.ascontiguousarray(values, dtype=np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise GameError(f"The {what} cannot be used", f"not an array of numbers: {error}") from error
-    if made.ndim != dimensions:
-        raise GameError(f"The {what} cannot be used", f"{made.ndim} dimensions instead of {dimensions}")
-    if made.size == 0:
-        raise GameError(f"The {what} cannot be used", f"it is empty: shape {made.shape}")
-    if made.size * copies > MAX_NUMBERS:
-        raise GameError(f"The {what} is too large", f"{made.size * copies} numbers, at most {MAX_NUMBERS} are allowed")
+    given = _numbers(values, what)
+    if given.ndim != dimensions:
+        raise GameError(f"The {what} cannot be used", f"{given.ndim} dimensions instead of {dimensions}")
+    if given.size == 0:
+        raise GameError(f"The {what} cannot be used", f"it is empty: shape {given.shape}")
+    if given.size * copies > MAX_NUMBERS:
+        raise GameError(f"The {what} is too large", f"{given.size * copies} numbers, at most {MAX_NUMBERS} are allowed")
+    made = np.ascontiguousarray(given)
     usable = np.abs(made) <= MAX_PAYOFF
     if not usable.all():
         at = np.unravel_index(int(np.argmin(usable)), made.shape)
@@ -303,11 +301,17 @@ def payoff_array(values: ArrayLike, dimensions: int, what: str, copies: int = 1)
 
 def as_game(*payoffs: ArrayLike, **names: Any) -> FiniteGame:
     """Return the game of payoff arrays: one matrix is zero-sum, two matrices are a bimatrix game, else tensors."""
-    if len(payoffs) == 1 and np.ndim(payoffs[0]) == 2:
-        return MatrixGame(np.asarray(payoffs[0]), **names)
-    if len(payoffs) == 2:
-        return BimatrixGame(np.asarray(payoffs[0]), np.asarray(payoffs[1]), **names)
-    return TensorGame(tuple(np.asarray(tensor) for tensor in payoffs), **names)
+    made = [_numbers(given, "payoffs") for given in payoffs]
+    if len(made) == 1 and made[0].ndim == 2:
+        return MatrixGame(made[0], **names)
+    return BimatrixGame(made[0], made[1], **names) if len(made) == 2 else TensorGame(tuple(made), **names)
+
+
+def _numbers(values: ArrayLike, what: str) -> Floats:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise GameError(f"The {what} cannot be used", f"not an array of numbers: {error}") from error
 
 
 def _range(values: Floats) -> float:

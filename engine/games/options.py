@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from engine.games.errors import GameError
 from engine.games.games import Profile
@@ -31,7 +30,7 @@ class SolveOptions:
     device: str = "cpu"
     time_limit_s: float = math.inf
     start: Profile | None = None
-    parameters: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.epsilon) and 0 < self.epsilon <= 1):
