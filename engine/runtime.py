@@ -18,6 +18,7 @@ from engine.core.errors import EngineError
 from engine.core.jobs import Jobs
 from engine.core.logs import BusHandler, log_to_file
 from engine.core.paths import DataDir, assets_dir
+from engine.games.live import GameRuns
 from engine.league.admission import Admissions
 from engine.league.gate import Gate
 from engine.league.league import League
@@ -36,6 +37,7 @@ class Runtime:
         self.store = store
         self.bus = EventBus()
         self.jobs = Jobs(self.bus)
+        self.games = GameRuns(self.bus, self.jobs)
         self.gate = Gate()
         self.wallet = Wallet.development()
         self.devnet = Devnet(data.devnet, self.bus, binary=anvil)
@@ -67,7 +69,8 @@ class Runtime:
         await self.close()
 
     async def close(self) -> None:
-        """End jobs, workers, connections and the devnet that this runtime started, in this order."""
+        """End runs, jobs, workers, connections and the devnet that this runtime started, in this order."""
+        await self.games.close()
         await self.jobs.close()
         await self.league.close()
         await self.gate.close()
