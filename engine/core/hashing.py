@@ -17,6 +17,7 @@ ACTION = b"\x03"
 FAULT = b"\x04"
 COMMITMENT = b"\x05"
 HEADER = b"\x06"
+SOLVER_TRACE = b"\x07"
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKET = re.compile(r"[\[{\]}]")
 
