@@ -18,6 +18,8 @@ from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState, StatCard, S
 from widgets.drop_zone import DropZone, DropZoneState
 from widgets.forms import ChoiceField, EthField, Form, IntField, PortField, SeedField, TextField
 from widgets.gallery_games import games, seats, tables
+from widgets.gallery_solver import bars, gaps, pictures
+from widgets.gallery_solver import tables as payoff_tables
 from widgets.jobs import JobRow, JobsState, JobsTray
 from widgets.labels import HashLabel, HashState, PillState, SectionHeader, StatusPill
 from widgets.log_view import LogLine, LogView
@@ -331,5 +333,6 @@ SAMPLES: dict[str, Sample] = {
     "proof": Sample(proof, 860, 820), "proof-failing": Sample(lambda: proof(failing=True), 860, 820),
     "tree": Sample(tree, 900, 420), "tree-zoomed": Sample(lambda: tree(zoomed=True), 900, 420),
     "tree-small": Sample(lambda: tree(11), 900, 320), "jobs": Sample(jobs, 620, 360), "steps": Sample(steps, 620, 420),
-    "form": Sample(form, 720, 380),
+    "form": Sample(form, 720, 380), "curves": Sample(gaps, 760, 320), "solver-pictures": Sample(pictures, 1120, 360),
+    "payoffs": Sample(payoff_tables, 760, 480), "profile": Sample(bars, 720, 360),
 }  # fmt: skip

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import bisect
-import math
 import weakref
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QResizeEvent, QShowEvent
-from PySide6.QtWidgets import QStackedLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QColor, QResizeEvent
+from PySide6.QtWidgets import QWidget
 
-from widgets.basics import column, label, row
-from widgets.fonts import scaled
-from widgets.panels import EmptyPanel, EmptyPanelState
-from widgets.theme import current_tokens, follow
-from widgets.tokens import Tokens
+from widgets.plot_base import CrossedPlot, PlotBase, PlotMark, legend_entry, tick_texts
+from widgets.theme import current_tokens
+
+__all__ = ["BarPlot", "BarPlotState", "CrosshairLink", "LinePlot", "LinePlotState", "PlotMark", "Series", "tick_texts"]
 
 if TYPE_CHECKING:  # numpy takes a tenth of a second: not before the first paint
     from numpy.typing import NDArray
@@ -31,15 +29,6 @@ class Series:
     x: NDArray[Any]
     y: NDArray[Any]
     dashed: bool = False
-
-
-@dataclass(frozen=True)
-class PlotMark:
-    """A vertical line at x with a word, in a status colour."""
-
-    x: float
-    text: str = ""
-    kind: str = "warn"
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,95 +57,12 @@ class BarPlotState:
     empty: str = "No data yet"
 
 
-class _PlotBase(QWidget):
-    """A title, a legend line and a pyqtgraph plot that is built when first shown."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self._plot: Any = None
-        self._title = label("", "strong")
-        self._legend = label("", "small")
-        self._legend.setTextFormat(Qt.TextFormat.RichText)
-        self._empty = EmptyPanel()
-        body = column(self, spacing=4)
-        self._legend.setWordWrap(True)
-        self._legend.setAlignment(Qt.AlignmentFlag.AlignRight)
-        top = row(self._title, self._legend, spacing=16)
-        top.setStretch(1, 1)
-        body.addLayout(top)
-        holder = QWidget()
-        self._stack = QStackedLayout(holder)
-        self._stack.addWidget(self._empty)
-        body.addWidget(holder, 1)
-        self.setMinimumHeight(140)
-        follow(self)
-
-    def showEvent(self, event: QShowEvent) -> None:
-        """Build the plot after the first paint of the widget."""
-        super().showEvent(event)
-        if self._plot is None:
-            QTimer.singleShot(0, self, self.ensure_built)
-
-    def ensure_built(self) -> Any:
-        """Import pyqtgraph and build the plot now; returns the PlotWidget."""
-        if self._plot is None:
-            import pyqtgraph as pg
-
-            self._plot = pg.PlotWidget(background=None)
-            self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-            item = self._plot.getPlotItem()
-            item.hideButtons()
-            item.setMenuEnabled(False)
-            for side in ("left", "bottom"):
-                item.getAxis(side).setZValue(-200)  # the grid belongs beneath the data
-                item.getAxis(side).setStyle(tickLength=0, tickTextOffset=8, maxTickLevel=0)
-                item.getAxis(side).setTickFont(scaled(self.font(), -1))
-                item.getAxis(side).enableAutoSIPrefix(False)
-                item.getAxis(side).tickStrings = tick_texts
-            self._stack.addWidget(self._plot)
-            self._built()
-            self.on_theme(current_tokens())
-            self._redraw()
-        return self._plot
-
-    def _built(self) -> None:
-        """Connect what the kind of plot needs."""
-
-    def _redraw(self) -> None:
-        raise NotImplementedError
-
-    def _show_data(self, has_data: bool, empty: str) -> None:
-        if not has_data:
-            self._empty.set_state(EmptyPanelState("chart", empty))
-        self._stack.setCurrentIndex(1 if has_data and self._plot is not None else 0)
-
-    def on_theme(self, tokens: Tokens) -> None:
-        """Recolour axes and grid."""
-        if self._plot is None:
-            return
-        self._plot.resetCachedContent()  # pyqtgraph keeps the old background otherwise
-        item = self._plot.getPlotItem()
-        for side in ("left", "bottom"):
-            axis = item.getAxis(side)
-            axis.setPen(QColor(tokens.border))
-            axis.setTextPen(QColor(tokens.muted))
-        self._redraw()
-
-    def export_png(self, path: str) -> bool:
-        """Write what is shown as a PNG; False when it could not be written."""
-        return self.grab().save(path, "PNG")
-
-
-class LinePlot(_PlotBase):
+class LinePlot(CrossedPlot):
     """Curves decimated to the pixels there are, with marks and a crosshair."""
-
-    cursorMoved = Signal(float)
 
     def __init__(self, state: LinePlotState | None = None, parent: QWidget | None = None) -> None:
         self._state = LinePlotState()
         self._curves: list[Any] = []
-        self._marks: list[Any] = []
-        self._cross: Any = None
         super().__init__(parent)
         self.set_state(state or LinePlotState())
 
@@ -176,33 +82,6 @@ class LinePlot(_PlotBase):
         super().resizeEvent(event)
         if self._plot is not None:
             self._redraw()
-
-    def show_cursor(self, x: float | None) -> None:
-        """Place the crosshair (None hides it) and show the values there."""
-        if self._cross is None:
-            return
-        self._cross.setVisible(x is not None)
-        if x is not None:
-            self._cross.setPos(x)
-        self._legend.setText(self._legend_text(x))
-
-    def _built(self) -> None:
-        import pyqtgraph as pg
-
-        self._cross = pg.InfiniteLine(angle=90, movable=False)
-        self._cross.setVisible(False)
-        self._plot.addItem(self._cross, ignoreBounds=True)
-        self._plot.scene().sigMouseMoved.connect(self._on_mouse)
-        self._plot.getPlotItem().vb.setMouseEnabled(x=True, y=False)
-
-    def _on_mouse(self, at: QPointF) -> None:
-        box = self._plot.getPlotItem().vb
-        if not box.sceneBoundingRect().contains(at):
-            self.show_cursor(None)
-            return
-        x = float(box.mapSceneToView(at).x())
-        self.show_cursor(x)
-        self.cursorMoved.emit(x)
 
     def _redraw(self) -> None:
         state = self._state
@@ -224,7 +103,7 @@ class LinePlot(_PlotBase):
             curve.setPen(pg.mkPen(tokens.series[index % len(tokens.series)], width=1, style=style))
             x, y = decimate(series.x, series.y, buckets)
             curve.setData(x, y, skipFiniteCheck=True)
-        self._place_marks(pg, tokens)
+        self._place_marks(state.marks, tokens)
         self._cross.setPen(pg.mkPen(tokens.faint, width=1))
         self._fix_ranges(points)
         item = self._plot.getPlotItem()
@@ -239,18 +118,6 @@ class LinePlot(_PlotBase):
             curve = pg.PlotCurveItem(antialias=False)
             self._plot.addItem(curve)
             self._curves.append(curve)
-
-    def _place_marks(self, pg: Any, tokens: Tokens) -> None:
-        for mark in self._marks:
-            self._plot.removeItem(mark)
-        self._marks = []
-        for mark in self._state.marks:
-            colour = tokens.kind(mark.kind)[0]
-            pen = pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine)
-            options = {"color": colour, "position": 0.92, "fill": tokens.surface}
-            made = pg.InfiniteLine(mark.x, angle=90, pen=pen, label=mark.text or None, labelOpts=options)
-            self._plot.addItem(made, ignoreBounds=True)
-            self._marks.append(made)
 
     def _fix_ranges(self, points: list[tuple[Any, Any]]) -> None:
         if not points:
@@ -271,14 +138,12 @@ class LinePlot(_PlotBase):
             value = ""
             if x is not None and len(series.x):
                 at = min(bisect.bisect_left(series.x, x), len(series.x) - 1)
-                value = f" <b>{series.y[at]:.6g}</b>"
-            dash = "╌" if series.dashed else "━"
-            words = f"{_escape(series.name)}{value}".replace(" ", "&nbsp;")
-            parts.append(f'<span style="color:{colour}">{dash}</span>&nbsp;{words}')
+                value = f"{series.y[at]:.6g}"
+            parts.append(legend_entry(series.name, colour, value, dashed=series.dashed))
         return "&nbsp;&nbsp; ".join(parts)
 
 
-class BarPlot(_PlotBase):
+class BarPlot(PlotBase):
     """Bars with labels beneath; a click on one says which."""
 
     barClicked = Signal(int)
@@ -357,13 +222,3 @@ class CrosshairLink:
             plot = ref()
             if plot is not None:
                 plot.show_cursor(x)
-
-
-def tick_texts(values: list[float], _scale: float, spacing: float) -> list[str]:
-    """Numbers beneath an axis, with thousands apart and as many decimals as the spacing needs; never 3e+06."""
-    decimals = 0 if spacing >= 1 else min(12, math.ceil(-math.log10(spacing)))
-    return [f"{value:,.{decimals}f}" for value in values]
-
-
-def _escape(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,160 @@
+"""Curves that grow while they are drawn: appending is cheap, and a picture costs as much as it has pixels.
+
+Beside the values lies a pyramid: level k knows, for every run of 4^k points, where the least and the greatest value of
+each channel are. A redraw takes the level that fits and never touches the points themselves (MinMaxLTTB's idea of an
+extremes' tree; here the extremes alone are drawn, so the picture is that of all points).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Places = NDArray[np.int64]
+FAN = 4  # blocks of one level in a block of the next
+_FIRST = 1024
+
+
+class CurveBuffer:
+    """Channels over one x that never decreases. Values must be finite."""
+
+    def __init__(self, channels: int) -> None:
+        self.channels = channels
+        self.count = 0
+        self._x = np.empty(_FIRST)
+        self._y = np.empty((_FIRST, channels))
+        self._low: list[Places] = []  # of each level: where the extremes of its blocks are, (blocks, channels)
+        self._high: list[Places] = []
+
+    @property
+    def x(self) -> Floats:
+        """All x, (count,): a view."""
+        return self._x[: self.count]
+
+    @property
+    def y(self) -> Floats:
+        """All values, (count, channels): a view."""
+        return self._y[: self.count]
+
+    def append(self, x: ArrayLike, y: ArrayLike) -> None:
+        """Add points: ``x`` (k,), ``y`` (k, channels)."""
+        xs = np.asarray(x, dtype=np.float64)
+        ys = np.asarray(y, dtype=np.float64).reshape(len(xs), self.channels)
+        if not len(xs) or not self.channels:
+            return
+        old, new = self.count, self.count + len(xs)
+        self._x, self._y = _grown(self._x, new), _grown(self._y, new)
+        self._x[old:new], self._y[old:new] = xs, ys
+        self.count = new
+        self._build(old)
+
+    def last(self, channel: int = 0) -> float:
+        """The newest value; NaN before the first."""
+        return float(self._y[self.count - 1, channel]) if self.count else float("nan")
+
+    def at(self, x: float, channel: int = 0) -> float:
+        """The value at the first point that is not before ``x``."""
+        place = min(int(np.searchsorted(self.x, x)), self.count - 1)
+        return float(self._y[place, channel]) if self.count else float("nan")
+
+    def span(self, channel: int = 0) -> tuple[float, float]:
+        """The least and the greatest value of a channel; (0, 1) before the first point."""
+        if not self.count:
+            return 0.0, 1.0
+        top_low, top_high = self._blocks(self._levels())
+        values = self._y[:, channel]
+        return float(values[top_low[:, channel]].min()), float(values[top_high[:, channel]].max())
+
+    def places(self, channel: int, buckets: int, start: int = 0, stop: int | None = None) -> Places:
+        """Which points to draw of a range: at most two for each of ``buckets`` runs of equal length, in order.
+
+        The runs lie at multiples of a power of two, so that a picture stands still while the curve grows. The first
+        and the last point are always among them.
+        """
+        stop = self.count if stop is None else min(stop, self.count)
+        start = max(0, start)
+        if stop - start <= 2 * buckets:
+            return np.arange(start, stop)
+        # Three buckets are left for the ends, which the range may cut, and for the two points there.
+        power = max(0, int(np.ceil(np.log2((stop - start) / max(1, buckets - 3)))))
+        level, doubled = power // 2, power % 2
+        low, high = self._blocks(level)
+        first, last = start // FAN**level, -(-stop // FAN**level)
+        low, high = low[first:last, channel], high[first:last, channel]
+        if doubled:
+            low, high = self._pairs(low, high, channel, first)
+        found = np.unique(np.concatenate([low, high, [start, stop - 1]]))
+        return found[(found >= start) & (found < stop)]
+
+    def envelope(self, channel: int, buckets: int, start: int = 0, stop: int | None = None) -> tuple[Floats, Floats]:
+        """The points to draw, as x and y."""
+        found = self.places(channel, buckets, start, stop)
+        return self._x[found], self._y[found, channel]
+
+    def range_of(self, left: float, right: float) -> tuple[int, int]:
+        """Which points lie in a range of x, and one more at each end where there is one."""
+        first = int(np.searchsorted(self.x, left, side="left"))
+        last = int(np.searchsorted(self.x, right, side="right"))
+        return max(0, first - 1), min(self.count, last + 1)
+
+    # Inside
+
+    def _levels(self) -> int:
+        return len(self._low)
+
+    def _blocks(self, level: int) -> tuple[Places, Places]:
+        """Return the extremes' places of a level; level 0 are the points themselves."""
+        if level == 0:
+            own = np.broadcast_to(np.arange(self.count)[:, None], (self.count, self.channels))
+            return own, own
+        level = min(level, self._levels())
+        size = -(-self.count // FAN**level)
+        return self._low[level - 1][:size], self._high[level - 1][:size]
+
+    def _build(self, old: int) -> None:
+        """Bring the pyramid up to date from point ``old`` on: only blocks that changed are looked at."""
+        level, below = 1, self.count
+        while below > FAN:
+            first, blocks = old // FAN**level, -(-below // FAN)
+            if level > self._levels():
+                self._low.append(np.empty((_FIRST, self.channels), dtype=np.int64))
+                self._high.append(np.empty((_FIRST, self.channels), dtype=np.int64))
+                first = 0
+            for kept, best in ((self._low, np.argmin), (self._high, np.argmax)):
+                kept[level - 1] = _grown(kept[level - 1], blocks)
+                under = None if level == 1 else kept[level - 2]
+                kept[level - 1][first:blocks] = self._best(under, best, first * FAN, below)
+            level, below = level + 1, blocks
+
+    def _best(self, under: Places | None, best: object, start: int, stop: int) -> Places:
+        """Return where each block of FAN entries from ``start`` on has its extreme."""
+        at = np.arange(start, stop)[:, None] if under is None else under[start:stop]
+        at = np.broadcast_to(at, (stop - start, self.channels))
+        missing = -(stop - start) % FAN
+        if missing:  # the last entry again: it changes no extreme
+            at = np.concatenate([at, np.repeat(at[-1:], missing, axis=0)])
+        values = np.take_along_axis(self._y, at, axis=0).reshape(-1, FAN, self.channels)
+        chosen = best(values, axis=1)[:, None, :]  # type: ignore[operator]
+        found: Places = np.take_along_axis(at.reshape(-1, FAN, self.channels), chosen, axis=1)[:, 0, :]
+        return found
+
+    def _pairs(self, low: Places, high: Places, channel: int, first: int) -> tuple[Places, Places]:
+        """Join blocks two by two, at even places."""
+        values = self._y[:, channel]
+        starts = np.arange(0, len(low), 2) if first % 2 == 0 else np.r_[0, np.arange(1, len(low), 2)]
+        after = np.minimum(starts + 1, len(low) - 1)
+        if first % 2:
+            after[0] = 0
+        lows = np.where(values[low[after]] < values[low[starts]], low[after], low[starts])
+        highs = np.where(values[high[after]] > values[high[starts]], high[after], high[starts])
+        return lows, highs
+
+
+def _grown(kept: NDArray, size: int) -> NDArray:  # type: ignore[type-arg]
+    """Return an array with room for ``size`` entries: doubled, so that growing costs a constant a point."""
+    if size <= len(kept):
+        return kept
+    room = np.empty((max(size, 2 * len(kept)), *kept.shape[1:]), dtype=kept.dtype)
+    room[: len(kept)] = kept
+    return room

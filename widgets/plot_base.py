@@ -1,0 +1,177 @@
+"""What all plots share: a title, a legend line, a pyqtgraph plot that is built when first shown, a crosshair."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from PySide6.QtCore import QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QShowEvent
+from PySide6.QtWidgets import QStackedLayout, QWidget
+
+from widgets.basics import column, label, row
+from widgets.fonts import scaled
+from widgets.panels import EmptyPanel, EmptyPanelState
+from widgets.theme import current_tokens, follow
+from widgets.tokens import Tokens
+
+
+@dataclass(frozen=True)
+class PlotMark:
+    """A vertical line at x with a word, in a status colour."""
+
+    x: float
+    text: str = ""
+    kind: str = "warn"
+
+
+class PlotBase(QWidget):
+    """A title, a legend line and a pyqtgraph plot that is built when first shown."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._plot: Any = None
+        self._title = label("", "strong")
+        self._legend = label("", "small")
+        self._legend.setTextFormat(Qt.TextFormat.RichText)
+        self._empty = EmptyPanel()
+        body = column(self, spacing=4)
+        self._legend.setWordWrap(True)
+        self._legend.setAlignment(Qt.AlignmentFlag.AlignRight)
+        top = row(self._title, self._legend, spacing=16)
+        top.setStretch(1, 1)
+        body.addLayout(top)
+        holder = QWidget()
+        self._stack = QStackedLayout(holder)
+        self._stack.addWidget(self._empty)
+        body.addWidget(holder, 1)
+        self.setMinimumHeight(140)
+        follow(self)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Build the plot after the first paint of the widget."""
+        super().showEvent(event)
+        if self._plot is None:
+            QTimer.singleShot(0, self, self.ensure_built)
+
+    def ensure_built(self) -> Any:
+        """Import pyqtgraph and build the plot now; returns the PlotWidget."""
+        if self._plot is None:
+            import pyqtgraph as pg
+
+            self._plot = pg.PlotWidget(background=None)
+            self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+            item = self._plot.getPlotItem()
+            item.hideButtons()
+            item.setMenuEnabled(False)
+            for side in ("left", "bottom"):
+                item.getAxis(side).setZValue(-200)  # the grid belongs beneath the data
+                item.getAxis(side).setStyle(tickLength=0, tickTextOffset=8, maxTickLevel=0)
+                item.getAxis(side).setTickFont(scaled(self.font(), -1))
+                item.getAxis(side).enableAutoSIPrefix(False)
+                item.getAxis(side).tickStrings = tick_texts
+            self._stack.addWidget(self._plot)
+            self._built()
+            self.on_theme(current_tokens())
+            self._redraw()
+        return self._plot
+
+    def _built(self) -> None:
+        """Connect what the kind of plot needs."""
+
+    def _redraw(self) -> None:
+        raise NotImplementedError
+
+    def _show_data(self, has_data: bool, empty: str) -> None:
+        if not has_data:
+            self._empty.set_state(EmptyPanelState("chart", empty))
+        self._stack.setCurrentIndex(1 if has_data and self._plot is not None else 0)
+
+    def on_theme(self, tokens: Tokens) -> None:
+        """Recolour axes and grid."""
+        if self._plot is None:
+            return
+        self._plot.resetCachedContent()  # pyqtgraph keeps the old background otherwise
+        item = self._plot.getPlotItem()
+        for side in ("left", "bottom"):
+            axis = item.getAxis(side)
+            axis.setPen(QColor(tokens.border))
+            axis.setTextPen(QColor(tokens.muted))
+        self._redraw()
+
+    def export_png(self, path: str) -> bool:
+        """Write what is shown as a PNG; False when it could not be written."""
+        return self.grab().save(path, "PNG")
+
+
+class CrossedPlot(PlotBase):
+    """A plot with a crosshair: the legend shows the values there."""
+
+    cursorMoved = Signal(float)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        self._marks: list[Any] = []
+        self._cross: Any = None
+        super().__init__(parent)
+
+    def show_cursor(self, x: float | None) -> None:
+        """Place the crosshair (None hides it) and show the values there."""
+        if self._cross is None:
+            return
+        self._cross.setVisible(x is not None)
+        if x is not None:
+            self._cross.setPos(x)
+        self._legend.setText(self._legend_text(x))
+
+    def _legend_text(self, x: float | None) -> str:
+        raise NotImplementedError
+
+    def _built(self) -> None:
+        import pyqtgraph as pg
+
+        self._cross = pg.InfiniteLine(angle=90, movable=False)
+        self._cross.setVisible(False)
+        self._plot.addItem(self._cross, ignoreBounds=True)
+        self._plot.scene().sigMouseMoved.connect(self._on_mouse)
+        self._plot.getPlotItem().vb.setMouseEnabled(x=True, y=False)
+
+    def _on_mouse(self, at: QPointF) -> None:
+        box = self._plot.getPlotItem().vb
+        if not box.sceneBoundingRect().contains(at):
+            self.show_cursor(None)
+            return
+        x = float(box.mapSceneToView(at).x())
+        self.show_cursor(x)
+        self.cursorMoved.emit(x)
+
+    def _place_marks(self, marks: tuple[PlotMark, ...], tokens: Tokens) -> None:
+        import pyqtgraph as pg
+
+        for mark in self._marks:
+            self._plot.removeItem(mark)
+        self._marks = []
+        for mark in marks:
+            colour = tokens.kind(mark.kind)[0]
+            pen = pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine)
+            options = {"color": colour, "position": 0.92, "fill": tokens.surface}
+            made = pg.InfiniteLine(mark.x, angle=90, pen=pen, label=mark.text or None, labelOpts=options)
+            self._plot.addItem(made, ignoreBounds=True)
+            self._marks.append(made)
+
+
+def tick_texts(values: list[float], _scale: float, spacing: float) -> list[str]:
+    """Numbers beneath an axis, with thousands apart and as many decimals as the spacing needs; never 3e+06."""
+    decimals = 0 if spacing >= 1 else min(12, math.ceil(-math.log10(spacing)))
+    return [f"{value:,.{decimals}f}" for value in values]
+
+
+def escaped(text: str) -> str:
+    """A text as the legend takes it: no markup."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def legend_entry(name: str, colour: str, value: str = "", *, dashed: bool = False) -> str:
+    """A curve's name in the legend, with a piece of its line before it."""
+    words = f"{escaped(name)}{f' <b>{value}</b>' if value else ''}".replace(" ", "&nbsp;")
+    return f'<span style="color:{colour}">{"╌" if dashed else "━"}</span>&nbsp;{words}'

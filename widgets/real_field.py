@@ -1,0 +1,45 @@
+"""A form field for a number with a fraction: 0.001, 1e-6."""
+# ruff: noqa: A002 - "help" is what the line beneath a field is called everywhere
+
+from __future__ import annotations
+
+import math
+
+from PySide6.QtWidgets import QWidget
+
+from widgets.forms import LineField
+
+
+class RealField(LineField):
+    """A number above ``above`` and at most ``maximum``; powers of ten as 1e-6."""
+
+    def __init__(
+        self, title: str, value: float = 0.0, *, above: float = -math.inf, maximum: float = math.inf, help: str = "",
+        parent: QWidget | None = None,
+    ) -> None:  # fmt: skip
+        self._above, self._high = above, maximum
+        super().__init__(title, f"{value:g}", help=help, parent=parent)
+        self._refresh()
+
+    def value(self) -> float | None:
+        """The number, or None while it is not valid."""
+        return None if self.problem() else float(self.text())
+
+    def set_value(self, value: float) -> None:
+        """Show a number; one that is shown already keeps its notation."""
+        if self.value() != value:
+            self._put(repr(value))
+
+    def problem(self) -> str:
+        """Missing, not a number, or beyond the limits."""
+        if not self.text():
+            return "Required."
+        try:
+            number = float(self.text())
+        except ValueError:
+            return f"{self.text()!r} is not a number."
+        if not math.isfinite(number):
+            return "Must be finite."
+        if number <= self._above:
+            return f"Must be above {self._above:g}."
+        return "" if number <= self._high else f"Must be at most {self._high:g}."
