@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -11,6 +11,9 @@ from numpy.typing import ArrayLike
 
 from engine.games.errors import GameError
 from engine.games.games import Floats, Game, Profile, payoff_array
+
+MAX_COST = 1e290  # what costs may come to at most
+BLOCK = 1 << 21  # numbers in one block of pairwise distances
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +28,7 @@ class ConsensusGame(Game):
     points: Floats
     confidence: Floats = field(default_factory=lambda: np.empty(0))
     influence: Floats = field(default_factory=lambda: np.empty((0, 0)))
+    excluded: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         points = payoff_array(self.points, 2, "ideal points")
@@ -44,6 +48,9 @@ class ConsensusGame(Game):
             raise GameError("The consensus game cannot be used", "a weight is negative or an agent influences itself")
         for name, value in (("points", points), ("confidence", confidence), ("influence", influence)):
             object.__setattr__(self, name, value)
+        largest = float(np.abs(points).max()) ** 2 * points.size * float(confidence.max() + influence.max()) * count
+        if largest > MAX_COST:
+            raise GameError("The consensus game cannot be used", "its weights times squared distances are too large")
         self._name_players(count)
 
     @property
@@ -69,10 +76,13 @@ class ConsensusGame(Game):
     def payoffs(self, profile: Profile) -> Floats:
         """Return the negative costs."""
         x = np.stack(profile)
-        apart = ((x[:, None, :] - x[None, :, :]) ** 2).sum(axis=2)
-        return np.asarray(
-            -(self.confidence * ((x - self.points) ** 2).sum(axis=1) + (self.influence * apart).sum(axis=1))
-        )
+        costs = self.confidence * ((x - self.points) ** 2).sum(axis=1)
+        rows = max(1, BLOCK // x.size)  # so many agents at a time: all pairs at once would not fit the memory
+        for first in range(0, len(x), rows):
+            own = slice(first, first + rows)
+            apart = ((x[own, None, :] - x[None, :, :]) ** 2).sum(axis=2)
+            costs[own] += (self.influence[own] * apart).sum(axis=1)
+        return np.asarray(-costs)
 
     def ranges(self) -> Floats:
         """Return each agent's cost over the diagonal of the box around all points."""
@@ -90,3 +100,28 @@ class ConsensusGame(Game):
         if not all(np.isfinite(point).all() for point in made):
             raise GameError("The profile cannot be used", "a position is not finite")
         return made
+
+
+def consensus_of(
+    positions: Mapping[str, ArrayLike], *, confidence: Mapping[str, float] | None = None, title: str = ""
+) -> ConsensusGame:
+    """Return the game of agents who sent their ideal points by name, everybody minding everybody alike.
+
+    Who sent NaN, infinity or a number beyond MAX_PAYOFF is left out and named in ``excluded``: one bad message must not
+    stop the others. ``confidence`` is 1 where it is not given. Raises GameError when nobody is left or shapes differ.
+    """
+    points, bad = {}, []
+    for name, position in positions.items():
+        try:
+            points[name] = payoff_array(np.ravel(np.asarray(position)), 1, f"position of {name}")
+        except (GameError, TypeError, ValueError):
+            bad.append(name)
+    if not points:
+        raise GameError("There is no consensus game", f"none of {len(positions)} agents sent a usable position")
+    if len({point.size for point in points.values()}) > 1:
+        lengths = ", ".join(f"{name} {point.size}" for name, point in points.items())
+        raise GameError("The positions do not fit", f"their lengths differ: {lengths}")
+    weights = np.array([(confidence or {}).get(name, 1.0) for name in points])
+    return ConsensusGame(
+        np.stack(list(points.values())), weights, title=title, players=tuple(points), excluded=tuple(bad)
+    )

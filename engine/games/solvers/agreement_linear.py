@@ -1,0 +1,171 @@
+"""The equilibrium of a consensus game as a linear system: ``(C + L) x = C p`` with ``L = diag(row sums of W) - W``.
+
+Setting each agent's gradient to zero gives its row. C + L is a weakly diagonally dominant M-matrix, regular if and only
+if every agent reaches a confident one along influence (Shivakumar, Chew (1974), "A sufficient condition for
+nonvanishing of determinants"). Steps:
+1. Everybody minds j alike, ``w_ij = b_j``: closed form.
+2. Agents that reach no confident one settle among themselves; their positions are then given.
+3. The others: Cholesky where W is symmetric, else LU, after scaling every row to diagonal 1.
+4. Badly conditioned (confidence far smaller than influence): elimination without subtraction, which loses nothing
+   to cancellation; Grassmann, Taksar, Heyman (1985), "Regenerative analysis and steady state distributions".
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.games.games import Floats
+
+Mask = NDArray[np.bool_]
+
+POOR = 1e-7  # reciprocal condition below which rounding would show
+MAX_CAREFUL = 1500  # agents up to which the slower, careful elimination is done
+
+
+class Agreement(NamedTuple):
+    """Positions (n, d); ``free`` agents (n,) reach no confident one, theirs is one of infinitely many equilibria."""
+
+    positions: Floats
+    free: Mask
+    how: str
+
+
+def agree(confidence: Floats, influence: Floats, points: Floats, start: Floats) -> Agreement:
+    """Return the equilibrium; where there are many, the limit of damped best responses from ``start`` (n, d)."""
+    centre = points.mean(axis=0)  # an offset common to all must not cost digits
+    shifted = points - centre
+    nobody = np.zeros(len(points), dtype=bool)
+    closed = _complete(confidence, influence, shifted)
+    if closed is not None:
+        return Agreement(closed + centre, nobody, "closed form")
+    free = ~anchored(confidence, influence)
+    if not free.any():
+        weight = confidence + influence.sum(axis=1)
+        positions, how = _solve(weight, confidence, influence, confidence[:, None] * shifted)
+        return Agreement(positions + centre, free, how)
+    positions, how = _with_free(confidence, influence, shifted, start - centre, free)
+    return Agreement(positions + centre, free, how)
+
+
+def anchored(confidence: Floats, influence: Floats) -> Mask:
+    """Return which agents reach a confident one along influence, (n,) of booleans."""
+    reached = confidence > 0
+    front = reached
+    while front.any() and not reached.all():
+        front = ~reached & (influence[:, front] > 0).any(axis=1)
+        reached = reached | front
+    return np.asarray(reached)
+
+
+def _complete(confidence: Floats, influence: Floats, points: Floats) -> Floats | None:
+    """Solve the case ``w_ij = b_j``, or return None.
+
+    With B the sum of b and S the sum of ``b_j x_j``, each row reads ``(c_i + B) x_i = c_i p_i + S``. Multiplied by
+    ``b_i / (c_i + B)`` and added up: S / B is the mean of p weighted by ``b_i c_i / (c_i + B)``.
+    """
+    count = len(points)
+    if count == 1:
+        return points if confidence[0] > 0 else None
+    column = influence[0].copy()
+    column[0] = influence[1, 0]
+    total = column.sum()
+    pull = column * (confidence / (confidence + total)) if total > 0 else np.zeros(count)
+    if not (total > 0 and pull.sum() > 0 and np.array_equal(influence[1, 2:], column[2:])):
+        return None
+    alike = influence == column
+    np.fill_diagonal(alike, True)
+    if not alike.all():
+        return None
+    middle = (pull / pull.sum()) @ points
+    share = confidence / (confidence + total)
+    return np.asarray(share[:, None] * points + (total / (confidence + total))[:, None] * middle)
+
+
+def _solve(weight: Floats, confidence: Floats, influence: Floats, right: Floats) -> tuple[Floats, str]:
+    """Solve ``(diag(weight) - W) x = right`` (n, d), all right-hand sides at once; weight = confidence + row sums."""
+    from scipy.linalg import lapack  # scipy takes a while to import, and not every method needs it
+
+    symmetric = np.array_equal(influence, influence.T)
+    scale = np.sqrt(weight)[:, None] if symmetric else weight[:, None]
+    matrix = influence / (-scale * scale.T) if symmetric else influence / -scale
+    np.fill_diagonal(matrix, 1.0)
+    norm = float(np.abs(matrix).sum(axis=0).max())
+    if symmetric:
+        factor, failed = lapack.dpotrf(matrix)
+        good = 0.0 if failed else lapack.dpocon(factor, norm)[0]
+    else:
+        factor, pivots, failed = lapack.dgetrf(matrix)
+        good = 0.0 if failed else lapack.dgecon(factor, norm)[0]
+    if good < POOR and len(weight) <= MAX_CAREFUL:
+        return _eliminate(confidence, influence, right), "elimination without subtraction"
+    if failed:
+        found = np.linalg.lstsq(matrix, right / scale, rcond=None)[0]
+        return np.asarray(found / scale if symmetric else found), "least squares"
+    if symmetric:
+        return lapack.dpotrs(factor, right / scale)[0] / scale, "Cholesky"
+    return lapack.dgetrs(factor, pivots, right / scale)[0], "LU"
+
+
+def _eliminate(confidence: Floats, influence: Floats, right: Floats) -> Floats:
+    """Solve the same by taking out one agent after the other, its influence passed on to those it listens to.
+
+    Pivots are sums of what is left of confidence and influence, never differences.
+    """
+    c, w, b = confidence.copy(), influence.copy(), right.copy()
+    pivots = np.empty(len(c))
+    for k in range(len(c) - 1, -1, -1):
+        pivots[k] = c[k] + w[k, :k].sum()
+        passed = w[:k, k] / pivots[k]
+        w[:k, :k] += passed[:, None] * w[k, :k]
+        c[:k] += passed * c[k]
+        b[:k] += passed[:, None] * b[k]
+        np.fill_diagonal(w[:k, :k], 0.0)
+    for k in range(len(c)):
+        b[k] = (b[k] + w[k, :k] @ b[:k]) / pivots[k]
+    return b
+
+
+def _with_free(confidence: Floats, influence: Floats, points: Floats, start: Floats, free: Mask) -> tuple[Floats, str]:
+    """Place the agents that nobody confident reaches, then solve for all others around them.
+
+    A group of them that listens only to itself ends at one point: its start averaged by the stationary distribution
+    of the chain ``D^-1 W`` on it.
+    """
+    from scipy.sparse.csgraph import connected_components
+
+    given = np.zeros_like(points)
+    fixed = np.zeros(len(points), dtype=bool)
+    members = np.flatnonzero(free)
+    inside = influence[np.ix_(members, members)]
+    count, group = connected_components(inside > 0, directed=True, connection="strong")
+    for number in range(count):
+        mine = group == number
+        if not inside[np.ix_(mine, ~mine)].any():
+            who = members[mine]
+            given[who] = _stationary(inside[np.ix_(mine, mine)]) @ start[who]
+            fixed[who] = True
+    if fixed.all():
+        return given, "stationary mean"
+    rest = ~fixed
+    held = influence[np.ix_(rest, fixed)]
+    within = influence[np.ix_(rest, rest)]
+    pull = confidence[rest] + held.sum(axis=1)
+    right = confidence[rest, None] * points[rest] + held @ given[fixed]
+    given[rest], how = _solve(pull + within.sum(axis=1), pull, within, right)
+    return given, how
+
+
+def _stationary(weights: Floats) -> Floats:
+    """Return the distribution that ``D^-1 W`` of a strongly connected group leaves as it is."""
+    if len(weights) == 1:
+        return np.ones(1)
+    rows = weights.sum(axis=1)
+    system = np.diag(np.ones(len(weights))) - (weights / rows[:, None]).T
+    system[-1] = 1.0
+    right = np.zeros(len(weights))
+    right[-1] = 1.0
+    found = np.maximum(np.linalg.solve(system, right), 0.0)
+    return np.asarray(found / found.sum())
