@@ -1,0 +1,108 @@
+"""The continuation behind :mod:`engine.games.solvers.logit`, in plain NumPy; its compiled twin is ``logit_jit``.
+
+Unknowns: the log-probability of every action and lambda. Equations, for a player whose likeliest action is r:
+``p_j - p_r = lambda (u_j - u_r) + c_j - c_r`` for its other actions j, and its probabilities sum to one. ``c`` is where
+the branch begins at lambda 0: the log-probabilities of the centroid, or of a profile near it.
+Source: Turocy (2005), "A dynamic homotopy interpretation of the logistic quantal response equilibrium correspondence",
+sections 3 and 4; Allgower and Georg (1990), "Numerical Continuation Methods", chapters 2 and 6.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.games.games import Floats
+from engine.games.solvers.tensor_form import TensorForm, payoffs_and_jacobian
+
+WENT_ON, STUCK, BRANCHED = 0, 1, 2  # how an advance ends
+MOST_TURNS = 6  # of Newton's iteration at a point
+FAR, AIM, CLOSE = 0.8, 0.2, 1e-4  # how far the first correction may go, should go; where corrections end
+CONTRACT = 0.5  # by which each correction has to be smaller than the last
+TURN, GROW = 0.8, 3.0  # least cosine between tangents; by how much a step may grow
+SMALL_STEP, SMALLEST_STEP = 1e-4, 1e-9
+FIRST_STEP = 0.1
+
+
+def equations(form: TensorForm, prior: Floats, point: Floats) -> tuple[Floats, Floats]:
+    """Return the equations' values (width,) and their derivative by the point, shape (width, width + 1)."""
+    logs, pace = point[:-1], point[-1]
+    shares = np.exp(logs)
+    payoffs, slopes = payoffs_and_jacobian(form, shares)
+    excess = logs - prior - pace * payoffs
+    matrix = np.column_stack((np.eye(form.width) - pace * slopes * shares, -payoffs))
+    values = np.empty(form.width)
+    for begin, end in zip(form.starts, form.starts[1:], strict=False):
+        own, best = slice(begin, end), begin + int(np.argmax(logs[begin:end]))
+        values[own] = excess[own] - excess[best]
+        matrix[own] -= matrix[best].copy()
+        values[best] = shares[own].sum() - 1.0
+        matrix[best] = 0.0
+        matrix[best, own] = shares[own]
+    return values, matrix
+
+
+def first_state(form: TensorForm, prior: Floats) -> Floats:
+    """Return the state at lambda 0: the point, its tangent (lambda growing), step length, sign of the determinant."""
+    point = np.append(prior, 0.0)
+    _, matrix = equations(form, prior, point)
+    square = np.vstack((matrix, np.eye(form.width + 1)[-1]))
+    tangent = np.linalg.solve(square, np.eye(form.width + 1)[-1])
+    sign = np.linalg.slogdet(square)[0]
+    return np.concatenate((point, tangent / np.linalg.norm(tangent), [FIRST_STEP, sign]))
+
+
+def correct(form: TensorForm, prior: Floats, predicted: Floats, tangent: Floats) -> tuple[Floats | None, float, float]:
+    """Return the corrected point followed by its tangent (None where this fails), the first correction, the sign.
+
+    1. Newton in the plane through the predicted point across the tangent. 2. It has to begin near, to contract, and to
+    end close. 3. The last matrix gives the new tangent and the sign of the determinant.
+    """
+    point, span = predicted.copy(), predicted.size
+    first = before = 0.0
+    for turn in range(MOST_TURNS):
+        if point[:-1].max() > 1.0 or point[-1] < 0.0:
+            return None, 2 * FAR, 0.0
+        values, matrix = equations(form, prior, point)
+        square = np.vstack((matrix, tangent))
+        sign = float(np.linalg.slogdet(square)[0])
+        if sign == 0.0:
+            return None, 2 * FAR, 0.0
+        sides = np.column_stack((np.append(values, 0.0), np.eye(span)[-1]))
+        correction, ahead = np.linalg.solve(square, sides).T
+        moved = float((np.abs(correction) / (1.0 + np.abs(point))).max())
+        point -= correction
+        first = first if turn else moved
+        if not moved <= FAR or (turn and moved > max(CONTRACT * before, CLOSE)):
+            return None, first, sign
+        if moved <= CLOSE:
+            return np.concatenate((point, ahead / np.linalg.norm(ahead))), first, sign
+        before = moved
+    return None, first, 0.0
+
+
+def advance(form: TensorForm, prior: Floats, state: Floats, steps: int, until: float) -> tuple[int, int]:
+    """Go on by at most ``steps`` points, or to where lambda is ``until``, in place; return how it ended and how far.
+
+    1. Predict along the tangent, correct. 2. Halve the step where that fails, where the path turns sharply, or where
+    the determinant's sign changes: at a fold of the path it keeps its sign. 3. Where it changes however small the step,
+    another branch crosses. 4. The next step is such that its first correction goes as far as it should.
+    """
+    span = prior.size + 1
+    for done in range(steps):
+        while True:
+            tangent, step = state[span : 2 * span], state[-2]
+            new, first, sign = correct(form, prior, state[:span] + step * tangent, tangent)
+            smooth = new is not None and float(tangent @ new[span:]) > TURN
+            if new is not None and smooth and sign == state[-1]:
+                break
+            if new is not None and smooth and step <= SMALL_STEP:
+                state[: 2 * span], state[-1] = new, sign
+                return BRANCHED, done + 1
+            if step < SMALLEST_STEP:
+                return STUCK, done
+            state[-2] = step / 2.0
+        state[: 2 * span] = new
+        state[-2] = step * min(GROW, max(0.5, np.sqrt(AIM / max(first, 1e-12))))
+        if state[span - 1] >= until:
+            return WENT_ON, done + 1
+    return WENT_ON, steps
