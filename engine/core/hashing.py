@@ -41,8 +41,10 @@ def canonical_json(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def parse_json(data: bytes | str, max_depth: int = 64) -> Any:
+def parse_json(data: bytes | str, max_depth: int = 64, *, strict: bool = False) -> Any:
     """Return the value in JSON from outside. Raises ValueError for what is not JSON or nests too deep.
+
+    ``strict`` also refuses a name that comes twice in one object, NaN and Infinity.
 
     The depth is looked at first: the parser recurses in C, and libraries of the chain raise Python's recursion limit
     so far that a deep enough document would end the process.
@@ -53,7 +55,24 @@ def parse_json(data: bytes | str, max_depth: int = 64) -> Any:
         depth += 1 if bracket in "[{" else -1
         if depth > max_depth:
             raise ValueError(f"it nests deeper than {max_depth} levels")
-    return json.loads(text)
+    if not strict:
+        return json.loads(text)
+    return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                raise ValueError(f"the name {name[:40]!r} comes twice in one object")
+            seen.add(name)
+    return made
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def _refuse_floats(value: Any) -> None:
