@@ -60,7 +60,7 @@ METHODS: tuple[Method, ...] = (
         ("matrix",),
         Finds.ONE,
         "zero_sum:steps",
-        "Simplex to 200 actions, else PRM+ and interior point",
+        "Merges symmetric actions; simplex, from a PRM+ guess where large",
     ),
     _m("simplex", "Condensed simplex", ("matrix",), Finds.ONE, "simplex:steps", "Exact to rounding; small games"),
     _m(

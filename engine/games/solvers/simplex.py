@@ -1,7 +1,8 @@
 """Matrix games by linear programming on a condensed tableau, with the self-dual parametric rule.
 
-The game, its payoffs moved into [1, 2], is the pair of programs ``max 1'q: M q <= 1`` and ``min 1'p: M'p >= 1`` with
-``y = q v`` and ``x = p v`` for the value ``v = 1 / 1'q`` (Dantzig 1951). The tableau holds no unit columns (Tucker 1960).
+The game, scaled so that its value v is between 1 and 2, is the pair of programs ``max 1'q: M q <= 1`` and
+``min 1'p: M'p >= 1`` with ``y = q v`` and ``x = p v`` for ``v = 1 / 1'q`` (Dantzig 1951, "A proof of the equivalence
+of the programming problem and the game problem"). The tableau holds no unit columns (Tucker 1960).
 
 1. Every basis solves the same two programs with ``mu`` times a random positive amount added to each constraint, for
    ``mu`` large enough. So any basis is a start: the empty one, or what another method guessed.
@@ -84,7 +85,7 @@ class Tableau:
 
 
 def cold(matrix: Floats, seed: int = 0) -> Tableau:
-    """Return the tableau of the empty basis, for payoffs in [1, 2]."""
+    """Return the tableau of the empty basis."""
     n, m = matrix.shape
     table = np.zeros((n + 2, m + 2))
     table[:n, :m] = matrix
@@ -96,7 +97,7 @@ def cold(matrix: Floats, seed: int = 0) -> Tableau:
 
 
 def pivoting(matrix: Floats, tableau: Tableau, options: SolveOptions, done: int = 0) -> Steps:
-    """Pivot to the end; ``matrix`` is the whole game in [1, 2], ``done`` how many iterations there were before.
+    """Pivot to the end; ``matrix`` is the whole game, ``done`` how many iterations there were before.
 
     The outcome is complete when no pivot was left; whether its profile is good enough is for others to say.
     """
@@ -115,9 +116,10 @@ def pivoting(matrix: Floats, tableau: Tableau, options: SolveOptions, done: int 
 
 def steps(game: MatrixGame, options: SolveOptions) -> Steps:
     """Solve a zero-sum game by pivoting from the empty basis; a step a pivot, or a tenth of a second."""
-    form = scaled(game.a)
-    outcome = yield from told(pivoting(form.matrix, cold(form.matrix, options.seed), options), form)
-    if gap_in(form.matrix, outcome.profiles[0]) <= options.epsilon:
+    form = scaled(game.a, options)
+    outcome = yield from told(pivoting(form.matrix, cold(form.matrix, options.seed), form.options), form)
+    x, y = outcome.profiles[0]
+    if gap_in(form.matrix, (x, y)) <= form.options.epsilon:
         return replace(outcome, complete=True)
     if outcome.complete:
         return replace(outcome, complete=False, message="rounding errors kept the basis from being exact enough")
@@ -129,7 +131,7 @@ def solve_matrix(a: Floats, seed: int = 0) -> tuple[Floats, Floats]:
 
     Nothing is checked: the caller verifies, where it matters.
     """
-    matrix = scaled(a).matrix
+    matrix = scaled(a, SolveOptions()).matrix
     tableau = cold(matrix, seed)
     for attempt in range(1, _RETRIES + 1):
         tableau.advance(50 * sum(a.shape) + 1000)
@@ -191,3 +193,10 @@ def _compiled() -> Pivots:
     from engine.games.solvers.simplex_jit import pivots  # compiled on first use
 
     return pivots
+
+
+def compiled_pivot() -> Callable[[Floats, int, int], None]:
+    """Return the compiled twin of :func:`pivot`."""
+    from engine.games.solvers.simplex_jit import pivot as twin
+
+    return twin

@@ -26,7 +26,7 @@ def pivots(table: Floats, basic: Labels, free: Labels, limit: int) -> tuple[int,
             column = _entering(table, row, mu)
         if row < 0 or column < 0:
             return count, mu, True
-        _pivot(table, row, column)
+        pivot(table, row, column)
         basic[row], free[column] = free[column], basic[row]
         mu, row, column = _infeasible(table)
     return limit, mu, False
@@ -82,7 +82,8 @@ def _entering(table: Floats, row: int, mu: float) -> int:
 
 
 @compiled
-def _pivot(table: Floats, row: int, column: int) -> None:
+def pivot(table: Floats, row: int, column: int) -> None:
+    """Exchange what names ``row`` and ``column``, in place, borders and all."""
     inverse = 1.0 / table[row, column]
     for j in range(table.shape[1]):
         table[row, j] *= inverse

@@ -1,4 +1,4 @@
-"""Matrix games in the form that the solvers of this folder share: payoffs moved and scaled into [1, 2]."""
+"""Matrix games in the form that the solvers of this folder share: the value between 1 and 2."""
 
 from __future__ import annotations
 
@@ -7,30 +7,44 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from engine.games.games import Floats, regrets_from
+from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Steps
+
+_NARROWEST = 1e-6  # of the range: nearer bounds of the value are not blown up to 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scaled:
-    """``matrix`` (n, m) is the game in [1, 2]: positive, so that its value is. ``unit`` is the range of the payoffs.
+    """``matrix`` (n, m) is ``(a - low) / unit + 1``: its value is between 1 and 2, its gaps are in units of ``unit``.
 
-    Where the payoffs are all equal the matrix is 1 and the unit 1.
+    ``low`` is what player 1 can be sure of in pure strategies, ``spread`` how much less player 2 can be sure to keep
+    it to. ``pure`` are these strategies; their gap is the spread. Their spread is the unit, not the range of the
+    payoffs: one payoff of -1e9 that everybody avoids must not drown the others. ``options`` are those asked
+    for, with an epsilon (at most 1) in units of the scaled game.
     """
 
     matrix: Floats
     unit: float
+    spread: float
+    range: float
+    pure: tuple[Floats, Floats]
+    options: SolveOptions
 
 
-def scaled(a: Floats) -> Scaled:
-    """Scale a payoff matrix. The subtraction comes first, so that a large offset costs no digits."""
-    lowest = float(a.min())
-    unit = float(a.max()) - lowest
-    if unit == 0.0:
-        return Scaled(np.ones_like(a), 1.0)
-    made = a - lowest
+def scaled(a: Floats, options: SolveOptions) -> Scaled:
+    """Scale a payoff matrix, and the epsilon with it. The subtraction comes first: a large offset costs no digits."""
+    surest, least = a.min(axis=1), a.max(axis=0)
+    row, column = int(surest.argmax()), int(least.argmin())
+    x, y = np.zeros(a.shape[0]), np.zeros(a.shape[1])
+    x[row] = y[column] = 1.0
+    spread = float(least[column] - surest[row])
+    width = float(least.max() - surest.min()) or 1.0
+    unit = max(spread, _NARROWEST * width) if spread > 0.0 else width
+    made = a - surest[row]
     made /= unit
     made += 1.0
-    return Scaled(made, unit)
+    epsilon = min(1.0, options.epsilon * (width / unit))
+    return Scaled(made, unit, spread, width, (x, y), replace(options, epsilon=epsilon))
 
 
 def gap_between(profile: tuple[Floats, Floats], up: Floats, down: Floats) -> float:
