@@ -1,0 +1,186 @@
+"""Correlated and coarse correlated equilibria by linear programming, the best one by a chosen objective.
+
+Correlated: Aumann (1974), "Subjectivity and correlation in randomized strategies"; coarse: Moulin, Vial (1978),
+"Strategically zero-sum games". The unknowns are the probabilities P of the N outcomes and each player's payoff v_i.
+1. ``v_i`` is what P pays player i; P adds up to one.
+2. Correlated: for each player and each pair of its actions (told a, plays b), b pays no more than a where a is told.
+3. Coarse: no single action of player i pays more than v_i against Q_i, what P says of the others. Q_i are unknowns
+   too, so that the program has some 3 N entries a player and not N for each of its actions.
+4. The objective: 0 the sum of payoffs, 1 the least payoff of any player as large as it can be, 2 the sum as small as
+   it can be (the worst equilibrium, for the price of anarchy). HiGHS solves it (scipy.optimize.linprog).
+
+Payoffs are moved and scaled to a range of one a player first. Parameter ``objective``: 0, 1 or 2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.sparse import coo_array
+
+from engine.games.errors import GameError
+from engine.games.games import FiniteGame, Floats, TensorGame
+from engine.games.options import SolveOptions
+from engine.games.results import Outcome, Step, Steps
+
+WELFARE, LEAST, WORST = 0, 1, 2
+MAX_ENTRIES = 4_000_000  # numbers in the program; HiGHS takes minutes for these
+TOLERANCE = 1e-10  # of HiGHS, in scaled payoffs
+
+
+def correlated(game: FiniteGame, options: SolveOptions) -> Steps:
+    """Find the best correlated equilibrium; the steps are uniform play and the marginals of the answer."""
+    return (yield from _steps(game, options, coarse=False))
+
+
+def coarse(game: FiniteGame, options: SolveOptions) -> Steps:
+    """Find the best coarse correlated equilibrium."""
+    return (yield from _steps(game, options, coarse=True))
+
+
+class Joint(NamedTuple):
+    """A distribution, shape ``game.sizes`` (None where HiGHS gave up), what HiGHS says, and its iterations."""
+
+    joint: Floats | None
+    message: str
+    iterations: int
+
+
+def best_joint(
+    game: FiniteGame, *, coarse: bool = False, objective: float = WELFARE, time_limit_s: float = math.inf
+) -> Joint:
+    """Return the best (coarse) correlated equilibrium by ``objective`` (0, 1 or 2, see above).
+
+    Raises GameError for an unknown objective and for games that are too large for a linear program.
+    """
+    from scipy.optimize import linprog
+
+    if objective not in (WELFARE, LEAST, WORST):
+        raise GameError(
+            "The parameter objective cannot be used",
+            f"{objective} is none of 0 (welfare), 1 (least payoff), 2 (worst welfare)",
+        )
+    _check_size(game, coarse)
+    tensor = game.to_tensor()
+    rows = _Rows(tensor, coarse)
+    cost, bounds = rows.objective(int(objective))
+    limit = {} if math.isinf(time_limit_s) else {"time_limit": time_limit_s}
+    found: Any = linprog(
+        cost,
+        *rows.upper.matrices(len(cost)),
+        *rows.equal.matrices(len(cost)),
+        bounds=bounds,
+        method="highs",
+        options={"primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE, **limit},
+    )
+    if found.x is None or not found.success:
+        return Joint(None, str(found.message), int(found.nit or 0))
+    joint = np.maximum(found.x[: tensor.tensors[0].size], 0.0).reshape(tensor.sizes)
+    return Joint(np.asarray(joint / joint.sum()), str(found.message), int(found.nit))
+
+
+def _steps(game: FiniteGame, options: SolveOptions, *, coarse: bool) -> Steps:
+    uniform = game.uniform()
+    yield Step(0, uniform, float(game.regrets(uniform).sum()), "uniform")
+    objective = options.parameters.get("objective", WELFARE)
+    found = best_joint(game, coarse=coarse, objective=objective, time_limit_s=options.time_limit_s)
+    if found.joint is None:
+        return Outcome((uniform,), iterations=found.iterations, complete=False, message=f"HiGHS: {found.message}")
+    axes = range(found.joint.ndim)
+    marginals = tuple(found.joint.sum(axis=tuple(a for a in axes if a != own)) for own in axes)
+    yield Step(found.iterations, marginals, float(game.regrets(marginals).sum()), "marginals")
+    return Outcome(joints=(found.joint,), iterations=found.iterations, coarse=coarse)
+
+
+def _check_size(game: FiniteGame, coarse: bool) -> None:
+    outcomes = math.prod(game.sizes)
+    entries = outcomes * (4 * len(game.sizes) if coarse else sum(game.sizes))
+    if entries > MAX_ENTRIES:
+        raise GameError(
+            "The game is too large for a linear program",
+            f"{outcomes} outcomes make {entries} entries, at most {MAX_ENTRIES} are allowed",
+            "Coarse equilibria need fewer." if not coarse else "",
+        )
+
+
+class _Triples:
+    """Rows of a sparse matrix with their right-hand sides, gathered piece by piece."""
+
+    def __init__(self) -> None:
+        self._rows: list[Any] = []
+        self._columns: list[Any] = []
+        self._values: list[Any] = []
+        self._right: list[float] = []
+
+    def add(self, columns: Any, values: Any, right: float = 0.0) -> None:
+        """Add rows, ``columns`` and ``values`` (rows, entries a row) or one row (entries,)."""
+        columns, values = np.broadcast_arrays(np.atleast_2d(columns), np.atleast_2d(values))
+        first = len(self._right)
+        self._rows.append(np.repeat(np.arange(first, first + len(columns)), columns.shape[1]))
+        self._columns.append(columns.ravel())
+        self._values.append(values.ravel())
+        self._right.extend([right] * len(columns))
+
+    def matrices(self, width: int) -> tuple[Any, Any]:
+        """Return matrix and right-hand sides, both None when there are no rows."""
+        if not self._right:
+            return None, None
+        values = np.concatenate(self._values)
+        keep = values != 0
+        at = np.concatenate(self._rows)[keep], np.concatenate(self._columns)[keep]
+        return coo_array((values[keep], at), shape=(len(self._right), width)).tocsr(), np.array(self._right)
+
+
+class _Rows:
+    """The constraints: unknowns are P, then every Q_i (coarse only), then v, then the least payoff where wanted."""
+
+    def __init__(self, game: TensorGame, coarse: bool) -> None:
+        self.upper, self.equal = _Triples(), _Triples()
+        self.ranges = game.ranges()
+        self.middles = np.array([(t.max() + t.min()) / 2 for t in game.tensors])
+        outcomes = game.tensors[0].size
+        widths = [outcomes // size for size in game.sizes] if coarse else []
+        self.first_value = outcomes + sum(widths)
+        self.equal.add(np.arange(outcomes), np.ones(outcomes), 1.0)
+        index = np.arange(outcomes).reshape(game.sizes)
+        place = outcomes
+        for player, size in enumerate(game.sizes):
+            u = np.moveaxis((game.tensors[player] - self.middles[player]) / self.ranges[player], player, 0)
+            u, mine = u.reshape(size, -1), np.moveaxis(index, player, 0).reshape(size, -1)
+            value = self.first_value + player
+            self.equal.add(np.append(mine.ravel(), value), np.append(u.ravel(), -1.0))
+            if coarse:
+                self._add_coarse(u, mine, np.arange(place, place + u.shape[1]), value)
+                place += u.shape[1]
+            else:
+                self._add_pairs(u, mine)
+
+    def _add_pairs(self, u: Floats, mine: Any) -> None:
+        for told in range(len(u)):
+            others = np.arange(len(u)) != told
+            if others.any():
+                self.upper.add(mine[told], u[others] - u[told])
+
+    def _add_coarse(self, u: Floats, mine: Any, marginal: Any, value: int) -> None:
+        size, width = u.shape
+        self.equal.add(np.column_stack([mine.T, marginal]), np.append(np.ones(size), -1.0))
+        columns = np.append(marginal, value)
+        self.upper.add(np.broadcast_to(columns, (size, width + 1)), np.column_stack([u, np.full(size, -1.0)]))
+
+    def objective(self, objective: int) -> tuple[Floats, list[tuple[float | None, float | None]]]:
+        """Return costs and bounds; adds the rows of the least payoff."""
+        players, largest = len(self.ranges), self.ranges.max()
+        bounds: list[tuple[float | None, float | None]] = [(0.0, None)] * self.first_value
+        bounds += [(None, None)] * players
+        cost = np.zeros(self.first_value + players)
+        if objective != LEAST:
+            cost[self.first_value :] = (1.0 if objective == WORST else -1.0) * self.ranges / largest
+            return cost, bounds
+        lift = self.middles.mean()
+        for player in range(players):
+            columns = np.array([self.first_value + players, self.first_value + player])
+            values = np.array([1.0, -self.ranges[player] / largest])
+            self.upper.add(columns, values, float((self.middles[player] - lift) / largest))
+        return np.append(cost, -1.0), [*bounds, (None, None)]
