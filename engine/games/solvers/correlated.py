@@ -90,7 +90,7 @@ def _steps(game: FiniteGame, options: SolveOptions, *, coarse: bool) -> Steps:
         return Outcome((uniform,), iterations=found.iterations, complete=False, message=f"HiGHS: {found.message}")
     axes = range(found.joint.ndim)
     marginals = tuple(found.joint.sum(axis=tuple(a for a in axes if a != own)) for own in axes)
-    yield Step(found.iterations, marginals, float(game.regrets(marginals).sum()), "marginals")
+    yield Step(max(1, found.iterations), marginals, float(game.regrets(marginals).sum()), "marginals")
     return Outcome(joints=(found.joint,), iterations=found.iterations, coarse=coarse)
 
 

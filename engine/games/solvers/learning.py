@@ -222,7 +222,7 @@ def learn(game: FiniteGame, options: SolveOptions, dynamic: Dynamic) -> Steps:
     least = relative
     for count in batches(options.iterations or ITERATIONS, options.stride, run.table.cost):
         if relative <= run.target and not _confirmed(run, best, options):
-            run.target /= 2  # rounding in the sums: the payoffs themselves say no
+            run.target = relative / 2 or -1.0  # rounding in the sums: the payoffs themselves say no
         elif relative <= run.target:
             break
         dynamic.advance(run, count)
