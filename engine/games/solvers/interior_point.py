@@ -33,7 +33,7 @@ _REGULAR = (0.0, 1e-13, 1e-10, 1e-7)  # added to the diagonal, as a share of the
 
 
 def steps(game: MatrixGame, options: SolveOptions) -> Steps:
-    """Solve a zero-sum game by interior points; a step an iteration. Raises DependencyError without the GPU asked for."""
+    """Solve a zero-sum game by interior points; a step an iteration. Raises DependencyError without a GPU asked for."""
     form = scaled(game.a, options)
     outcome = yield from told(interior(form.matrix, form.options), form)
     if outcome.complete:
