@@ -16,8 +16,12 @@ def contract(tensors: Floats, sizes: Ints, starts: Ints, flat: Floats, payoffs: 
     ``tensors`` (k, outcomes), ``payoffs`` (width,); ``jacobian`` may be larger than width x width, its corner is used.
     """
     count, outcomes = tensors.shape
-    left = np.zeros(outcomes // 2 + 1)
-    after = np.empty(outcomes + 1)
+    room, many = 1, 1
+    for other in range(count - 1, 0, -1):
+        many *= sizes[other]
+        room += many
+    left = np.zeros(outcomes // sizes.min())
+    after = np.empty(room)
     begin = np.zeros(count, dtype=np.int64)
     length = np.ones(count, dtype=np.int64)
     for player in range(count):

@@ -80,8 +80,11 @@ def polish(form: TensorForm, flat: Floats, regrets: float, *, least: float = 0.0
     return flat, regrets
 
 
-def newton_on(form: TensorForm, keep: NDArray[np.bool_], flat: Floats) -> Floats | None:
-    """Return the solution on a support near ``flat``, as a profile of the whole game; None where there is none."""
+def newton_on(form: TensorForm, keep: NDArray[np.bool_], flat: Floats, *, singular: bool = True) -> Floats | None:
+    """Return the solution on a support near ``flat``, as a profile of the whole game; None where there is none.
+
+    ``singular``: try again with smallest corrections where the support is not regular.
+    """
     from engine.games.solvers.tensor_newton_jit import newton as compiled_newton
 
     small = restrict(form, keep)
@@ -89,7 +92,7 @@ def newton_on(form: TensorForm, keep: NDArray[np.bool_], flat: Floats) -> Floats
     part = part / np.repeat(np.add.reduceat(part, small.starts[:-1]), small.sizes)
     found = part.copy()
     well = compiled_newton(small.payoffs, small.sizes, small.starts, found, MOST_TURNS)
-    if not well:
+    if not well and singular:
         well, found = newton(small, part)
     if not well or found.min() < -1e-9:
         return None

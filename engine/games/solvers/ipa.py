@@ -1,0 +1,120 @@
+"""Iterated polymatrix approximation with Newton: fast, and rough in that nothing promises that it ends well.
+
+At a profile x, what each player gets from each pair of actions when the rest play x makes a polymatrix game, exact in
+value and slope at x. Its equilibrium is found by pivoting from x, the profile moves half-way there, and so on. Every
+such equilibrium also guesses a support, on which Newton's method may end the search at once.
+Source: Govindan and Wilson (2004), "Computing Nash equilibria by iterated polymatrix approximation".
+
+1. Contract the tensors at x. 2. Pivot (:mod:`engine.games.solvers.ipa_lemke`); where that fails, the best responses
+stand in. 3. Newton on the support found; end when no regret is left. 4. Move; the further on, the shorter.
+With two players the first polymatrix game is the game itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import numpy as np
+
+from engine.games.games import FiniteGame, Floats
+from engine.games.options import SolveOptions
+from engine.games.results import Outcome, Step, Steps
+from engine.games.solvers.ipa_lemke import lemke
+from engine.games.solvers.tensor_form import TensorForm, payoffs_and_jacobian, regrets_of, tensor_form
+from engine.games.solvers.tensor_newton import action_payoffs, newton_on
+
+Walk = Generator[tuple[int, Floats, str], None, tuple[int, Floats, float]]
+MOST_ITERATIONS = 100
+MOST_PIVOTS = 50  # for each action
+ENOUGH = 1e-9  # sum of relative regrets that ends it
+MOVES = ((20, 0.5), (50, 0.3), (np.inf, 0.15))  # up to which iteration to move how far
+
+
+def steps(game: FiniteGame, options: SolveOptions) -> Steps:
+    """Iterate from the centroid or ``options.start``; a step shows the profile at which the game is approximated."""
+    form = tensor_form(game)
+    walk = iterate(form, options)
+    while True:
+        try:
+            iteration, flat, note = next(walk)
+        except StopIteration as end:
+            iteration, flat, regrets = end.value
+            break
+        profile = form.profile(flat)
+        yield Step(iteration, profile, float(game.regrets(profile).sum()), note)
+    profile = form.profile(flat)
+    yield Step(iteration, profile, float(game.regrets(profile).sum()), "best")
+    if regrets <= options.epsilon:
+        return Outcome((profile,), iterations=iteration)
+    message = f"no equilibrium within {iteration} iterations; the logit homotopy is the reliable method"
+    return Outcome((profile,), iterations=iteration, complete=False, message=message)
+
+
+def iterate(form: TensorForm, options: SolveOptions) -> Walk:
+    """Yield iteration, flat profile and note; return iteration, best profile and its sum of relative regrets."""
+    if form.width == 0:
+        return 0, np.empty(0), 0.0
+    flat = form.uniform() if options.start is None else form.flatten(options.start)
+    best, least = flat, np.inf
+    target = min(ENOUGH, options.epsilon)
+    most = options.iterations or MOST_ITERATIONS
+    for iteration in range(1, most + 1):
+        payoffs, slopes = _contracted(form, flat, options)
+        regrets = float(regrets_of(form, flat, payoffs).sum())
+        if regrets < least:
+            best, least = flat, regrets
+        yield iteration, flat, "polymatrix"
+        if least <= target:
+            break
+        answer = _answer(form, flat, payoffs, slopes, options)
+        new = newton_on(form, answer > 0, answer, singular=False)
+        if new is not None:
+            regrets = float(regrets_of(form, new, action_payoffs(form, new)).sum())
+            if regrets < least:
+                best, least = new, regrets
+            if least <= target:
+                break
+        move = next(share for until, share in MOVES if iteration <= until)
+        flat = (1.0 - move) * flat + move * answer
+    return iteration, best, least
+
+
+def polymatrix_costs(form: TensorForm, payoffs: Floats, slopes: Floats) -> Floats:
+    """Return the costs, all positive, of the polymatrix game that touches the game, shape (width, width).
+
+    The slopes alone would count each payoff once for every other player; the rest is taken back in equal parts.
+    """
+    count = form.sizes.size
+    owner = np.repeat(np.arange(count), form.sizes)
+    back = (count - 2) / max(1, count - 1)
+    gains = np.where(owner[:, None] == owner, 0.0, slopes - back * payoffs[:, None])
+    return np.asarray(count + 1.0 - gains)
+
+
+def _answer(form: TensorForm, flat: Floats, payoffs: Floats, slopes: Floats, options: SolveOptions) -> Floats:
+    """Return an equilibrium of the polymatrix game at ``flat``; the best responses where pivoting fails."""
+    costs = polymatrix_costs(form, payoffs, slopes)
+    prior = 0.9 * flat + 0.1 * form.uniform()
+    most = MOST_PIVOTS * form.width
+    if options.parameters.get("reference"):
+        well, found, _ = lemke(costs, form.sizes, prior, most)
+    else:
+        from engine.games.solvers import ipa_jit
+
+        found = np.empty(form.width)
+        well = ipa_jit.lemke(costs, form.sizes, prior, most, found) > 0
+    if not well:
+        best = np.repeat(np.maximum.reduceat(payoffs, form.starts[:-1]), form.sizes)
+        found = (payoffs >= best).astype(np.float64)
+    found = np.maximum(found, 0.0)
+    return np.asarray(found / np.repeat(np.add.reduceat(found, form.starts[:-1]), form.sizes))
+
+
+def _contracted(form: TensorForm, flat: Floats, options: SolveOptions) -> tuple[Floats, Floats]:
+    if options.parameters.get("reference"):
+        return payoffs_and_jacobian(form, flat)
+    from engine.games.solvers.tensor_form_jit import contract
+
+    payoffs, slopes = np.empty(form.width), np.empty((form.width, form.width))
+    contract(form.payoffs, form.sizes, form.starts, flat, payoffs, slopes)
+    return payoffs, slopes
