@@ -49,16 +49,17 @@ def outcome_table(scan: Scanner, sizes: tuple[int, ...]) -> Floats:
 def _outcomes(scan: Scanner, players: int) -> list[float]:
     """Return the payoffs of all outcomes, one after the other."""
     words: list[str] = []
-    at = scan.now.at
+    start = at = scan.now.at
     while found := _OUTCOME.match(scan.text, at):
         words += found[1].replace(",", " ").split()
         at = found.end()
         if len(words) % players:
             break
     else:
-        if all(map(_is_usable, words)):
-            scan.seek(at)
+        scan.seek(at)
+        if not scan.now.is_brace("{") and all(map(_is_usable, words)):
             return [_number(word) for word in words]
+    scan.seek(start)
     return _outcomes_slowly(scan, players)
 
 
@@ -82,7 +83,7 @@ def _numbers(scan: Scanner, count: int, what: str) -> Floats:
     wrong = _NOT_OF_NUMBERS.search(text, start)
     if wrong is not None:
         # Not only numbers: read on token by token to the one that is none.
-        while scan.now.kind == "comma" or _NUMBER.fullmatch(scan.now.value):
+        while scan.now.kind == "comma" or (scan.now.kind == "word" and _NUMBER.fullmatch(scan.now.value)):
             scan.advance()
         scan.expected("a number")
     found: list[Floats] = []
