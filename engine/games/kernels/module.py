@@ -12,10 +12,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
 
-from engine.core.arrays import Device, array_module
+from engine.core.arrays import Device, array_module, cuda_devices
 
 FOLDER = Path(__file__).parent
 OPTIONS = ("-std=c++17",)
+EXACT = {"lemke_howson.cu"}  # these round as the processor does: without fused multiply-adds
 STATIC_SHARED = 48 << 10  # bytes of shared memory that a block has without asking
 Grid = tuple[int, int, int]
 
@@ -29,6 +30,8 @@ KERNELS: dict[str, tuple[str, ...]] = {
         *(f"rm_plus_block<{side}, {p}>" for side in (8, 16) for p in ("false", "true")),
     ),
     "rm_plus_large.cu": ("rm_plus_half<false>", "rm_plus_half<true>"),
+    "pure_check.cu": ("pure_check",),
+    "lemke_howson.cu": ("lemke_howson<32>", "lemke_howson<128>"),
 }
 
 
@@ -45,6 +48,7 @@ class Accelerator(Protocol):
     name: str
     xp: Any
     block_shared: int  # bytes of shared memory a block may have
+    failures: tuple[type[Exception], ...]  # what it raises when it fails: out of memory, lost, refused
 
     def kernel(self, file: str, name: str) -> Kernel:
         """Return a kernel of one of the files, by its name with template arguments."""
@@ -73,6 +77,11 @@ def source_of(file: str) -> str:
     return expand(file)
 
 
+def options_of(file: str) -> tuple[str, ...]:
+    """Return the compiler's options for a kernel's file."""
+    return (*OPTIONS, "-fmad=false") if file in EXACT else OPTIONS
+
+
 class CudaAccelerator:
     """One CUDA device. Kernels are compiled by NVRTC when first used; CuPy keeps them on disk."""
 
@@ -81,7 +90,14 @@ class CudaAccelerator:
         self.device = device
         self.name = f"{device.name} ({device.index})"
         self.block_shared = device.block_shared
-        self.xp = array_module("cuda")
+        cupy: Any = array_module("cuda")
+        self.xp = cupy
+        self.failures: tuple[type[Exception], ...] = (
+            cupy.cuda.runtime.CUDARuntimeError,
+            cupy.cuda.driver.CUDADriverError,
+            cupy.cuda.memory.OutOfMemoryError,
+            cupy.cuda.compiler.CompileException,
+        )
         self._device = self.xp.cuda.Device(device.index)
         with self._device:
             self._stream = self.xp.cuda.Stream(non_blocking=True)
@@ -91,7 +107,7 @@ class CudaAccelerator:
         """Return a kernel, compiled for this device."""
         if (file, name) not in self._kernels:
             with self._device:
-                module = self.xp.RawModule(code=source_of(file), options=OPTIONS, name_expressions=(name,))
+                module = self.xp.RawModule(code=source_of(file), options=options_of(file), name_expressions=(name,))
                 self._kernels[file, name] = functools.partial(_launch, module.get_function(name))
         return self._kernels[file, name]
 
@@ -108,6 +124,12 @@ class CudaAccelerator:
     def to_host(self, array: Any) -> Any:
         """Wait for an array and return it as a NumPy array."""
         return self.xp.asnumpy(array)
+
+
+@functools.cache
+def accelerators() -> tuple[CudaAccelerator, ...]:
+    """Return all CUDA devices, with what was compiled for them. Raises DependencyError without CuPy or a device."""
+    return tuple(CudaAccelerator(device) for device in cuda_devices())
 
 
 class _Both(AbstractContextManager[None]):

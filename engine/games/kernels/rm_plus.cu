@@ -10,11 +10,13 @@
 #include "rm_plus.cuh"
 
 constexpr int TILE = 8;
+// fp32 averages are added to those in fp64 every so many iterations.
+constexpr int FLUSH = 64;
 
 // A thread a game. Arrays are (numbers, games), so that neighbouring threads read neighbouring words. ----------------
 
 template <int N, int M, bool PREDICTIVE>
-__global__ void __launch_bounds__(128)
+__global__ void __launch_bounds__(128, 3)
 rm_plus_thread(const float *__restrict__ a, int games, float *__restrict__ regret, float *__restrict__ play,
                float *__restrict__ value, double *__restrict__ sum, int first, int iterations) {
     const int game = blockIdx.x * blockDim.x + threadIdx.x;

@@ -13,8 +13,6 @@
 
 // Regrets are cut here instead of at zero: no sum is ever zero, and a player without regrets plays uniformly.
 constexpr float REGRET_FLOOR = 1e-30f;
-// fp32 averages are added to those in fp64 every so many iterations.
-constexpr int FLUSH = 64;
 
 __device__ __forceinline__ float reciprocal(float sum) { return __fdividef(1.0f, sum); }
 

@@ -1,112 +1,15 @@
-"""Kernels without a GPU: their sources compiled for the processor, behind the same interface as a CUDA device."""
+"""Where kernels run in these tests."""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
-import hashlib
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 
 from engine.core.errors import DependencyError
-from engine.games.kernels.module import KERNELS, CudaAccelerator, Grid, source_of
-
-HEADER = Path(__file__).parent / "emulator" / "cuda_on_host.h"
-FLAGS = ["-std=c++17", "-O1", "-fPIC", "-shared", "-U_FORTIFY_SOURCE", "-fno-exceptions", "-fno-rtti"]
-WARNINGS = ["-Wall", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-function"]
-GUARD = 64  # bytes around every array that kernels must leave alone
-
-
-def compilers() -> Iterator[list[str]]:
-    """Whatever compiles C++ here: the system's, else the one that comes with the development tools."""
-    if shutil.which("g++"):
-        yield ["g++"]
-    yield [sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"]
-
-
-class HostAccelerator:
-    """Runs kernels on the processor. ``backwards``: threads in the opposite order, which must not matter."""
-
-    name = "processor"
-    xp = np
-    block_shared = 227 << 10
-
-    def __init__(self, folder: Path, *, backwards: bool = False, room: int = 1 << 30) -> None:
-        self._folder = folder
-        self._libraries: dict[str, ctypes.CDLL] = {}
-        self.backwards = backwards
-        self.free = room
-        self.launched: list[str] = []
-
-    def kernel(self, file: str, name: str) -> Callable[..., None]:
-        assert name in KERNELS[file], f"{name} is not among the kernels that are tested"
-        if file not in self._libraries:
-            library = ctypes.CDLL(str(compiled_for_host(file, self._folder)))
-            library.run_kernel.restype = ctypes.c_char_p
-            self._libraries[file] = library
-        library = self._libraries[file]
-
-        def launch(grid: Grid, block: Grid, arguments: Sequence[Any], shared: int = 0) -> None:
-            self.launched.append(name)
-            values = [
-                np.asarray(a.ctypes.data, np.uintp) if isinstance(a, np.ndarray) else np.asarray(a) for a in arguments
-            ]
-            for given in arguments:
-                assert isinstance(given, np.generic) or given.flags.c_contiguous, "a kernel needs contiguous arrays"
-            pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
-            problem = library.run_kernel(
-                name.encode(), pointers, (ctypes.c_int * 3)(*grid), (ctypes.c_int * 3)(*block), shared, self.backwards
-            )
-            assert not problem, f"{name}: {problem.decode()}"
-
-        return launch
-
-    def room(self) -> int:
-        return self.free
-
-    def active(self) -> contextlib.AbstractContextManager[None]:
-        return contextlib.nullcontext()
-
-    def to_host(self, array: Any) -> Any:
-        return np.array(array)
-
-
-def compiled_for_host(file: str, folder: Path) -> Path:
-    """Compile all kernels of a file for the processor, once for any content of it."""
-    entries = "\n".join(
-        f'{{"{name}", [](void *values) {{ emulator::call({name}, values); }}}},' for name in KERNELS[file]
-    )
-    text = (
-        f'#include "cuda_on_host.h"\n{source_of(file)}\nstatic const emulator::Entry entries[] = {{\n{entries}\n}};\n'
-        'extern "C" const char *run_kernel(const char *name, void **values, const int *grid, const int *block,'
-        " int shared, int backwards) {\n    for (const auto &entry : entries)\n        if (!strcmp(entry.name, name))"
-        " return emulator::run(entry.run, values, grid, block, shared, backwards);\n"
-        '    return "there is no such kernel";\n}\n'
-    )
-    tag = hashlib.sha256((text + HEADER.read_text("utf-8") + " ".join(FLAGS)).encode()).hexdigest()[:16]
-    made = folder / f"{Path(file).stem}-{tag}.so"
-    if made.is_file():
-        return made
-    source, fresh = folder / f"{made.stem}-{os.getpid()}.cpp", folder / f"{made.stem}-{os.getpid()}.so"
-    source.write_text(text, "utf-8")
-    said = []
-    for compiler in compilers():
-        argv = [*compiler, "-x", "c++", *FLAGS, *WARNINGS, f"-I{HEADER.parent}", "-o", str(fresh), str(source)]
-        done = subprocess.run(argv, capture_output=True, text=True, check=False)
-        if done.returncode == 0:
-            source.unlink()
-            fresh.replace(made)  # at once, for other test processes
-            return made
-        said.append(done.stderr)
-    pytest.fail("\n".join(said), pytrace=False)
+from engine.games.kernels.module import CudaAccelerator, accelerators
+from tests.engine.games.kernels.emulator.host import HostAccelerator
 
 
 @pytest.fixture(scope="session")
@@ -129,9 +32,7 @@ def backwards(kernel_folder: Path) -> HostAccelerator:
 @pytest.fixture(scope="session")
 def cuda() -> CudaAccelerator:
     """The first CUDA device, for tests marked ``cuda``; skips where there is none."""
-    from engine.core.arrays import cuda_devices
-
     try:
-        return CudaAccelerator(cuda_devices()[0])
+        return accelerators()[0]
     except DependencyError as error:
         pytest.skip(str(error))
