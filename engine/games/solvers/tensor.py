@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.games.games import FiniteGame, Profile
 from engine.games.options import SolveOptions
@@ -35,14 +36,20 @@ def steps(game: FiniteGame, options: SolveOptions) -> Steps:
 
 def first_pure(game: FiniteGame) -> Profile | None:
     """Return the first equilibrium in pure strategies in the order of the outcomes, None where there is none."""
-    stable = np.ones(game.sizes, dtype=bool)
-    for player, tensor in enumerate(game.to_tensor().tensors):
-        stable &= tensor == tensor.max(axis=player, keepdims=True)
+    stable = stable_outcomes(game)
     at = int(np.argmax(stable))
     if not stable.flat[at]:
         return None
     chosen = np.unravel_index(at, game.sizes)
     return tuple(np.eye(size)[action] for size, action in zip(game.sizes, chosen, strict=True))
+
+
+def stable_outcomes(game: FiniteGame) -> NDArray[np.bool_]:
+    """Return for each outcome whether no player gains by changing its action alone, shape ``game.sizes``."""
+    stable = np.ones(game.sizes, dtype=bool)
+    for player, tensor in enumerate(game.to_tensor().tensors):
+        stable &= tensor == tensor.max(axis=player, keepdims=True)
+    return stable
 
 
 def _shifted(walk: Steps, before: int) -> Steps:
