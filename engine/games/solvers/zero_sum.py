@@ -57,7 +57,7 @@ def _search(matrix: Floats, options: SolveOptions, done: int = 0) -> Steps:
         outcome = replace(outcome, method="simplex")
     else:
         play = yield from _rough(matrix, options, done)
-        profile, _ = play.average()
+        profile = play.average()
         done += play.iteration
         if gap_in(matrix, profile) <= options.epsilon or _spent(done, options):
             outcome = Outcome((profile,), iterations=done, method="prm+")
@@ -80,19 +80,20 @@ def _rough(matrix: Floats, options: SolveOptions, done: int) -> Generator[Step, 
     while play.iteration < _LONGEST and not _spent(done + play.iteration, options):
         play.step()
         if play.iteration % every == 0:
-            profile, gap = play.average()
-            yield Step(done + play.iteration, profile, gap, "prm+")
+            profile = play.average()
+            yield Step(done + play.iteration, profile, gap_in(matrix, profile), "prm+")
         if play.iteration % _BLOCK == 0:
             now = play.supports()
             changes = sum(int((old != new).sum()) for old, new in zip(played, now, strict=True))
-            if changes <= _BLOCK or play.average()[1] <= options.epsilon:
+            if changes <= _BLOCK or gap_in(matrix, play.average()) <= options.epsilon:
                 break
             played = now
     return play
 
 
 def _mended(matrix: Floats, play: RoughPlay, options: SolveOptions, done: int) -> Steps:
-    up, down = play.payoff_vectors()
+    x, y = play.average()
+    up, down = matrix @ y, x @ matrix
     rows, columns = play.supports()
     count = min(int(rows.sum()), int(columns.sum()))
     mine = choose(play.x.astype(np.float64) * rows, up, count)

@@ -47,15 +47,10 @@ def scaled(a: Floats, options: SolveOptions) -> Scaled:
     return Scaled(made, unit, spread, width, (x, y), replace(options, epsilon=epsilon))
 
 
-def gap_between(profile: tuple[Floats, Floats], up: Floats, down: Floats) -> float:
-    """Return NashConv from ``up = M y`` and ``down = x' M``."""
-    return float(regrets_from(profile, (up, -down)).sum())
-
-
 def gap_in(matrix: Floats, profile: tuple[Floats, Floats]) -> float:
     """Return NashConv of a profile of ``matrix``."""
     x, y = profile
-    return gap_between(profile, matrix @ y, x @ matrix)
+    return float(regrets_from(profile, (matrix @ y, -(x @ matrix))).sum())
 
 
 def told(steps: Steps, game: Scaled) -> Steps:

@@ -1,8 +1,8 @@
 """Predictive regret matching+ in fp32: in some hundred cheap iterations, a rough profile of a large matrix game.
 
 Farina, Kroer and Sandholm (2021), "Faster game solving via predictive Blackwell approachability", section 6: players
-alternate, quadratic averaging. The products with the matrix are in fp32, the averages in fp64 with the payoff vectors
-beside them, so that the gap costs nothing more.
+alternate, quadratic averaging. The products with the matrix are in fp32, the averages in fp64. The gap is computed from
+the whole matrix where it is told: products in fp32 would blur it.
 """
 
 from __future__ import annotations
@@ -11,10 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.games.games import Floats, Profile
-from engine.games.solvers.zero_sum_scale import gap_between, gap_in
 
 Singles = NDArray[np.float32]
-_FAR = 100.0  # times the spread of what the players can be sure of
+_FAR = 100.0  # times the spread of what the players can be sure of by pure strategies
 
 
 class RoughPlay:
@@ -22,19 +21,12 @@ class RoughPlay:
 
     def __init__(self, matrix: Floats, start: Profile | None = None) -> None:
         n, m = matrix.shape
-        self._whole = matrix
-        self._payoffs = (matrix - 1.5).astype(np.float32)
-        self._cut = bool(np.abs(self._payoffs).max() > _FAR)
-        if self._cut:
-            self._payoffs.clip(-_FAR, _FAR, out=self._payoffs)
+        self._payoffs = (matrix - 1.5).clip(-_FAR, _FAR).astype(np.float32)
         begin = start or (np.full(n, 1.0 / n), np.full(m, 1.0 / m))
         self.x, self.y = (part.astype(np.float32) for part in begin)
-        self._up = self._payoffs @ self.y
         self._regrets = (np.zeros(n, np.float32), np.zeros(m, np.float32))
         self._foreseen = (np.zeros(n, np.float32), np.zeros(m, np.float32))
         self._sums = (np.zeros(n), np.zeros(m))
-        self._vectors = (np.zeros(n), np.zeros(m))
-        self._weight = 0.0
         self.iteration = 0
 
     def step(self) -> None:
@@ -49,25 +41,14 @@ class RoughPlay:
         np.subtract(up, up @ self.x, out=my_hope)
         np.maximum(mine + my_hope, 0.0, out=mine)
         self.iteration += 1
-        weight = float(self.iteration) ** 2
-        self._weight += weight
-        of_x, of_y = self._sums
-        of_up, of_down = self._vectors
-        for total, latest in ((of_x, self.x), (of_y, self.y), (of_up, up), (of_down, down)):
-            total += np.float32(weight) * latest
+        weight = np.float32(self.iteration) ** 2
+        for total, latest in zip(self._sums, (self.x, self.y), strict=True):
+            total += weight * latest
 
-    def average(self) -> tuple[tuple[Floats, Floats], float]:
-        """Return the averaged profile and its gap."""
-        x, y = (total / total.sum() for total in self._sums)
-        if self._cut:
-            return (x, y), gap_in(self._whole, (x, y))
-        up, down = self.payoff_vectors()
-        return (x, y), gap_between((x, y), up, down)
-
-    def payoff_vectors(self) -> tuple[Floats, Floats]:
-        """Return the averaged payoffs of the rows and of the columns, an offset left out."""
-        up, down = self._vectors
-        return up / self._weight, down / self._weight
+    def average(self) -> tuple[Floats, Floats]:
+        """Return the averaged profile."""
+        x, y = self._sums
+        return x / x.sum(), y / y.sum()
 
     def supports(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which actions are played noticeably now: more than a twentieth of a uniform share."""
