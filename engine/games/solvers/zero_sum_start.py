@@ -22,9 +22,11 @@ class RoughPlay:
     def __init__(self, matrix: Floats, start: Profile | None = None) -> None:
         n, m = matrix.shape
         self._payoffs = (matrix - 1.5).clip(-_FAR, _FAR).astype(np.float32)
-        begin = start or (np.full(n, 1.0 / n), np.full(m, 1.0 / m))
-        self.x, self.y = (part.astype(np.float32) for part in begin)
+        self.x, self.y = np.full(n, 1.0 / n, np.float32), np.full(m, 1.0 / m, np.float32)
         self._regrets = (np.zeros(n, np.float32), np.zeros(m, np.float32))
+        if start is not None:  # regrets in proportion to it make it what is played next
+            self.x, self.y = (part.astype(np.float32) for part in start)
+            self._regrets = (self.x.copy(), self.y.copy())
         self._foreseen = (np.zeros(n, np.float32), np.zeros(m, np.float32))
         self._sums = (np.zeros(n), np.zeros(m))
         self.iteration = 0
