@@ -15,7 +15,21 @@ from typing import Annotated
 
 import typer
 
-from app.commands import bench, demo, devnet, dispute, doctor, gui, league, matches, modules, stakes, systems, traces
+from app.commands import (
+    bench,
+    demo,
+    devnet,
+    dispute,
+    doctor,
+    gui,
+    league,
+    matches,
+    modules,
+    solve,
+    stakes,
+    systems,
+    traces,
+)
 from app.commands.output import INTERRUPTED, Output, report
 
 cli = typer.Typer(
@@ -36,6 +50,7 @@ cli.add_typer(traces.group, name="trace")
 cli.add_typer(league.group, name="league")
 cli.add_typer(dispute.group, name="dispute")
 cli.command(name="stakes")(stakes.stakes)
+cli.command(name="solve")(solve.solve)
 cli.command(name="bench")(bench.bench)
 cli.command(name="doctor")(doctor.doctor)
 
@@ -50,6 +65,7 @@ COMMANDS = (
     "league",
     "dispute",
     "stakes",
+    "solve",
     "bench",
     "doctor",
 )

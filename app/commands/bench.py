@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from app.commands.output import JsonOption, Output
+from app.commands.output import Device, JsonOption, Output
 
 
 class Field(StrEnum):
@@ -15,13 +15,6 @@ class Field(StrEnum):
 
     LEAGUE = "league"
     GAMES = "games"
-
-
-class Device(StrEnum):
-    """Where solvers run."""
-
-    CPU = "cpu"
-    CUDA = "cuda"
 
 
 def bench(

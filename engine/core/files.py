@@ -16,7 +16,11 @@ def atomic_file(path: Path, *, replace: bool = True, mode: int = 0o600) -> Itera
 
     ``replace`` False keeps a file that is there already. Raises OSError.
     """
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.")
+    try:
+        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:32]}.")
+    except OSError as error:
+        error.filename = str(path)  # whoever asked knows nothing of the other name
+        raise
     try:
         with os.fdopen(descriptor, "wb") as file:
             yield file

@@ -22,6 +22,7 @@ from engine.games.games import (
     Floats,
     MatrixGame,
     PolymatrixGame,
+    Profile,
     as_game,
 )
 
@@ -156,6 +157,12 @@ def random_consensus(agents: int, dimension: int, seed: int = 0, *, density: flo
     influence = chance.random((agents, agents)) * (chance.random((agents, agents)) < density)
     np.fill_diagonal(influence, 0.0)
     return ConsensusGame(points, confidence, influence, title=f"Random consensus, {agents} agents in R^{dimension}")
+
+
+def random_start(game: FiniteGame, seed: int = 0) -> Profile:
+    """Return mixed strategies to start from, uniform over all: a Dirichlet(1, ..., 1) draw a player."""
+    chance = np.random.default_rng(seed)
+    return tuple(chance.dirichlet(np.ones(size)) for size in game.sizes)
 
 
 def _dual_cyclic(dimension: int) -> Floats:
