@@ -6,7 +6,7 @@ such equilibrium also guesses a support, on which Newton's method may end the se
 Source: Govindan and Wilson (2004), "Computing Nash equilibria by iterated polymatrix approximation".
 
 1. Contract the tensors at x. 2. Pivot (:mod:`engine.games.solvers.ipa_lemke`); where that fails, the best responses
-stand in. 3. Newton on the support found; end when no regret is left. 4. Move; the further on, the shorter.
+stand in. 3. Newton on the support found; end when no regret is left. 4. Move; after many moves begin again elsewhere.
 With two players the first polymatrix game is the game itself.
 """
 
@@ -24,10 +24,10 @@ from engine.games.solvers.tensor_form import TensorForm, payoffs_and_jacobian, r
 from engine.games.solvers.tensor_newton import action_payoffs, newton_on
 
 Walk = Generator[tuple[int, Floats, str], None, tuple[int, Floats, float]]
-MOST_ITERATIONS = 100
+MOST_ITERATIONS = 140
 MOST_PIVOTS = 50  # for each action
 ENOUGH = 1e-9  # sum of relative regrets that ends it
-MOVES = ((20, 0.5), (50, 0.3), (np.inf, 0.15))  # up to which iteration to move how far
+MOVES = 20 * (0.5,) + 15 * (0.3,)  # how far to go towards the answer, from one beginning
 
 
 def steps(game: FiniteGame, options: SolveOptions) -> Steps:
@@ -43,11 +43,11 @@ def steps(game: FiniteGame, options: SolveOptions) -> Steps:
         profile = form.profile(flat)
         yield Step(iteration, profile, float(game.regrets(profile).sum()), note)
     profile = form.profile(flat)
-    yield Step(iteration, profile, float(game.regrets(profile).sum()), "best")
+    yield Step(iteration + 1, profile, float(game.regrets(profile).sum()), "Newton")
     if regrets <= options.epsilon:
-        return Outcome((profile,), iterations=iteration)
+        return Outcome((profile,), iterations=iteration + 1)
     message = f"no equilibrium within {iteration} iterations; the logit homotopy is the reliable method"
-    return Outcome((profile,), iterations=iteration, complete=False, message=message)
+    return Outcome((profile,), iterations=iteration + 1, complete=False, message=message)
 
 
 def iterate(form: TensorForm, options: SolveOptions) -> Walk:
@@ -56,6 +56,7 @@ def iterate(form: TensorForm, options: SolveOptions) -> Walk:
         return 0, np.empty(0), 0.0
     flat = form.uniform() if options.start is None else form.flatten(options.start)
     best, least = flat, np.inf
+    rng = np.random.default_rng(options.seed)
     target = min(ENOUGH, options.epsilon)
     most = options.iterations or MOST_ITERATIONS
     for iteration in range(1, most + 1):
@@ -74,8 +75,11 @@ def iterate(form: TensorForm, options: SolveOptions) -> Walk:
                 best, least = new, regrets
             if least <= target:
                 break
-        move = next(share for until, share in MOVES if iteration <= until)
+        move = MOVES[(iteration - 1) % len(MOVES)]
         flat = (1.0 - move) * flat + move * answer
+        if iteration % len(MOVES) == 0:
+            flat = rng.exponential(size=form.width)
+            flat /= np.repeat(np.add.reduceat(flat, form.starts[:-1]), form.sizes)
     return iteration, best, least
 
 

@@ -93,6 +93,7 @@ def steps(game: FiniteGame, options: SolveOptions) -> Steps:
             break
         yield _step(game, iteration, form.profile(flat), note)
     profile = form.profile(flat)
+    iteration += 1
     yield _step(game, iteration, profile, "Newton")
     done = float((game.regrets(profile) / game.ranges()).sum()) <= options.epsilon
     return Outcome((profile,), iterations=iteration, complete=done, message="" if done else message)
