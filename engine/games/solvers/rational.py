@@ -89,12 +89,15 @@ class Tableau:
         column_of = {label: k for k, label in enumerate(self.nonbasic)}
         for slack in range(n, n + len(self.rows)):
             k = column_of.get(slack)
-            if k is not None:
-                shares = [Fraction(self.rows[i][k], self.rows[i][c]) for i in ties]
-            else:
-                shares = [Fraction(self.det if self.basic[i] == slack else 0, self.rows[i][c]) for i in ties]
-            least = min(shares)
-            ties = [i for i, share in zip(ties, shares, strict=True) if share == least]
+            best_t, best_share, left = 0, 0, ties
+            for i in ties:
+                share = self.rows[i][k] if k is not None else self.det * (self.basic[i] == slack)
+                ahead = share * best_t - best_share * self.rows[i][c]
+                if not best_t or ahead < 0:
+                    best_t, best_share, left = self.rows[i][c], share, [i]
+                elif not ahead:
+                    left.append(i)
+            ties = left
             if len(ties) == 1:
                 break
         return ties[0]
