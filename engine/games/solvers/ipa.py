@@ -56,6 +56,7 @@ def iterate(form: TensorForm, options: SolveOptions) -> Walk:
         return 0, np.empty(0), 0.0
     flat = form.uniform() if options.start is None else form.flatten(options.start)
     best, least = flat, np.inf
+    failed = np.zeros(form.width, dtype=bool)
     rng = np.random.default_rng(options.seed)
     target = min(ENOUGH, options.epsilon)
     most = options.iterations or MOST_ITERATIONS
@@ -68,7 +69,9 @@ def iterate(form: TensorForm, options: SolveOptions) -> Walk:
         if least <= target:
             break
         answer = _answer(form, flat, payoffs, slopes, options)
-        new = newton_on(form, answer > 0, answer, singular=False)
+        support = answer > 0
+        new = None if (support == failed).all() else newton_on(form, support, answer, singular=False)
+        failed = support
         if new is not None:
             regrets = float(regrets_of(form, new, action_payoffs(form, new)).sum())
             if regrets < least:

@@ -210,11 +210,12 @@ def _solve(form: TensorForm, marks: Marks, starts: int, rng: np.random.Generator
     for start, mark in zip(form.starts, marks, strict=False):
         keep[start + np.array(mark)] = True
     small = restrict(form, keep)
+    whole = np.ones(small.width, dtype=bool)
     linear = sum(len(mark) > 1 for mark in marks) == 2
     for _ in range(1 if linear else starts):
         part = rng.exponential(size=small.width)
         part /= np.repeat(np.add.reduceat(part, small.starts[:-1]), small.sizes)
-        if newton(small.payoffs, small.sizes, small.starts, part, TURNS) and part.min() >= -1e-9:
+        if newton(small.payoffs, small.sizes, small.starts, whole, part, TURNS) and part.min() >= -1e-9:
             flat = np.zeros(form.width)
             flat[keep] = np.maximum(part, 0.0)
             yield flat / np.repeat(np.add.reduceat(flat, form.starts[:-1]), form.sizes)

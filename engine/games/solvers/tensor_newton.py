@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from engine.games.games import Floats
 from engine.games.solvers.tensor_form import TensorForm, payoffs_and_jacobian, regrets_of
 
-MOST_TURNS = 40
+MOST_TURNS = 16
 CLOSE = 1e-13  # a correction that small ends it
 WILD = 1e3  # a probability that large ends it in failure
+CUT_DOWN = 20_000  # payoffs in all from which a game is worth cutting down to the support
 THRESHOLDS = (1e-9, 1e-3, 1e-5)  # of the likeliest action's probability: below, an action is out of use
 
 
@@ -87,17 +88,22 @@ def newton_on(form: TensorForm, keep: NDArray[np.bool_], flat: Floats, *, singul
     """
     from engine.games.solvers.tensor_newton_jit import newton as compiled_newton
 
-    small = restrict(form, keep)
-    part = flat[keep]
-    part = part / np.repeat(np.add.reduceat(part, small.starts[:-1]), small.sizes)
-    found = part.copy()
-    well = compiled_newton(small.payoffs, small.sizes, small.starts, found, MOST_TURNS)
+    part = np.where(keep, flat, 0.0)
+    part /= np.repeat(np.add.reduceat(part, form.starts[:-1]), form.sizes)
+    small = restrict(form, keep) if form.payoffs.size > CUT_DOWN else None
+    new = part.copy() if small is None else part[keep]
+    if small is None:
+        well = compiled_newton(form.payoffs, form.sizes, form.starts, keep, new, MOST_TURNS)
+    else:
+        well = compiled_newton(small.payoffs, small.sizes, small.starts, np.ones(new.size, bool), new, MOST_TURNS)
     if not well and singular:
-        well, found = newton(small, part)
-    if not well or found.min() < -1e-9:
+        well, new = newton(small or restrict(form, keep), part[keep])
+    if not well or new.min() < -1e-9:
         return None
-    new = np.zeros(form.width)
-    new[keep] = np.maximum(found, 0.0)
+    if new.size < form.width:
+        part[keep] = new
+        new = part
+    new = np.maximum(new, 0.0)
     return np.asarray(new / np.repeat(np.add.reduceat(new, form.starts[:-1]), form.sizes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.games.games import Floats
 from engine.games.jit import compiled
@@ -12,27 +13,37 @@ from engine.games.solvers.tensor_newton import CLOSE, WILD
 
 
 @compiled
-def newton(tensors: Floats, sizes: Ints, starts: Ints, point: Floats, turns: int) -> bool:
-    """Solve the equations of a full support from ``point``, in place; False where it fails or a matrix is singular."""
+def newton(tensors: Floats, sizes: Ints, starts: Ints, keep: NDArray[np.bool_], point: Floats, turns: int) -> bool:
+    """Solve the equations of the support ``keep`` (width,) from ``point``, in place, which is zero outside of it.
+
+    False where it fails or a matrix is singular.
+    """
     width, count = point.size, sizes.size
-    span = width + count
-    matrix, values = np.empty((span, span)), np.empty(span)
-    payoffs, levels = np.empty(width), np.zeros(count)
-    order = np.empty(span, dtype=np.int64)
+    used = np.flatnonzero(keep)
+    many = used.size
+    slopes, payoffs, levels = np.empty((width, width)), np.empty(width), np.zeros(count)
+    matrix, values = np.empty((many + count, many + count)), np.empty(many + count)
+    order = np.empty(many + count, dtype=np.int64)
     for _ in range(turns):
+        contract(tensors, sizes, starts, point, payoffs, slopes)
         matrix[:] = 0.0
-        contract(tensors, sizes, starts, point, payoffs, matrix)
-        for player in range(count):
-            begin, end = starts[player], starts[player + 1]
-            matrix[begin:end, width + player] = -1.0
-            matrix[width + player, begin:end] = 1.0
-            values[begin:end] = payoffs[begin:end] - levels[player]
-            values[width + player] = point[begin:end].sum() - 1.0
+        values[many:] = -1.0
+        player = 0
+        for row in range(many):
+            a = used[row]
+            while a >= starts[player + 1]:
+                player += 1
+            for column in range(many):
+                matrix[row, column] = slopes[a, used[column]]
+            matrix[row, many + player] = -1.0
+            matrix[many + player, row] = 1.0
+            values[row] = payoffs[a] - levels[player]
+            values[many + player] += point[a]
         if factor(matrix, order) == 0:
             return False
         substitute(matrix, order, values)
-        point -= values[:width]
-        levels -= values[width:]
+        point[used] -= values[:many]
+        levels -= values[many:]
         if not np.abs(point).max() <= WILD:
             return False
         if np.abs(values).max() <= CLOSE:
