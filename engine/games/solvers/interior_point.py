@@ -52,8 +52,7 @@ def interior(matrix: Floats, options: SolveOptions, done: int = 0) -> Steps:
     last = min(done + LIMIT, options.iterations or done + LIMIT)
     while done < last and path.advance():
         done += 1
-        profile = path.profile()
-        gap = gap_in(matrix, profile)
+        profile, gap = path.profile(), path.gap()
         yield Step(done, profile, gap, "interior point")
         if gap < least:
             best, least = profile, gap
@@ -87,9 +86,12 @@ class _Path:
 
     def profile(self) -> tuple[Floats, Floats]:
         """Return the strategies, on the CPU."""
-        if self.xp is np:
-            return strategy(self.x), strategy(self.y)
-        return strategy(self.xp.asnumpy(self.x)), strategy(self.xp.asnumpy(self.y))
+        x, y = (self.x, self.y) if self.xp is np else (self.xp.asnumpy(self.x), self.xp.asnumpy(self.y))
+        return strategy(x), strategy(y)
+
+    def gap(self) -> float:
+        """Return NashConv of the strategies, computed where they are."""
+        return gap_in(self.a, (self.x / self.x.sum(), self.y / self.y.sum()))
 
     def advance(self) -> bool:
         """Do one iteration; return False when rounding leaves no step."""
