@@ -17,6 +17,12 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
     return cast("Callable[P, R]", made)
 
 
+def compiled_ieee(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile like :func:`compiled`; division by zero gives infinity or NaN, as in NumPy: faster loops."""
+    made: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return cast("Callable[P, R]", made)
+
+
 def compiled_parallel(function: Callable[P, R]) -> Callable[P, R]:
     """Compile like :func:`compiled`, with the ``numba.prange`` loops spread over the cores."""
     made: Any = numba.njit(cache=True, nogil=True, parallel=True)(function)

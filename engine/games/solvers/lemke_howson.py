@@ -29,19 +29,20 @@ from engine.games.errors import GameError
 from engine.games.games import BimatrixGame, Floats, MatrixGame, Profile, payoff_array, regrets_from
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
-from engine.games.solvers.lemke_howson_path import DONE, GOOD, MORE, REFUSED, CompiledPath, Path
+from engine.games.solvers.lemke_howson_path import DONE, FAIR, GOOD, MORE, REFUSED, CompiledPath, Path
 
 LIMIT = 1_000_000  # pivots in all, unless told otherwise
+CAP = 100_000  # pivots until the next label is tried, unless told otherwise
 _CHUNK = 1 << 26  # entries changed from one step that is told to the next, where none is asked for: about 0.1 s
 
 
 def lemke_howson(
-    a: ArrayLike, b: ArrayLike, label: int = 0, *, cap: int = 0, limit: int = LIMIT
+    a: ArrayLike, b: ArrayLike, label: int = 0, *, cap: int = CAP, limit: int = LIMIT
 ) -> tuple[Floats, Floats]:
     """Return an equilibrium (x, y) of the bimatrix game ``a``, ``b``, both (n, m), payoffs of rows and columns.
 
-    ``label``: the label dropped, 0 to n + m - 1. ``cap``: pivots after which the next label is tried (0: no cap);
-    ``limit``: pivots in all. A path lost to rounding goes on with the next label, too.
+    ``label``: the label dropped, 0 to n + m - 1. ``cap``: pivots after which the next label is tried; ``limit``: pivots
+    in all. When rounding spoils the end of a path, the next label is tried, too.
     Raises GameError for payoffs or labels that cannot be used, EngineError when the limit was reached.
     """
     from engine.games.solvers.lemke_howson_jit import solve_alone
@@ -49,7 +50,7 @@ def lemke_howson(
     a, b = np.ascontiguousarray(a, dtype=np.float64), np.ascontiguousarray(b, dtype=np.float64)
     if a.ndim != 2 or a.shape != b.shape or a.size == 0 or not 0 <= label < a.shape[0] + a.shape[1]:
         _refuse(a, b, label)
-    status, _, state, x, y = solve_alone(a, b, label, cap or limit, limit)
+    status, _, state, x, y = solve_alone(a, b, label, cap, limit)
     if status == REFUSED:
         _refuse(a, b, label)
     if status != DONE:
@@ -58,15 +59,15 @@ def lemke_howson(
 
 
 def steps(game: BimatrixGame | MatrixGame, options: SolveOptions) -> Steps:
-    """Follow a path; a step a pivot. Parameters: ``label`` (from 0), ``cap`` (0: none)."""
+    """Follow a path; a step a pivot. Parameters: ``label``, ``cap`` as in :func:`lemke_howson`."""
     both = game if isinstance(game, BimatrixGame) else game.to_bimatrix()
-    label, cap = int(options.parameters.get("label", 0)), int(options.parameters.get("cap", 0))
+    label, cap = int(options.parameters.get("label", 0)), int(options.parameters.get("cap", CAP))
     if not 0 <= label < sum(both.sizes):
         _refuse(both.a, both.b, label)
-    if cap < 0:
-        raise GameError("The cap cannot be used", f"{cap} is below 0")
+    if cap < 1:
+        raise GameError("The cap cannot be used", f"{cap} is below 1")
     limit = options.iterations or LIMIT
-    outcome = yield from search(both, label, cap or limit, limit, options.stride)
+    outcome = yield from search(both, label, min(cap, limit), limit, options.stride)
     return outcome
 
 
@@ -88,7 +89,7 @@ def search(game: BimatrixGame, label: int, cap: int, limit: int, stride: int) ->
                 return Outcome((profile,), iterations=done)
             if gap < best_gap:
                 best, best_gap, why = (profile,), gap, "rounding errors led the paths astray"
-    return Outcome(best, iterations=done, complete=False, message=why)
+    return Outcome(best, iterations=done, complete=best_gap <= FAIR, message=why)
 
 
 def _schedule(labels: int, label: int, cap: int, limit: int) -> Iterator[tuple[int, int]]:

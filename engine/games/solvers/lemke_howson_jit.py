@@ -6,17 +6,20 @@ Labels are numbered through: the rows of the game, then its columns. See the ref
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.games.jit import compiled
-from engine.games.solvers.lemke_howson_path import DONE, GOOD, LOST, MORE, POLISH, REBUILD, REFUSED
+from engine.games.jit import compiled_ieee as compiled
+from engine.games.solvers.lemke_howson_path import DONE, FAIR, GOOD, LOST, MORE, POLISH, REBUILD, REFUSED
 from engine.games.solvers.lemke_howson_tableau import PIVOT, TIE
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
+# Numba takes a plain constant for a type of its own and compiles what is called with it once more.
+whole = cast("Callable[[int], int]", np.int64)
 
 
 class Tableau(NamedTuple):
@@ -56,15 +59,15 @@ def empty(rows: int, columns: int, slacks: int) -> Tableau:
 
 
 @compiled
-def fill(tab: Tableau, payoffs: Floats, units: Units, turned: bool) -> None:
-    """Write the tableau of the basis of all slacks: payoffs, transposed where ``turned``, and ones."""
-    rows, columns = tab.t.shape[0], tab.t.shape[1] - 1
+def fill(tab: Tableau, payoffs: Floats, units: Units) -> None:
+    """Write the tableau of the basis of all slacks: payoffs, transposed in that of x, and ones."""
+    rows, columns, turned = tab.t.shape[0], tab.t.shape[1] - 1, tab.slacks > 0
     for i in range(rows):
         for j in range(columns):
             value = payoffs[j, i] if turned else payoffs[i, j]
             tab.t[i, j] = (value - units.least) * units.scale + 1.0
         tab.t[i, columns] = 1.0
-    others = rows if tab.slacks == 0 else 0
+    others = 0 if turned else rows
     for i in range(rows):
         tab.basic[i] = tab.slacks + i
         tab.place[tab.slacks + i] = -1 - i
@@ -74,9 +77,8 @@ def fill(tab: Tableau, payoffs: Floats, units: Units, turned: bool) -> None:
 
 
 @compiled
-def leaving_row(tab: Tableau, column: int) -> int:
+def leaving_row(t: Floats, place: Integers, slacks: int, tied: Integers, ratios: Floats, column: int) -> int:
     """Return the row that leaves when ``column`` enters, lexicographically least; -1 when none bounds it."""
-    t, tied, ratios = tab.t, tab.tied, tab.ratios
     rows, last = t.shape[0], t.shape[1] - 1
     # Written without branches: which entries are positive cannot be foreseen.
     bound = 0
@@ -89,22 +91,21 @@ def leaving_row(tab: Tableau, column: int) -> int:
     best = ratios[0]
     for k in range(1, bound):
         best = min(best, ratios[k])
-    count = 0
+    count = whole(0)
     for k in range(bound):
         row, close = tied[k], ratios[k] <= best + TIE
         tied[count] = row
         count += 1 if close else 0
-    slack = tab.slacks
-    while count > 1 and slack < tab.slacks + rows:
-        count = break_tie(tab, tab.place[slack], column, count)
+    slack = slacks
+    while count > 1 and slack < slacks + rows:
+        count = break_tie(t, tied, place[slack], column, count)
         slack += 1
     return int(tied[0])
 
 
 @compiled
-def break_tie(tab: Tableau, at: int, column: int, count: int) -> int:
+def break_tie(t: Floats, tied: Integers, at: int, column: int, count: int) -> int:
     """Keep of the tied rows those that are least in one slack's column; return how many remain."""
-    t, tied = tab.t, tab.tied
     if at == column:
         return count
     kept = 0
@@ -125,9 +126,8 @@ def break_tie(tab: Tableau, at: int, column: int, count: int) -> int:
 
 
 @compiled
-def pivot(tab: Tableau, row: int, column: int) -> None:
+def pivot(t: Floats, basic: Integers, free: Integers, place: Integers, line: Floats, row: int, column: int) -> None:
     """Exchange a row's label with a column's, in place; four rows at a time, so that the line is read once for all."""
-    t, line = tab.t, tab.line
     rows, width = t.shape
     inverse = 1.0 / t[row, column]
     t[row, column] = 1.0
@@ -149,32 +149,34 @@ def pivot(tab: Tableau, row: int, column: int) -> None:
             t[i, j] -= f0 * line[j]
     for j in range(width):
         t[row, j] = line[j]
-    leaving, entering = tab.basic[row], tab.free[column]
-    tab.basic[row], tab.free[column] = entering, leaving
-    tab.place[entering], tab.place[leaving] = -1 - row, column
+    leaving, entering = basic[row], free[column]
+    basic[row], free[column] = entering, leaving
+    place[entering], place[leaving] = -1 - row, column
 
 
 @compiled
 def exchange(tab: Tableau, entering: int) -> int:
     """Let a label enter the basis and return the one that leaves; -1 when none does."""
-    column = tab.place[entering]
-    row = leaving_row(tab, column)
+    t, basic, free, place, slacks, tied, ratios, line = tab
+    column = place[entering]
+    row = leaving_row(t, place, slacks, tied, ratios, column)
     if row < 0:
         return -1
-    leaving = tab.basic[row]
-    pivot(tab, row, column)
+    leaving = basic[row]
+    pivot(t, basic, free, place, line, row, column)
     return int(leaving)
 
 
 @compiled
-def rebuild(tab: Tableau, payoffs: Floats, units: Units, turned: bool) -> None:
+def rebuild(tab: Tableau, payoffs: Floats, units: Units) -> None:
     """Make the tableau of the same basis anew from the payoffs: Gauss-Jordan with complete pivoting."""
     rows = tab.t.shape[0]
     wanted = np.zeros(tab.place.size, np.bool_)
-    wanted[tab.basic] = True
-    fill(tab, payoffs, units, turned)
+    for i in range(rows):
+        wanted[tab.basic[i]] = True
+    fill(tab, payoffs, units)
     for _ in range(tab.free.size):
-        best, row, column = 0.0, -1, -1
+        best, row, column = 0.0, whole(-1), whole(-1)
         for i in range(rows):
             if wanted[tab.basic[i]]:
                 continue
@@ -183,7 +185,7 @@ def rebuild(tab: Tableau, payoffs: Floats, units: Units, turned: bool) -> None:
                     best, row, column = abs(tab.t[i, j]), i, j
         if row < 0:
             return
-        pivot(tab, row, column)
+        pivot(tab.t, tab.basic, tab.free, tab.place, tab.line, row, column)
 
 
 @compiled
@@ -204,10 +206,17 @@ def advance(first: Tableau, second: Tableau, state: Integers, limit: int) -> int
 
 
 @compiled
-def strategy(tab: Tableau, first: int, x: Floats) -> None:
-    """Read the strategy off a tableau; ``first`` is its first label."""
-    last = tab.t.shape[1] - 1
-    x[:] = 0.0
+def first_label(tab: Tableau) -> int:
+    """Return the first label of the tableau's probabilities."""
+    return 0 if tab.slacks > 0 else int(tab.basic.size)
+
+
+@compiled
+def strategy(tab: Tableau, x: Floats) -> None:
+    """Read the strategy off a tableau."""
+    last, first = tab.t.shape[1] - 1, first_label(tab)
+    for i in range(x.size):
+        x[i] = 0.0
     total = 0.0
     for i in range(tab.basic.size):
         at = tab.basic[i] - first
@@ -257,7 +266,8 @@ def gap_of(a: Floats, b: Floats, x: Floats, y: Floats, in_a: Units, in_b: Units,
         best = max(best, value)
         mean += x[i] * value
     gap = max(0.0, best - mean) / in_a.spread
-    scratch[:] = 0.0
+    for j in range(m):
+        scratch[j] = 0.0
     for i in range(n):
         if x[i] != 0.0:
             for j in range(m):
@@ -270,9 +280,9 @@ def gap_of(a: Floats, b: Floats, x: Floats, y: Floats, in_a: Units, in_b: Units,
 
 
 @compiled
-def polish(tab: Tableau, payoffs: Floats, units: Units, turned: bool, first: int, x: Floats) -> None:
+def polish(tab: Tableau, payoffs: Floats, units: Units, x: Floats) -> None:
     """Solve the final basis again from the payoffs: the strategy that makes all tight constraints equal."""
-    size = 0
+    size, first, turned = 0, first_label(tab), tab.slacks > 0
     for i in range(tab.basic.size):
         size += 1 if first <= tab.basic[i] < first + x.size else 0
     support, tight = np.empty(size, np.int64), np.empty(size, np.int64)
@@ -292,7 +302,8 @@ def polish(tab: Tableau, payoffs: Floats, units: Units, turned: bool, first: int
             value = payoffs[support[j], tight[i]] if turned else payoffs[tight[i], support[j]]
             system[i, j] = (value - units.least) * units.scale + 1.0
     if eliminate(system):
-        x[:] = 0.0
+        for i in range(x.size):
+            x[i] = 0.0
         total = 0.0
         for j in range(size):
             x[support[j]] = max(system[j, size], 0.0)
@@ -322,7 +333,12 @@ def eliminate(system: Floats) -> bool:
         for j in range(k + 1, size):
             system[k, size] -= system[k, j] * system[j, size]
         system[k, size] /= system[k, k]
-    return bool(np.isfinite(system[:, size]).all() and system[:, size].max() > 0.0)
+    largest = 0.0
+    for k in range(size):
+        if not np.isfinite(system[k, size]):
+            return False
+        largest = max(largest, system[k, size])
+    return largest > 0.0
 
 
 @compiled
@@ -331,8 +347,8 @@ def follow(
 ) -> int:
     """Follow the path of one label from its start for at most ``cap`` pivots."""
     first, second = tabs
-    fill(first, b, units[1], True)
-    fill(second, a, units[0], False)
+    fill(first, b, units[1])
+    fill(second, a, units[0])
     state[0] = state[2]
     state[1] = 0 if state[2] < a.shape[0] else 1
     state[3] = 0
@@ -340,9 +356,18 @@ def follow(
     while status == MORE and state[3] < cap:
         status = advance(first, second, state, min(REBUILD, cap - state[3]))
         if status == MORE and state[3] < cap:
-            rebuild(first, b, units[1], True)
-            rebuild(second, a, units[0], False)
+            rebuild(first, b, units[1])
+            rebuild(second, a, units[0])
     return status
+
+
+@compiled
+def copy(x: Floats, y: Floats, to_x: Floats, to_y: Floats) -> None:
+    """Copy a pair of strategies."""
+    for i in range(x.size):
+        to_x[i] = x[i]
+    for j in range(y.size):
+        to_y[j] = y[j]
 
 
 @compiled
@@ -357,17 +382,18 @@ def finish(
 ) -> float:
     """Read the equilibrium off the final tableaux, solve its basis again if need be, and return its relative gap."""
     first, second = tabs
-    strategy(first, 0, x)
-    strategy(second, a.shape[0], y)
+    strategy(first, x)
+    strategy(second, y)
     gap = gap_of(a, b, x, y, units[0], units[1], scratch)
     if gap > POLISH:
         rough = gap
-        x_rough, y_rough = x.copy(), y.copy()
-        polish(first, b, units[1], True, 0, x)
-        polish(second, a, units[0], False, a.shape[0], y)
+        rough_x, rough_y = np.empty(x.size), np.empty(y.size)
+        copy(x, y, rough_x, rough_y)
+        polish(first, b, units[1], x)
+        polish(second, a, units[0], y)
         gap = gap_of(a, b, x, y, units[0], units[1], scratch)
         if not gap < rough:
-            x[:], y[:] = x_rough, y_rough
+            copy(rough_x, rough_y, x, y)
             gap = rough
     return gap
 
@@ -392,7 +418,8 @@ def solve_one(
     if units[0].scale == 0.0 or units[1].scale == 0.0:
         return REFUSED, 0.0
     cap, total, labels = min(caps), 0, a.shape[0] + a.shape[1]
-    status, gap, lost = MORE, np.inf, 0
+    status, best, lost = MORE, np.inf, 0
+    best_x, best_y = x, y
     while total < caps[1] and lost < labels:
         lost = 0
         for _ in range(labels):
@@ -400,22 +427,28 @@ def solve_one(
             total += state[3]
             if status == DONE:
                 gap = finish(a, b, units, tabs, x, y, scratch[0])
-                status = DONE if gap <= GOOD else LOST
-            if status == DONE or total >= caps[1]:
-                state[3] = total
-                return status, gap
+                if gap <= GOOD:
+                    state[3] = total
+                    return DONE, gap
+                status = LOST
+                if gap < best:
+                    best, best_x, best_y = gap, np.empty(x.size), np.empty(y.size)
+                    copy(x, y, best_x, best_y)
+            if total >= caps[1]:
+                break
             lost += 1 if status == LOST else 0
             state[2] = (state[2] + 1) % labels
         cap *= 8
     state[3] = total
-    return status, gap
+    copy(best_x, best_y, x, y)
+    return DONE if best <= FAIR else status, best
 
 
 @compiled
 def solve_alone(a: Floats, b: Floats, label: int, cap: int, limit: int) -> tuple[int, float, Integers, Floats, Floats]:
     """Find one equilibrium with room of its own: status, relative gap, state, strategies."""
     n, m = a.shape
-    tabs = (empty(m, n, n), empty(n, m, 0))
+    tabs = (empty(m, n, n), empty(n, m, whole(0)))
     state = np.zeros(4, np.int64)
     state[2] = label
     x, y = np.zeros(n), np.zeros(m)

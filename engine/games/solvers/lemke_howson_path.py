@@ -11,7 +11,8 @@ from engine.games.solvers.lemke_howson_tableau import Tableau
 
 REBUILD = 256  # pivots after which the tableaux are made anew from the payoffs
 POLISH = 4e-15  # relative gap from which on the final basis is solved again
-GOOD = 1e-9  # relative gap above which the final basis is wrong
+GOOD = 1e-12  # relative gap above which rounding led astray, and the next label is tried
+FAIR = 1e-9  # ... and up to which the best of all labels is taken nevertheless
 DONE, MORE, LOST, REFUSED = 1, 0, -1, -2
 
 
@@ -114,8 +115,8 @@ class CompiledPath(Path):
         status, end = MORE, self.pivots + limit
         while status == MORE and self.pivots < end:
             if self.pivots % REBUILD == 0 and self.pivots:
-                self._jit.rebuild(self._first, self.game.b, self._in_b, True)
-                self._jit.rebuild(self._other, self.game.a, self._in_a, False)
+                self._jit.rebuild(self._first, self.game.b, self._in_b)
+                self._jit.rebuild(self._other, self.game.a, self._in_a)
             part = min(end - self.pivots, REBUILD - self.pivots % REBUILD)
             status = self._jit.advance(self._first, self._other, self._state, part)
             self.pivots = int(self._state[3])
