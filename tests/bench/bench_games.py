@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from engine.core.arrays import cuda_devices
+
 FIELDS = {
     "cpu": ("zero_sum", "bimatrix", "vertices", "tensor", "learning"),
     "cuda": ("cuda",),
@@ -52,7 +54,13 @@ def measure(
     seconds: float = 1.5,
     fields: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Return all rows, ready for JSON; each of the measurements takes about ``seconds``."""
+    """Return all rows, ready for JSON; each of the measurements takes about ``seconds``.
+
+    Below 0.1 s the instances are small too, under the same names. Raises DependencyError without a CUDA device where
+    one is asked for.
+    """
+    if device == "cuda":
+        cuda_devices()
     rows: list[dict[str, Any]] = []
     with _siblings():
         for field in fields or FIELDS[device]:

@@ -21,7 +21,7 @@ Peer = Callable[[Floats], tuple[Floats, Floats]]
 def rows(note: Callable[[str], None], seconds: float) -> list[dict[str, Any]]:
     """Return the rows; the two large ones share one run of each peer, which takes several seconds."""
     made = []
-    for name, game, targets, peers in _cases():
+    for name, game, targets, peers in _cases(small=seconds < 0.1):
         note(f"zero-sum: {name}")
         timed = {peer: _peer(PEERS[peer], game, seconds) for peer in peers}
         best = min(timed, key=lambda peer: timed[peer][0])
@@ -40,9 +40,9 @@ def tournament(players: int, seed: int) -> MatrixGame:
     return MatrixGame(upper - upper.T)
 
 
-def blotto_with_values(values: tuple[float, ...]) -> MatrixGame:
-    """Return Blotto(12, 4) with fields of different worth: no two ways to spread the soldiers are alike."""
-    names = colonel_blotto(12, len(values)).actions[0]
+def blotto_with_values(soldiers: int, values: tuple[float, ...]) -> MatrixGame:
+    """Return Blotto with fields of different worth: no two ways to spread the soldiers are alike."""
+    names = colonel_blotto(soldiers, len(values)).actions[0]
     spread = np.array([[int(part) for part in name.split()] for name in names])
     return MatrixGame(np.sign(spread[:, None] - spread[None]) @ np.array(values))
 
@@ -53,19 +53,22 @@ def low_rank(size: int, rank: int, seed: int) -> MatrixGame:
     return MatrixGame(1.0 * chance.integers(-2, 3, (size, rank)) @ chance.integers(-2, 3, (rank, size)))
 
 
-def _cases() -> list[tuple[str, MatrixGame, tuple[tuple[float, float | None], ...], tuple[str, ...]]]:
-    blotto = colonel_blotto(12, 4)
+def _cases(*, small: bool) -> list[tuple[str, MatrixGame, tuple[tuple[float, float | None], ...], tuple[str, ...]]]:
+    """Return name, game, epsilons with their goals, and peers; ``small``: the same at sizes that show no speed."""
+    large, middle, soldiers = (60, 40, 4) if small else (1000, 400, 12)
+    blotto = colonel_blotto(soldiers, 4)
     majority = MatrixGame(np.sign(blotto.a))
+    unlike = blotto_with_values(soldiers, (1, 1.3, 1.7, 2.2))
     exact: tuple[tuple[float, float | None], ...] = ((1e-9, None),)
     return [
-        ("random 1000x1000", random_zero_sum(1000, 1000), ((1e-6, 20.0), (1e-9, 8.0)), ("HiGHS-IPM", "QuantEcon")),
+        ("random 1000x1000", random_zero_sum(large, large), ((1e-6, 20.0), (1e-9, 8.0)), ("HiGHS-IPM", "QuantEcon")),
         ("random 50x50", random_zero_sum(50, 50), exact, ("HiGHS-DS", "QuantEcon")),
         ("Blotto(12, 4), fields won less lost", blotto, ((1e-9, 4.0),), ("HiGHS-DS", "QuantEcon")),
         ("Blotto(12, 4), most fields win", majority, ((1e-9, 4.0),), ("HiGHS-DS", "HiGHS-IPM")),
-        ("Blotto(12, 4), fields differ", blotto_with_values((1, 1.3, 1.7, 2.2)), exact, ("HiGHS-DS", "HiGHS-IPM")),
-        ("tournament of 401", tournament(401, 0), exact, ("HiGHS-DS", "HiGHS-IPM")),
-        ("integers 400x400 of rank 9", low_rank(400, 9, 1), exact, ("HiGHS-DS", "HiGHS-IPM")),
-        ("integers 0-3, 400x400", random_zero_sum(400, 400, 0, "integers"), exact, ("HiGHS-DS", "HiGHS-IPM")),
+        ("Blotto(12, 4), fields differ", unlike, exact, ("HiGHS-DS", "HiGHS-IPM")),
+        ("tournament of 401", tournament(middle + 1, 0), exact, ("HiGHS-DS", "HiGHS-IPM")),
+        ("integers 400x400 of rank 9", low_rank(middle, 9, 1), exact, ("HiGHS-DS", "HiGHS-IPM")),
+        ("integers 0-3, 400x400", random_zero_sum(middle, middle, 0, "integers"), exact, ("HiGHS-DS", "HiGHS-IPM")),
     ]
 
 
