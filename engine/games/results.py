@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from engine.games.games import Floats, Profile
+from engine.games.games import Floats, Game, Profile
 from engine.games.verify import Gap
 
 
@@ -22,6 +22,7 @@ class Status(StrEnum):
     SOLVED = "solved"
     INCOMPLETE = "incomplete"
     NOT_CONVERGED = "not_converged"
+    ROBUST = "robust"
     CANCELLED = "cancelled"
 
 
@@ -47,6 +48,7 @@ class Outcome:
     correlated equilibria. ``complete``: whether these are all of what was asked for. ``method``: which one gave the
     answer, of a method that tries several. ``rate``: the factor by which the gap shrank an iteration, where measured;
     in consensus games that of distances under best responses (the gap, a square, shrinks by its square).
+    ``reduced``: the game that a robust method solved instead of the one given.
     """
 
     profiles: tuple[Profile, ...] = ()
@@ -57,6 +59,7 @@ class Outcome:
     message: str = ""
     rate: float | None = None
     coarse: bool = False
+    reduced: Game | None = None
 
 
 Steps = Generator[Step, None, Outcome]
@@ -64,16 +67,21 @@ Steps = Generator[Step, None, Outcome]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Equilibrium:
-    """A profile with its verified gap; of a correlated one, the marginals of the distribution ``joint``."""
+    """A profile with its verified gap; of a correlated one, the marginals of the distribution ``joint``.
+
+    ``reduced``: its gap in the game that a robust method solved instead.
+    """
 
     profile: Profile
     gap: Gap
     joint: Floats | None = None
+    reduced: Gap | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON-ready object."""
         joint = {} if self.joint is None else {"joint": self.joint.tolist()}
-        return {"profile": [part.tolist() for part in self.profile], **self.gap.to_json(), **joint}
+        reduced = {} if self.reduced is None else {"reduced": self.reduced.to_json()}
+        return {"profile": [part.tolist() for part in self.profile], **self.gap.to_json(), **joint, **reduced}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -71,6 +71,9 @@ class Solving(Iterator[Step]):
         good = tuple(item for item in found if item.gap.relative <= self.options.epsilon)
         if status is None:
             status = _status(outcome, len(found), len(good))
+            robust = [item for item in found if item.reduced and item.reduced.relative <= self.options.epsilon]
+            if status is Status.NOT_CONVERGED and robust:
+                status = Status.ROBUST
         # Profiles that miss epsilon are shown only where there is nothing better.
         kept = good or found[:1]
         name = self.method.key if outcome.method in ("", self.method.key) else f"{self.method.key}: {outcome.method}"
@@ -111,7 +114,11 @@ def _verified(game: Game, outcome: Outcome) -> tuple[Equilibrium, ...]:
             found.append(Equilibrium(marginals, gap, joint))
         return tuple(found)
     profiles = tuple(game.check_profile(profile) for profile in outcome.profiles)
-    return tuple(Equilibrium(profile, gap_of(game, profile)) for profile in profiles)
+    reduced = [gap_of(outcome.reduced, profile) if outcome.reduced else None for profile in profiles]
+    return tuple(
+        Equilibrium(profile, gap_of(game, profile), reduced=inside)
+        for profile, inside in zip(profiles, reduced, strict=True)
+    )
 
 
 def _status(outcome: Outcome, found: int, good: int) -> Status:

@@ -60,7 +60,7 @@ def steps(game: ConsensusGame, options: SolveOptions) -> Steps:
 def _krylov(game: ConsensusGame, start: Floats, done: int) -> Generator[Step, None, tuple[Agreement | None, int]]:
     """Iterate on the linear system from ``start``; None where KRYLOV iterations are not enough."""
     weight = game.confidence + game.influence.sum(axis=1)
-    centre = game.points.mean(axis=0)
+    centre = np.median(game.points, axis=0)
     right = (game.confidence / weight)[:, None] * (game.points - centre)
     apply = operator(weight, game.influence)
     symmetric = np.array_equal(game.influence, game.influence.T)

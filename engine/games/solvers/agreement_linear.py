@@ -35,7 +35,7 @@ class Agreement(NamedTuple):
 
 def agree(confidence: Floats, influence: Floats, points: Floats, start: Floats) -> Agreement:
     """Return the equilibrium; where there are many, the limit of damped best responses from ``start`` (n, d)."""
-    centre = points.mean(axis=0)  # an offset common to all must not cost digits
+    centre = np.median(points, axis=0)  # an offset common to all must not cost digits, nor one agent far away
     shifted = points - centre
     nobody = np.zeros(len(points), dtype=bool)
     closed = _complete(confidence, influence, shifted)
