@@ -57,3 +57,25 @@ def test_a_deep_document_does_not_end_the_process() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "deeper" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('{"a": 1, "b": 2, "a": 3}', "'a' comes twice"),
+        ('[{"x": {"y": 1, "y": 1}}]', "'y' comes twice"),
+        ("[NaN]", "NaN is no number"),
+        ('{"a": -Infinity}', "-Infinity is no number"),
+    ],
+)
+def test_strict_json_refuses_what_json_does_not_know(text: str, why: str) -> None:
+    parse_json(text)
+    with pytest.raises(ValueError, match=why):
+        parse_json(text, strict=True)
+
+
+def test_strict_json_is_quick_with_many_names() -> None:
+    names = ",".join(f'"{number}": 1' for number in range(200_000))
+    assert len(parse_json(f"{{{names}}}", strict=True)) == 200_000
+    with pytest.raises(ValueError, match="'199999' comes twice"):
+        parse_json(f'{{{names}, "199999": 1}}', strict=True)
