@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.core.errors import EngineError
 from engine.games.games import Floats
@@ -25,13 +26,19 @@ PARTS_A_DEVICE = 4  # so that devices of unequal speed end together
 LEAST_PART = 4096  # games below which a part is not split further: a device needs many to be busy
 
 
-def solve_batch_cuda(a: Floats, b: Floats | None, options: SolveOptions | None = None) -> Found:
+def solve_batch_cuda(
+    a: Floats, b: Floats | None, options: SolveOptions | None = None
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Find one equilibrium of each game on all CUDA devices; ``a`` and ``b`` (g, n, m), without ``b`` zero-sum.
 
-    Strategies are NaN where the devices found none. Raises DependencyError without CuPy or a device, EngineError when
-    every device failed.
+    Returns strategies (g, n) and (g, m), uniform ones where the devices found none, and the pivots of each game
+    (iterations, of zero-sum games too large for pivoting). Raises DependencyError without CuPy or a device, EngineError
+    when every device failed.
     """
-    return solve_on(accelerators(), a, b, options or SolveOptions())
+    found = solve_on(accelerators(), a, b, options or SolveOptions())
+    left = np.isnan(found.x).any(axis=1)
+    found.x[left], found.y[left] = 1.0 / a.shape[1], 1.0 / a.shape[2]
+    return found.x, found.y, found.pivots
 
 
 def solve_on(devices: Sequence[Accelerator], a: Floats, b: Floats | None, options: SolveOptions) -> Found:

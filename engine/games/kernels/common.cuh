@@ -6,8 +6,8 @@
 #define SHARED_BYTES(name) extern __shared__ __align__(16) unsigned char name[]
 #endif
 
-constexpr unsigned ALL_LANES = 0xffffffffu;
-constexpr int WARP = 32;
+[[maybe_unused]] constexpr unsigned ALL_LANES = 0xffffffffu;
+[[maybe_unused]] constexpr int WARP = 32;
 
 __host__ __device__ constexpr int log2_of(int power) { return power <= 1 ? 0 : 1 + log2_of(power / 2); }
 

@@ -32,6 +32,8 @@ KERNELS: dict[str, tuple[str, ...]] = {
     "rm_plus_large.cu": ("rm_plus_half<false>", "rm_plus_half<true>"),
     "pure_check.cu": ("pure_check",),
     "lemke_howson.cu": ("lemke_howson<32>", "lemke_howson<128>"),
+    "support_pairs.cu": tuple(f"support_pairs<{size}>" for size in range(1, 9)),
+    "consensus.cu": ("nash_equilibrium_kernel",),
 }
 
 

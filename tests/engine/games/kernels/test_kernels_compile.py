@@ -14,6 +14,8 @@ import pytest
 
 from engine.games.kernels.module import FOLDER, KERNELS, options_of, source_of
 
+# Registers a thread may take. RM+ in tiles: three blocks of 128 threads a multiprocessor. Pairs: whatever there is.
+REGISTERS = {"rm_plus.cu": 168, "support_pairs.cu": 255}
 ARCHITECTURES = (70, 75, 80, 86, 89, 90)
 
 
@@ -47,7 +49,7 @@ def test_nvcc_makes_hopper_code_without_spills(file: str, tmp_path: Path) -> Non
     said = done.stdout + done.stderr
     assert len(re.findall(r"Compiling entry function", said)) == len(KERNELS[file])
     assert set(re.findall(r"(\d+) bytes stack frame", said)) == {"0"}
-    assert max(map(int, re.findall(r"Used (\d+) registers", said))) <= 168  # three blocks of 128 threads at the least
+    assert max(map(int, re.findall(r"Used (\d+) registers", said))) <= REGISTERS.get(file, 80)
 
 
 def test_nvcc_makes_code_for_older_and_newer_devices(tmp_path: Path) -> None:

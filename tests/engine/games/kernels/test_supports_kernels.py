@@ -1,0 +1,103 @@
+"""All equilibria by pairs of supports, as CUDA C run on the processor, against known games and plain enumeration."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine.games.errors import GameError
+from engine.games.games import BimatrixGame
+from engine.games.kernels.reference import equal_supports as plainly
+from engine.games.kernels.supports import equal_supports, sets_of
+
+BATTLE = ([[3, 0], [0, 2]], [[2, 0], [0, 3]])
+CHICKEN = ([[6, 2], [7, 0]], [[6, 7], [2, 0]])
+SHAPLEY = ([[0, 3, 0], [2, 2, 0], [3, 0, 1]], [[0, 2, 3], [3, 2, 0], [0, 0, 1]])
+VON_STENGEL = (
+    [
+        [-81, 36, -126, 126, -36, 90],
+        [-180, 72, -333, 297, -153, 270],
+        [20, -3, 42, -33, 17, -30],
+        [-30, 17, -33, 42, -3, 20],
+        [270, -153, 297, -333, 72, -180],
+        [90, -36, 126, -126, 36, -81],
+    ],
+    [
+        [72, 36, 17, -3, -36, -153],
+        [-180, -81, -30, 20, 90, 270],
+        [297, 126, 42, -33, -126, -333],
+        [-333, -126, -33, 42, 126, 297],
+        [270, 90, 20, -30, -81, -180],
+        [-153, -36, -3, 17, 36, 72],
+    ],
+)
+
+
+@pytest.mark.parametrize(("payoffs", "count"), [(BATTLE, 3), (CHICKEN, 3), (SHAPLEY, 3), (VON_STENGEL, 75)])
+def test_games_whose_equilibria_are_known(host: Any, payoffs: tuple[Any, Any], count: int) -> None:
+    a, b = np.array(payoffs, dtype=float)
+    found = equal_supports(host, a[None], b[None])
+    assert len(found.game) == count
+    assert len({(*np.round(x, 9), *np.round(y, 9)) for x, y in zip(found.x, found.y, strict=True)}) == count
+    game = BimatrixGame(a, b)
+    for x, y in zip(found.x, found.y, strict=True):
+        assert (game.regrets(game.check_profile((x, y))) / game.ranges()).sum() <= 1e-9
+
+
+@pytest.mark.parametrize("degenerate", [
+    ([[0, 0], [0, 0]], [[0, 0], [0, 0]]),
+    ([[1, 3], [1, 3], [3, 1], [3, 1], [2.5, 2.5], [2.5, 2.5]], [[1, 2], [0, -1], [-2, 2], [4, -1], [-1, 6], [6, -1]]),
+    ([[1, 1], [0, 2]], [[1, 0], [1, 1]]),
+])  # fmt: skip
+def test_degenerate_games_are_left_to_exact_methods(host: Any, degenerate: tuple[Any, Any]) -> None:
+    a, b = (np.array(payoffs, dtype=float)[None] for payoffs in degenerate)
+    assert equal_supports(host, a, b).unsure.all()
+
+
+def assert_like_plain_enumeration(device: Any, shape: tuple[int, int], games: int) -> None:
+    a, b = np.random.default_rng(21).normal(size=(2, games, *shape))
+    a[1], b[-1] = 1e6 + a[1], 1e-3 * b[-1]
+    found = equal_supports(device, a, b)
+    assert not found.unsure.any()
+    assert (np.diff(found.game) >= 0).all()
+    for k in range(games):
+        wanted = plainly(a[k], b[k])
+        at = np.flatnonzero(found.game == k)
+        assert len(at) == len(wanted)
+        for row, (x, y) in zip(at, wanted, strict=True):
+            np.testing.assert_allclose(found.x[row], x, atol=1e-8)
+            np.testing.assert_allclose(found.y[row], y, atol=1e-8)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 6), (3, 3), (4, 2), (5, 6)], ids=str)
+def test_random_games(host: Any, shape: tuple[int, int]) -> None:
+    assert_like_plain_enumeration(host, shape, 6)
+
+
+@pytest.mark.cuda
+@pytest.mark.parametrize("shape", [(1, 6), (5, 6), (7, 8)], ids=str)
+def test_random_games_on_a_gpu(cuda: Any, shape: tuple[int, int]) -> None:
+    assert_like_plain_enumeration(cuda, shape, 6)
+
+
+def test_numbers_of_equilibria_are_odd_at_the_largest_size(host: Any) -> None:
+    """Wilson's theorem, which holds for nondegenerate games, where none is missed or counted twice."""
+    a, b = np.random.default_rng(22).normal(size=(2, 4, 8, 8))
+    found = equal_supports(host, a, b)
+    assert (np.bincount(found.game, minlength=4) % 2 == 1).all()
+
+
+def test_room_is_made_for_as_many_as_there_are(host: Any) -> None:
+    """Coordination games of five actions have 31 equilibria each, one on every support; room is made for 8."""
+    a = np.stack([np.diag(np.arange(1.0, 6.0)), np.diag([2.0, 3.0, 5.0, 7.0, 11.0])])
+    found = equal_supports(host, a, a)
+    assert np.bincount(found.game).tolist() == [31, 31]
+    assert host.launched.count("support_pairs<2>") >= 2
+
+
+def test_sets_and_limits(host: Any) -> None:
+    assert sets_of(4, 2).tolist() == [0b0011, 0b0101, 0b1001, 0b0110, 0b1010, 0b1100]
+    with pytest.raises(GameError, match="9 x 3"):
+        equal_supports(host, np.zeros((1, 9, 3)), np.zeros((1, 9, 3)))
