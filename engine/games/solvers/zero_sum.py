@@ -24,8 +24,10 @@ from engine.games.solvers.zero_sum_start import RoughPlay
 from engine.games.solvers.zero_sum_symmetry import Quotient, quotient
 
 SMALL = 200  # actions a side, up to which pivoting from nothing is as fast
-_NARROW = 32  # or so few of one player
+_NARROW = 32  # or so few of one player, where that makes no more payoffs than
+_FEW = 200_000
 _BLOCK = 50  # iterations between two looks at what is played
+_SETTLED = 3.0  # changes of what is played, an iteration: more pivots than that are not saved by going on
 _LONGEST = 1000  # iterations of the rough start
 _UPDATES = 150_000_000  # products between two steps that are told: less than a tenth of a second
 
@@ -52,7 +54,7 @@ def _solve(matrix: Floats, options: SolveOptions) -> Steps:
 
 def _search(matrix: Floats, options: SolveOptions, done: int = 0) -> Steps:
     """Pivot from a basis that is empty or guessed, and make up with the interior point method for what is missing."""
-    if max(matrix.shape) <= SMALL or min(matrix.shape) <= _NARROW:
+    if max(matrix.shape) <= SMALL or (min(matrix.shape) <= _NARROW and matrix.size <= _FEW):
         outcome = yield from pivoting(matrix, cold(matrix, options.seed), options, done)
         outcome = replace(outcome, method="simplex")
     else:
@@ -73,7 +75,7 @@ def _search(matrix: Floats, options: SolveOptions, done: int = 0) -> Steps:
 
 
 def _rough(matrix: Floats, options: SolveOptions, done: int) -> Generator[Step, None, RoughPlay]:
-    """Play until an iteration changes less than one action, on average, or the profile is good enough."""
+    """Play until what is played settles, or the profile is good enough."""
     play = RoughPlay(matrix, options.start)
     every = options.stride or max(1, _UPDATES // matrix.size)
     played = play.supports()
@@ -85,7 +87,7 @@ def _rough(matrix: Floats, options: SolveOptions, done: int) -> Generator[Step, 
         if play.iteration % _BLOCK == 0:
             now = play.supports()
             changes = sum(int((old != new).sum()) for old, new in zip(played, now, strict=True))
-            if changes <= _BLOCK or gap_in(matrix, play.average()) <= options.epsilon:
+            if changes <= _SETTLED * _BLOCK or gap_in(matrix, play.average()) <= options.epsilon:
                 break
             played = now
     return play
