@@ -165,7 +165,7 @@ METHODS: tuple[Method, ...] = (
 
 def methods_for(game: Game) -> tuple[Method, ...]:
     """Return the methods for a game, the automatic one first."""
-    return tuple(method for method in METHODS if game.kind in method.kinds)
+    return tuple(sorted((m for m in METHODS if game.kind in m.kinds), key=lambda method: method.key != AUTO))
 
 
 def method_for(game: Game, key: str = AUTO) -> Method:
