@@ -247,6 +247,21 @@ def _cuda() -> Iterator[Check]:
     cupy = importlib.util.find_spec("cupy") is not None
     hint = "" if cupy else "Optional: pip install 'nashboard[gpu]' (CUDA 12) or 'nashboard[gpu13]' (CUDA 13)."
     yield Check("cupy", cupy, False, "found" if cupy else "missing", hint)
+    if cupy:
+        yield from _cuda_devices()
+
+
+def _cuda_devices() -> Iterator[Check]:
+    from engine.core.arrays import cuda_devices
+
+    try:
+        devices = cuda_devices()
+    except DependencyError as error:
+        yield Check("CUDA device", False, False, error.why, error.next_step)
+        return
+    for device in devices:
+        facts = f"{device.name}, {device.memory / 1e9:.0f} GB, {device.multiprocessors} multiprocessors"
+        yield Check(f"CUDA device {device.index}", True, False, facts)
 
 
 def _data(data_root: Path | None) -> Iterator[Check]:

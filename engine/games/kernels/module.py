@@ -64,6 +64,9 @@ class Accelerator(Protocol):
     def to_host(self, array: Any) -> Any:
         """Wait for an array and return it as a NumPy array."""
 
+    def wait(self) -> None:
+        """Wait until all that was queued is done."""
+
 
 def source_of(file: str) -> str:
     """Return a kernel's source with our own headers put in, so that compilers need no folder."""
@@ -126,6 +129,10 @@ class CudaAccelerator:
     def to_host(self, array: Any) -> Any:
         """Wait for an array and return it as a NumPy array."""
         return self.xp.asnumpy(array)
+
+    def wait(self) -> None:
+        """Wait until all that was queued is done."""
+        self._stream.synchronize()
 
 
 @functools.cache

@@ -95,6 +95,9 @@ class HostAccelerator:
     def to_host(self, array: Any) -> Any:
         return np.array(array)
 
+    def wait(self) -> None:
+        pass
+
 
 def compiled_for_host(file: str, folder: Path) -> Path:
     """Compile all kernels of a file for the processor, once for any content of it."""
