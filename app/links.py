@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-PAGES = ("overview", "devnet", "leagues", "stakes", "replay", "merkle", "logs")
+PAGES = ("overview", "devnet", "consensus", "leagues", "stakes", "replay", "merkle", "logs")
 _SCHEME = "nash:"
 
 

@@ -21,10 +21,11 @@ def add_commands(w: Wiring) -> None:
     w.commands.add(_file_commands(w))
     w.commands.add(pages)
     w.commands.add(_view_commands(w))
-    w.commands.add(_devnet_commands(w))
+    w.commands.add(w.chain.commands())
+    w.commands.add(w.games.commands())
     w.commands.add(w.league.commands())
     w.commands.add(_help_commands(w))
-    w.commands.fill_menus(("File", "View", "Devnet", "League", "Help"))
+    w.commands.fill_menus(("File", "View", "Devnet", "Consensus", "League", "Help"))
 
 
 def _file_commands(w: Wiring) -> list[Command]:
@@ -49,15 +50,6 @@ def _view_commands(w: Wiring) -> list[Command]:
         Command("theme.light", "Light theme", lambda: theme("light"), "View", (), "sun"),
         Command("theme.dark", "Dark theme", lambda: theme("dark"), "View", (), "moon"),
         Command("theme.system", "Theme of the desktop", lambda: theme("system"), "View", (), "system"),
-    ]
-
-
-def _devnet_commands(w: Wiring) -> list[Command]:
-    return [
-        Command("devnet.up", "Start devnet", w.devnet.up, "Devnet", (), "play"),
-        Command("devnet.down", "Stop devnet…", w.stop_devnet, "Devnet", (), "stop"),
-        Command("devnet.deploy", "Deploy contracts…", w.deploy, "Devnet", (), "anchor"),
-        Command("devnet.locate", "Locate Anvil…", w.locate_anvil, "Devnet", (), "open"),
     ]
 
 

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from app.screenshot_consensus import consensus_pages
 from app.screenshot_games import play_games
 from app.screenshot_league import Rounds, league_pages, play_league
 
@@ -104,6 +105,7 @@ async def _pages(wiring: Any, target: Any, shown: Shown, games: list[tuple[str, 
     for key in ("overview", "logs"):
         wiring.navigator.go(Place(key))
         await _shoot(window, target(key))
+    await consensus_pages(wiring, target, (_settled, _shoot))
     await league_pages(wiring, target, (_settled, _shoot), league)
     devnet = wiring.pages["devnet"]
     for index, name in enumerate(("transactions", "blocks", "accounts", "gas", "log")):

@@ -22,6 +22,7 @@ NARROW = 1160
 PAGES = (
     ("overview", "Overview"),
     ("devnet", "Devnet"),
+    ("consensus", "Consensus"),
     ("leagues", "Leagues"),
     ("stakes", "Stakes"),
     ("replay", "Replay"),

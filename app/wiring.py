@@ -11,12 +11,15 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from app.actions import Commands, Palette
+from app.consensus_actions import GAME_FILES, ConsensusActions
+from app.devnet_actions import DevnetActions
 from app.dialogs import choose_files, confirm, shortcut_list, tell
 from app.errors import Action, Notice
 from app.league_actions import LeagueActions
 from app.links import Navigator, Place
 from app.menu import add_commands
 from app.pages.base import ConsolePage
+from app.pages.consensus import ConsensusPage
 from app.pages.devnet import DevnetPage
 from app.pages.leagues import LeaguesPage
 from app.pages.logs import LogsPage
@@ -26,6 +29,7 @@ from app.pages.replay import ReplayPage
 from app.pages.settings import SettingsDialog
 from app.pages.stakes import StakesPage
 from app.saving import save_bundle, save_leaf_proof, save_log, save_proof
+from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from app.viewmodels.disputes import DisputesViewModel
 from app.viewmodels.jobs import JobsState, JobsViewModel
@@ -40,6 +44,7 @@ from app.viewmodels.setup import SetupViewModel
 from app.viewmodels.stakes import StakesViewModel
 from app.viewmodels.tree_loader import TreeLoader
 from engine.chain.events import DevnetLine
+from engine.games.files import SUFFIXES
 from widgets.drop_zone import accept_drops
 from widgets.jobs import JobRow
 from widgets.jobs import JobsState as TrayState
@@ -63,6 +68,7 @@ class Wiring:
         self.logs = LogViewModel(bridge)
         self.jobs = JobsViewModel(bridge, runtime.jobs)
         self.devnet = DevnetViewModel(bridge, runtime, port=settings.devnet_port, chain_id=settings.chain_id)
+        self.consensus = ConsensusViewModel(bridge, runtime)
         self.roster = RosterViewModel(bridge, runtime)
         self.setup = SetupViewModel(bridge, runtime)
         self.rounds = RoundsViewModel(bridge, runtime)
@@ -76,6 +82,8 @@ class Wiring:
         self.navigator = Navigator(Place("overview"))
         self.commands = Commands(self.window)
         self.league = LeagueActions(self)
+        self.games = ConsensusActions(self)
+        self.chain = DevnetActions(self)
         self.pages: dict[str, ConsolePage] = {}
         self._ends: list[Any] = []
 
@@ -89,6 +97,7 @@ class Wiring:
         makers: dict[str, Callable[[], ConsolePage]] = {
             "overview": lambda: OverviewPage(self.overview),
             "devnet": lambda: DevnetPage(self.devnet),
+            "consensus": lambda: ConsensusPage(self.consensus),
             "leagues": lambda: LeaguesPage(self.roster, self.setup, self.rounds, self.seasons, self.disputes),
             "stakes": lambda: StakesPage(self.stakes),
             "replay": lambda: ReplayPage(self.replay),
@@ -109,6 +118,7 @@ class Wiring:
         self._observe()
         self.navigator.go(Place("overview"))
         self.devnet.follow()
+        self.consensus.begin()
 
     async def close(self) -> None:
         """Detach the pages and let what they hold go."""
@@ -130,18 +140,22 @@ class Wiring:
         self.window.notices.show_notice(notice)
 
     def open_files(self, files: list[Path]) -> None:
-        """Open what was dropped or named: agents enter the roster, the first bundle is replayed."""
+        """Open what was dropped or named: agents enter the roster; the first bundle and the first game are opened."""
         agents = [path for path in files if path.suffix.lower() == ".wasm"]
         bundles = [path for path in files if path.suffix.lower() == ".nets"]
+        games = [path for path in files if path.suffix.lower() in SUFFIXES]
         if agents:
             self.navigator.go(Place("leagues", "tab/setup"))
             self.roster.add(agents)
         if bundles:
             self.navigator.go(Place("replay"))
             self.replay.open_file(bundles[0])
-        if len(bundles) > 1:
-            text = f"{len(bundles) - 1} more were given; one match is shown at a time."
-            self.notify(Notice("info", f"Opened {bundles[0].name}", text, key="files"))
+        if games:
+            self.games.open(games)
+        for opened, what in ((bundles, "match"), (games, "game")):
+            if len(opened) > 1:
+                text = f"{len(opened) - 1} more were given; one {what} is shown at a time."
+                self.notify(Notice("info", f"Opened {opened[0].name}", text, key="files"))
 
     def confirmed(self, title: str, consequence: str, yes: str, run: Any, *, danger: bool = False) -> None:
         """Ask first, unless the operator turned that off."""
@@ -156,9 +170,10 @@ class Wiring:
         overview, devnet, replay, logs = (self.pages[key] for key in ("overview", "devnet", "replay", "logs"))
         overview.resumeRequested.connect(lambda: self.overview.resume(self.workers))
         overview.agentsRequested.connect(lambda: self.navigator.go(Place("leagues", "tab/setup")))
-        devnet.stopRequested.connect(self.stop_devnet)
-        devnet.deployRequested.connect(self.deploy)
-        devnet.locateRequested.connect(self.locate_anvil)
+        devnet.stopRequested.connect(self.chain.stop)
+        devnet.deployRequested.connect(self.chain.deploy)
+        devnet.locateRequested.connect(self.chain.locate)
+        self.games.connect(self.pages["consensus"])
         self.league.connect(self.pages["leagues"], self.pages["stakes"])
         replay.openRequested.connect(self.open_dialog)
         replay.saveRequested.connect(lambda: save_bundle(self))
@@ -179,7 +194,7 @@ class Wiring:
         window.guard_close(self._may_close)
         accept_drops(
             window,
-            (".wasm", ".nets"),
+            (".wasm", ".nets", *SUFFIXES),
             lambda names: self.open_files([Path(name) for name in names]),
             lambda why: self.notify(Notice("warn", "Some files cannot be opened", f"{why}.", key="files")),
         )
@@ -193,6 +208,7 @@ class Wiring:
             self.devnet.observe(self._on_devnet),
             self.logs.observe(self._on_logs),
             self.rounds.observe(self._on_rounds),
+            self.consensus.observe(self._on_consensus),
         ]
 
     def _on_navigated(self, key: str) -> None:
@@ -255,6 +271,15 @@ class Wiring:
         for key in ("league.after", "league.now"):
             self.commands.enable(key, running)
 
+    def _on_consensus(self, state: ConsensusState) -> None:
+        self.window.set_badge("consensus", "●" if state.busy else "", "info")
+        paused = state.busy and state.run is not None and state.run.state == "paused"
+        allowed = {"run": paused or (not state.busy and state.ready), "pause": state.busy and not paused,
+                   "step": paused or (not state.busy and state.ready), "stop": state.busy,
+                   "reset": state.run is not None}  # fmt: skip
+        for name, enabled in allowed.items():
+            self.commands.enable(f"consensus.{name}", bool(enabled))
+
     def current_page(self) -> ConsolePage:
         """Return the page that is shown."""
         return self.pages[self.navigator.here.page]
@@ -304,42 +329,20 @@ class Wiring:
             self.window,
             self.console.settings,
             self.runtime.data.root,
-            self._on_settings,
+            self.use_settings,
             on_reset_layout=self.window.reset_layout,
         ).open()
 
-    def _on_settings(self, settings: Any) -> None:
+    def use_settings(self, settings: Any) -> None:
+        """Keep changed settings and use them."""
         self.console.save_settings(settings)
         self.runtime.devnet.binary = settings.anvil
 
     def open_dialog(self) -> None:
         """Ask for files to open."""
-        filters = "Bundles and agents (*.nets *.wasm);;Match bundles (*.nets);;Agents (*.wasm)"
+        patterns = " ".join(f"*{suffix}" for suffix in (".nets", ".wasm", *SUFFIXES))
+        filters = f"All of these ({patterns});;Match bundles (*.nets);;Agents (*.wasm);;{GAME_FILES}"
         choose_files(self.window, "Open", filters, self.open_files)
-
-    def stop_devnet(self) -> None:
-        """Stop the node, after saying what that does."""
-        text = (
-            "The node saves its state first; the same chain comes back at the next start. Rounds that are running stop."
-        )
-        self.confirmed("Stop the devnet?", text, "Stop devnet", self.devnet.down)
-
-    def deploy(self) -> None:
-        """Deploy the contracts, after saying what that does."""
-        text = (
-            "Six transactions from the operator's development account put StakeVault, LeagueAnchor and LeagueCourt "
-            "on the devnet."
-        )
-        self.confirmed("Deploy the contracts?", text, "Deploy", self.devnet.deploy)
-
-    def locate_anvil(self) -> None:
-        """Let the operator show where Anvil is, then start it."""
-
-        def use(files: list[Path]) -> None:
-            self._on_settings(self.console.settings.model_copy(update={"anvil_path": str(files[0])}))
-            self.devnet.up()
-
-        choose_files(self.window, "Locate Anvil", "All files (*)", use, several=False)
 
     def _may_close(self) -> bool:
         if self.rounds.state.run.state == "idle":

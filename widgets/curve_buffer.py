@@ -22,6 +22,7 @@ class CurveBuffer:
     def __init__(self, channels: int) -> None:
         self.channels = channels
         self.count = 0
+        self._least = np.full(channels, np.inf)
         self._x = np.empty(_FIRST)
         self._y = np.empty((_FIRST, channels))
         self._low: list[Places] = []  # of each level: where the extremes of its blocks are, (blocks, channels)
@@ -47,11 +48,16 @@ class CurveBuffer:
         self._x, self._y = _grown(self._x, new), _grown(self._y, new)
         self._x[old:new], self._y[old:new] = xs, ys
         self.count = new
+        self._least = np.minimum(self._least, np.where(ys > 0, ys, np.inf).min(axis=0))
         self._build(old)
 
     def last(self, channel: int = 0) -> float:
         """The newest value; NaN before the first."""
         return float(self._y[self.count - 1, channel]) if self.count else float("nan")
+
+    def least_positive(self, channel: int = 0) -> float:
+        """The least value above zero; infinite before there is one."""
+        return float(self._least[channel])
 
     def at(self, x: float, channel: int = 0) -> float:
         """The value at the first point that is not before ``x``."""

@@ -19,7 +19,8 @@ if TYPE_CHECKING:  # numpy takes a tenth of a second: not before the first paint
 
     from widgets.curve_buffer import CurveBuffer
 
-LEAST = 1e-18  # a logarithmic axis ends here; what is smaller, zero too, is drawn on the lowest line
+LEAST = 1e-18  # a logarithmic axis ends here at the latest; zero is drawn on its lowest line
+SMOOTH = 300  # curves of fewer points are antialiased: there it costs nothing
 LEGEND = 10  # so many curves are named
 
 
@@ -76,6 +77,8 @@ class CurvePlot(CrossedPlot):
         self._levels: list[Any] = []
         self._shown_range: tuple[float, float, float, float] | None = None
         self._stale = True
+        self._floor = math.log10(LEAST)  # of a logarithmic axis: where zero is drawn
+        self._zero = False
         self.points_drawn = 0
         super().__init__(parent)
         self.set_state(state or CurvePlotState())
@@ -147,7 +150,7 @@ class CurvePlot(CrossedPlot):
         self._place_marks(state.marks, tokens)
         self._cross.setPen(pg.mkPen(tokens.faint, width=1))
         axis = item.getAxis("left")
-        axis.tickStrings = decade_texts if state.y_log else tick_texts
+        axis.tickStrings = self._decades if state.y_log else tick_texts
         axis.setTickSpacing() if not state.y_log else None
         item.showGrid(x=False, y=True, alpha=0.25 if tokens.is_dark else 0.35)
         for side, text in (("bottom", state.x_label), ("left", state.y_label)):
@@ -165,7 +168,7 @@ class CurvePlot(CrossedPlot):
         for level in self._state.levels:
             colour = tokens.kind(level.kind)[0]
             pen = pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine)
-            options = {"color": colour, "position": 0.9, "fill": tokens.surface}
+            options = {"color": colour, "position": 0.99, "anchors": [(1, 1), (1, 1)]}
             made = pg.InfiniteLine(self._height(level.y), angle=0, pen=pen, label=level.text or None, labelOpts=options)
             self._plot.addItem(made, ignoreBounds=True)
             self._levels.append(made)
@@ -197,13 +200,18 @@ class CurvePlot(CrossedPlot):
         if not self._state.y_log:
             pad = (high - low) * 0.06 or 0.5
             return low - pad, high + pad
-        marks = [level.y for level in self._state.levels]
-        least = min(max(LEAST, low), *(max(LEAST, y) for y in marks)) if marks else max(LEAST, low)
-        bottom = math.floor(math.log10(least) - 0.15)
-        return bottom, max(bottom + 1, math.ceil(math.log10(max(high, *marks, LEAST)) + 0.05))
+        seen = [level.y for level in self._state.levels]
+        seen += [curve.data.least_positive(curve.channel) for curve in curves]
+        known = [max(LEAST, y) for y in seen if 0 < y < math.inf] or [1.0]
+        self._zero = low < LEAST
+        self._floor = math.floor(math.log10(min(known)) - 0.1) - (1 if self._zero else 0)
+        return self._floor, max(self._floor + 1, math.ceil(math.log10(max(high, *known)) + 0.05))
 
     def _height(self, y: float) -> float:
         return math.log10(max(y, LEAST)) if self._state.y_log else y
+
+    def _decades(self, values: list[float], scale: float, spacing: float) -> list[str]:
+        return decade_texts(values, scale, spacing, self._floor if self._zero else None)
 
     def _draw(self) -> None:
         """Hand the curves over, at most two points a pixel's width."""
@@ -218,9 +226,11 @@ class CurvePlot(CrossedPlot):
         for line, curve in zip(self._lines, self._state.curves, strict=True):
             x, y = curve.data.envelope(curve.channel, buckets, *curve.data.range_of(left, right))
             if self._state.y_log:
-                y = np.log10(np.maximum(y, LEAST))
+                y = np.log10(np.maximum(y, 10.0**self._floor))
             self.points_drawn += len(x)
-            line.setData(x, y, skipFiniteCheck=True)
+            if len(x) == 1:  # one point alone is a short dash
+                x, y = np.array([x[0], x[0] + (right - left) / 40]), np.array([y[0], y[0]])
+            line.setData(x, y, skipFiniteCheck=True, antialias=len(x) < SMOOTH)
 
     def buckets(self) -> int:
         """Into how many runs of points a curve is cut for drawing."""
@@ -259,10 +269,10 @@ def series_colour(tokens: Tokens, at: int) -> str:
     return mix(tokens.series[place], other, 0.0 if turn % 3 == 0 else 0.45)
 
 
-def decade_texts(values: list[float], _scale: float, _spacing: float) -> list[str]:
-    """Powers of ten beside a logarithmic axis: 1e-3; the lowest line there is stands for zero."""
+def decade_texts(values: list[float], _scale: float, _spacing: float, zero: float | None = None) -> list[str]:
+    """Powers of ten beside a logarithmic axis: 1e-3; at ``zero`` and below, 0."""
     words = {0: "1", 1: "10"}
-    return [words.get(round(v), f"1e{round(v)}") if v > math.log10(LEAST) + 0.5 else "0" for v in values]
+    return ["0" if zero is not None and v < zero + 0.5 else words.get(round(v), f"1e{round(v)}") for v in values]
 
 
 def rounded_up(value: float) -> float:

@@ -264,6 +264,7 @@ class PayoffTable(QWidget):
         body.addWidget(self._why)
         self._model.edited.connect(self.cellEdited)
         self._model.refused.connect(self._refuse)
+        self._why.hide()
         self.setFocusProxy(self._view)
         follow(self)
         self.set_state(state or PayoffTableState())

@@ -67,7 +67,7 @@ def path_line(painter: QPainter, points: list[QPointF], colour: str, width: floa
     """Draw a path, its start as a ring and its end as a dot: the direction does not rest on a colour."""
     if not points:
         return
-    thin = len(points) > 300  # antialiasing takes ten times as long, and many short pieces hide the steps
+    thin = len(points) > 1000  # antialiasing takes ten times as long, and many short pieces hide the steps
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, not thin)
     painter.setPen(QPen(QColor(colour), 1 if thin else width))
     painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -87,8 +87,13 @@ def star(painter: QPainter, at: QPointF, tokens: Tokens, radius: float = 6.0) ->
     painter.drawPolygon(QPolygonF([at + corner for corner in corners]))
 
 
-def text_at(painter: QPainter, at: QPointF, text: str, align: str, bounds: QRectF) -> None:
-    """Draw a short text beside a point, kept inside ``bounds``: align is left, right, above, below or center."""
+def text_at(
+    painter: QPainter, at: QPointF, text: str, align: str, bounds: QRectF, taken: list[QRectF] | None = None
+) -> None:
+    """Draw a short text beside a point, kept inside ``bounds``: align is left, right, above, below or center.
+
+    With ``taken`` it is left out where it would hide another text, and noted there where it is drawn.
+    """
     metrics = painter.fontMetrics()
     width = min(metrics.horizontalAdvance(text) + 2.0, bounds.width())
     height = float(metrics.height())
@@ -97,4 +102,9 @@ def text_at(painter: QPainter, at: QPointF, text: str, align: str, bounds: QRect
     left = max(bounds.left(), min(left, bounds.right() - width))
     top = max(bounds.top(), min(top, bounds.bottom() - height))
     shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, int(width) + 1)
-    painter.drawText(QRectF(left, top, width, height), int(Qt.AlignmentFlag.AlignCenter), shown)
+    place = QRectF(left, top, width, height)
+    if taken is not None:
+        if any(place.intersects(other) for other in taken):
+            return
+        taken.append(place)
+    painter.drawText(place, int(Qt.AlignmentFlag.AlignCenter), shown)

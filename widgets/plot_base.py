@@ -61,6 +61,7 @@ class PlotBase(QWidget):
             import pyqtgraph as pg
 
             self._plot = pg.PlotWidget(background=None)
+            self._plot.setStyleSheet("background: transparent;")  # what lies beneath shows through: a card, say
             self._plot.setFocusPolicy(Qt.FocusPolicy.NoFocus)
             item = self._plot.getPlotItem()
             item.hideButtons()

@@ -68,11 +68,12 @@ class PositionPlot(Picture):
         bounds = _bounds(state, inner)
         self._axes(painter, inner, bounds, place, tokens)
         painter.setClipRect(inner)
+        taken: list[QRectF] = []
         for agent in range(len(state.ideals)):
-            self._agent(painter, agent, inner, bounds, tokens)
+            self._agent(painter, agent, inner, bounds, taken, tokens)
         if state.settled is not None:
             for point in state.settled:
-                star(painter, _at(inner, bounds, point), tokens, 5.0)
+                star(painter, _at(inner, bounds, point), tokens, 3.5)
         painter.setClipping(False)
 
     def _axes(self, painter: QPainter, inner: QRectF, bounds: QRectF, place: QRectF, tokens: Tokens) -> None:
@@ -84,7 +85,9 @@ class PositionPlot(Picture):
             text_at(painter, _at(inner, bounds, (bounds.left(), y)), f"{y:.3g}", "right", place)
         text_at(painter, QPointF(inner.center().x(), inner.bottom() + 16), self._state.x_label, "below", place)
 
-    def _agent(self, painter: QPainter, agent: int, inner: QRectF, bounds: QRectF, tokens: Tokens) -> None:
+    def _agent(
+        self, painter: QPainter, agent: int, inner: QRectF, bounds: QRectF, taken: list[QRectF], tokens: Tokens
+    ) -> None:
         state = self._state
         assert state.ideals is not None
         colour = series_colour(tokens, agent)
@@ -107,7 +110,7 @@ class PositionPlot(Picture):
             painter.drawEllipse(at, 9.0, 9.0)
         if len(state.ideals) <= NAMED and agent < len(state.names):
             painter.setPen(QColor(tokens.muted))
-            text_at(painter, ideal, state.names[agent], "above", inner.adjusted(2, 2, -2, -2))
+            text_at(painter, ideal, state.names[agent], "above", inner.adjusted(2, 2, -2, -2), taken)
 
 
 def _bounds(state: PositionsState, inner: QRectF) -> QRectF:

@@ -16,7 +16,7 @@ from widgets.tokens import Tokens
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LINE, GAP, COLUMN = 22, 14, 240
+LINE, GAP, COLUMN = 22, 14, 190
 MOST = 12  # actions listed; the rest is summed up
 PLAYED = 1e-9  # what is less likely counts as not played
 

@@ -11,14 +11,14 @@ from widgets.forms import LineField
 
 
 class RealField(LineField):
-    """A number above ``above`` and at most ``maximum``; powers of ten as 1e-6."""
+    """A number above ``above``, from ``minimum`` to ``maximum``; powers of ten as 1e-6."""
 
     def __init__(
-        self, title: str, value: float = 0.0, *, above: float = -math.inf, maximum: float = math.inf, help: str = "",
-        parent: QWidget | None = None,
+        self, title: str, value: float = 0.0, *, above: float = -math.inf, minimum: float = -math.inf,
+        maximum: float = math.inf, help: str = "", parent: QWidget | None = None,
     ) -> None:  # fmt: skip
-        self._above, self._high = above, maximum
-        super().__init__(title, f"{value:g}", help=help, parent=parent)
+        self._above, self._low, self._high = above, minimum, maximum
+        super().__init__(title, plain(value), help=help, parent=parent)
         self._refresh()
 
     def value(self) -> float | None:
@@ -28,7 +28,7 @@ class RealField(LineField):
     def set_value(self, value: float) -> None:
         """Show a number; one that is shown already keeps its notation."""
         if self.value() != value:
-            self._put(repr(value))
+            self._put(plain(value))
 
     def problem(self) -> str:
         """Missing, not a number, or beyond the limits."""
@@ -42,4 +42,11 @@ class RealField(LineField):
             return "Must be finite."
         if number <= self._above:
             return f"Must be above {self._above:g}."
+        if number < self._low:
+            return f"Must be at least {self._low:g}."
         return "" if number <= self._high else f"Must be at most {self._high:g}."
+
+
+def plain(value: float) -> str:
+    """A number in full precision, as people write it: 1e-6."""
+    return (f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else repr(value)).replace("e-0", "e-")

@@ -45,6 +45,7 @@ class SimplexView(Picture):
 
     def __init__(self, state: SimplexState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setMinimumSize(120, 140)
         self._state = SimplexState()
         self.set_state(state or SimplexState())
 

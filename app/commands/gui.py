@@ -11,7 +11,10 @@ import typer
 def gui(
     context: typer.Context,
     files: Annotated[
-        list[Path] | None, typer.Argument(metavar="[FILES]...", help="Match bundles (.nets) and agents (.wasm).")
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FILES]...", help="Match bundles (.nets), agents (.wasm) and games (.nfg, .npz, .json)."
+        ),
     ] = None,
 ) -> None:
     """Open the console, with the files given."""
@@ -21,8 +24,9 @@ def gui(
     for path in paths:
         if not path.is_file():
             raise UsageError(f"There is no file {path}", "", "Check the path.")
-        if path.suffix.lower() not in (".nets", ".wasm"):
-            raise UsageError(f"{path.name} cannot be opened", "the console opens .nets and .wasm files")
+        if path.suffix.lower() not in (".nets", ".wasm", ".nfg", ".npz", ".json"):
+            why = "the console opens .nets and .wasm files, and games as .nfg, .npz or .json"
+            raise UsageError(f"{path.name} cannot be opened", why)
     from app.main import display_problem, run_console
 
     _require_window(display_problem())

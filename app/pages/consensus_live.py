@@ -1,0 +1,162 @@
+"""The live tab of the Consensus page: the gap, the picture that suits the game, the strategies over time."""
+
+from __future__ import annotations
+
+import time
+
+from PySide6.QtWidgets import QComboBox, QStackedWidget, QWidget
+
+from app.pages.base import SideBySide, side_by_side
+from app.pages.consensus_pictures import (
+    arrow_state,
+    bars_state,
+    gap_state,
+    panel_state,
+    picture_of,
+    positions_state,
+    simplex_states,
+)
+from app.viewmodels.consensus import ConsensusState
+from app.viewmodels.consensus_runs import RunRecord
+from engine.games.consensus import ConsensusGame
+from engine.games.games import Game
+from widgets.arrow_field import ArrowField
+from widgets.basics import column, label, row
+from widgets.curve_plot import CurvePlot
+from widgets.plot import CrosshairLink
+from widgets.position_plot import PositionPlot
+from widgets.profile_bars import ProfileBars
+from widgets.simplex_view import SimplexView
+
+PANELS = 3  # players drawn at once
+BARS = 8
+SLOW_S = 0.2  # what costs more than a frame has is drawn so often
+KINDS = ("simplex", "arrows", "positions", "bars")
+
+
+class Pictures(QStackedWidget):
+    """One picture of the play, whichever suits the game."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.simplex = [SimplexView() for _ in range(PANELS)]
+        self.arrows, self.positions, self.bars = ArrowField(), PositionPlot(), ProfileBars()
+        triangles = QWidget()
+        triangles.setLayout(row(*self.simplex, spacing=12))
+        bars = QWidget()
+        body = column(bars, spacing=8)
+        body.addWidget(label("Strategies now", "strong"))
+        body.addWidget(self.bars)
+        body.addStretch(1)
+        for widget in (triangles, self.arrows, self.positions, bars):
+            self.addWidget(widget)
+        self.setMinimumHeight(260)
+
+    def show_run(self, game: Game | None, run: RunRecord | None) -> None:
+        """Draw the play."""
+        kind = picture_of(game)
+        self.setVisible(bool(kind))
+        if not kind or game is None:
+            return
+        self.setCurrentIndex(KINDS.index(kind))
+        if kind == "simplex":
+            states = simplex_states(run) if run is not None else ()
+            for at, view in enumerate(self.simplex):
+                view.setVisible(at < max(1, len(states)))
+                if at < len(states):
+                    view.set_state(states[at])
+        elif kind == "arrows":
+            self.arrows.set_state(arrow_state(game, run))
+        elif kind == "positions":
+            self.positions.set_state(positions_state(run, game))
+        elif run is not None:
+            self.bars.set_state(bars_state(run, BARS))
+
+
+class LiveTab(QWidget):
+    """Gap, picture, strategies."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gap = CurvePlot()
+        self.gap.setMinimumHeight(260)
+        self.pictures = Pictures()
+        self.panels = [CurvePlot() for _ in range(PANELS)]
+        self._which = QComboBox()
+        self._which.setAccessibleName("Players shown")
+        self._which.setMinimumWidth(160)
+        self._heading = label("Strategies over time", "strong")
+        self._link = CrosshairLink([self.gap, *self.panels])
+        self._run: RunRecord | None = None
+        self._game: Game | None = None
+        self._drawn = 0.0
+        self._count = 0
+        body = column(self, spacing=12)
+        self.top: SideBySide = side_by_side(self.gap, self.pictures, stretches=(1, 1), narrow=460)
+        body.addWidget(self.top, 5)
+        self._choice = QWidget()
+        self._choice.setLayout(row(self._heading, None, self._which))
+        body.addWidget(self._choice)
+        for panel in self.panels:
+            panel.setMinimumHeight(190)
+        self.below: SideBySide = side_by_side(*self.panels, stretches=(1, 1, 1), narrow=400)
+        body.addWidget(self.below, 4)
+        self._which.activated.connect(lambda _: self._draw(slow=True))
+
+    def show_state(self, state: ConsensusState) -> None:
+        """Draw the run."""
+        run = state.run
+        fresh = run is not self._run or state.game is not self._game
+        self._run, self._game = run, state.game
+        if not self.isVisible() and not fresh:
+            return
+        self._fill(run)
+        runs = [run] if run is not None else []
+        pinned = next((r for r in state.runs if r.number == state.baseline and r is not run), None)
+        if pinned is not None and run is not None:
+            runs.append(pinned)
+        names = [r.method.key + (" (baseline)" if r is pinned else "") for r in runs]
+        self.gap.set_state(gap_state(runs, names, dashed=state.baseline if pinned is not None else None))
+        now = time.monotonic()
+        large = run is not None and sum(run.game.sizes) > 24
+        slow = fresh or not large or now - self._drawn > SLOW_S or (run is not None and run.ended)
+        if slow:
+            self._drawn = now
+        self._draw(slow=slow)
+
+    def showEvent(self, event: object) -> None:
+        """Catch up with what came while another tab was in front."""
+        super().showEvent(event)  # type: ignore[arg-type]
+        self._draw(slow=True)
+
+    def _fill(self, run: RunRecord | None) -> None:
+        """Offer the players in threes, where there are more."""
+        count = 0 if run is None or isinstance(run.game, ConsensusGame) else len(run.game.sizes)
+        self._choice.setVisible(count > PANELS)
+        if count == self._count:
+            return
+        self._count = count
+        self._which.clear()
+        for first in range(0, count, PANELS):
+            last = min(first + PANELS, count)
+            self._which.addItem(f"Players {first + 1} to {last}" if last > first + 1 else f"Player {last}", first)
+
+    def _draw(self, *, slow: bool) -> None:
+        run = self._run
+        shown = run.game if run is not None else self._game
+        if slow:
+            self.pictures.show_run(shown, run)
+        self.below.setVisible(run is not None)
+        if run is None or not slow:
+            return
+        panels = run.panels()
+        first = self._which.currentData() or 0 if self._count > PANELS else 0
+        chosen = panels[first : first + PANELS]
+        for at, plot in enumerate(self.panels):
+            plot.setVisible(at < len(chosen))
+            if at < len(chosen):
+                plot.set_state(panel_state(chosen[at], run))
+
+    def grab_plots(self) -> list[QWidget]:
+        """Return the plots that are shown, for pictures."""
+        return [w for w in (self.gap, self.pictures, *self.panels) if not w.isHidden()]
