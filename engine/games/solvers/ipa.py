@@ -93,13 +93,16 @@ def polymatrix_costs(form: TensorForm, payoffs: Floats, slopes: Floats) -> Float
     """
     count = form.sizes.size
     owner = np.repeat(np.arange(count), form.sizes)
-    back = (count - 2) / max(1, count - 1)
+    back = (count - 2) / (count - 1)
     gains = np.where(owner[:, None] == owner, 0.0, slopes - back * payoffs[:, None])
     return np.asarray(count + 1.0 - gains)
 
 
 def _answer(form: TensorForm, flat: Floats, payoffs: Floats, slopes: Floats, options: SolveOptions) -> Floats:
     """Return an equilibrium of the polymatrix game at ``flat``; the best responses where pivoting fails."""
+    best = np.repeat(np.maximum.reduceat(payoffs, form.starts[:-1]), form.sizes)
+    if form.sizes.size == 1:
+        return np.asarray((payoffs >= best) / (payoffs >= best).sum())
     costs = polymatrix_costs(form, payoffs, slopes)
     prior = 0.9 * flat + 0.1 * form.uniform()
     most = MOST_PIVOTS * form.width
@@ -111,7 +114,6 @@ def _answer(form: TensorForm, flat: Floats, payoffs: Floats, slopes: Floats, opt
         found = np.empty(form.width)
         well = ipa_jit.lemke(costs, form.sizes, prior, most, found) > 0
     if not well:
-        best = np.repeat(np.maximum.reduceat(payoffs, form.starts[:-1]), form.sizes)
         found = (payoffs >= best).astype(np.float64)
     found = np.maximum(found, 0.0)
     return np.asarray(found / np.repeat(np.add.reduceat(found, form.starts[:-1]), form.sizes))

@@ -31,6 +31,7 @@ ENOUGH = 1e-11  # sum of relative regrets that ends it
 MOST_POINTS = 20_000
 MOST_RESTARTS = 3
 SHIFT = 0.02  # how far off the centroid a restart begins, in log-probability
+CROSSED = "another branch crosses the path"
 COMPILED_WIDTH = 300  # above, LAPACK is faster than the compiled elimination
 CHUNK = 2e7  # operations between two looks at the clock
 
@@ -115,7 +116,8 @@ def follow(form: TensorForm, options: SolveOptions) -> Walk:
                 done += taken
                 yield done, trace.flat, f"λ = {trace.pace:.4g}"
                 why = _stopped(ended, attempt, done >= limit)
-            best, least = _better(form, trace.flat, best, least)
+            if why != CROSSED:
+                best, least = _better(form, trace.flat, best, least)
             if least <= ENOUGH or why:
                 break
         if not why or least <= ENOUGH or done >= limit:
@@ -131,7 +133,7 @@ def _stopped(ended: int, attempt: int, at_limit: bool) -> str:
     if ended == reference.STUCK:
         return "the path could not be followed further"
     if ended == reference.BRANCHED and attempt < MOST_RESTARTS:
-        return "another branch crosses the path"
+        return CROSSED
     return ""
 
 
