@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,6 +37,7 @@ def solve(
     param: Annotated[list[str] | None, typer.Option(metavar="NAME=N", help="One of that game's parameters.")] = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Decides all that is left to chance.")] = 0,
     method: Annotated[str, typer.Option(metavar="M", help="How to solve it; see --methods.")] = "",
+    tune: Annotated[list[str] | None, typer.Option(metavar="NAME=N", help="One of the method's parameters.")] = None,
     every: Annotated[bool, typer.Option("--all", help="Find all equilibria, the extreme ones of sets.")] = False,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.CPU,
     epsilon: Annotated[float, typer.Option(metavar="E", help="NashConv to reach, relative to the payoffs.")] = 1e-6,
@@ -72,6 +73,7 @@ def solve(
     options = {"epsilon": epsilon, "seed": seed, "iterations": iterations, "device": device.value}
     options |= {} if time_limit is None else {"time_limit_s": time_limit}
     options |= {"stride": 1 if trace else 0, "start": _start(played, chosen, start, seed)}
+    options |= {"parameters": _numbers(_pair("--tune", item) for item in tune or [])}
     solving = _solving(played, chosen, options)
     if out is not None:
         from engine.games.files import write_game
@@ -128,11 +130,21 @@ def _parameters(entry: Entry, size: str, param: list[str]) -> dict[str, float]:
         names = ", ".join(parameter.name for parameter in entry.parameters) or "none"
         raise UsageError(f"--size {size} has too many numbers", f"the parameters of {entry.key} are: {names}")
     given = [(parameter.name, word) for parameter, word in zip(entry.parameters, words, strict=False)]
-    for item in param:
-        name, equals, word = item.partition("=")
-        if not equals:
-            raise UsageError(f"--param {item} cannot be used", "it is not NAME=N")
-        given.append((name, word))
+    return _numbers([*given, *(_pair("--param", item) for item in param)])
+
+
+def _pair(option: str, item: str) -> tuple[str, str]:
+    from engine.core.errors import UsageError
+
+    name, equals, word = item.partition("=")
+    if not equals:
+        raise UsageError(f"{option} {item} cannot be used", "it is not NAME=N")
+    return name, word
+
+
+def _numbers(given: Iterable[tuple[str, str]]) -> dict[str, float]:
+    from engine.core.errors import UsageError
+
     values = {}
     for name, word in given:
         try:

@@ -109,12 +109,14 @@ def _ending(value: dict[str, Any]) -> str:
     words = {
         "solved": f"solved: {count} equilibri{'um' if count == 1 else 'a'}",
         "incomplete": f"incomplete: {count} found, there may be more",
+        "robust": "robust agreement: an equilibrium once outvoted influence is taken away",
         "not_converged": "not converged: the best profile found",
         "cancelled": "stopped: the best profile so far" if count else "stopped before the first step",
     }[value["status"]]
-    rate = "" if value["rate"] is None else f", the gap shrinking to {value['rate']:.3g} of itself an iteration"
+    rate = "" if value["rate"] is None else f", shrinking by the factor {value['rate']:.3g} an iteration"
     # A message that belongs to a failure goes to stderr.
-    message = f"\n{value['message']}" if value["message"] and value["status"] in ("solved", "incomplete") else ""
+    good = value["status"] not in ("not_converged", "cancelled")
+    message = f"\n{value['message']}" if value["message"] and good else ""
     where = "" if value["device"] == "cpu" else f" on {value['device']}"
     turns = f"{value['iterations']:,} iteration{'' if value['iterations'] == 1 else 's'}"
     return f"{words}\n{value['method']}{where}, {turns}, {value['seconds']:.3g} s{rate}{message}"
@@ -122,7 +124,7 @@ def _ending(value: dict[str, Any]) -> str:
 
 def _equilibrium(game: Game, value: dict[str, Any], number: int) -> str:
     item = value["equilibria"][number]
-    gap = f"NashConv {item['nashconv']:.3g}, {item['relative_gap']:.3g} of the payoffs' range"
+    gap = _gap(item) + (f"; without the outvoted influence {_gap(item['reduced'])}" if "reduced" in item else "")
     shown = _rounded(game, item["payoffs"])
     rows = [
         (name, payoff, _strategy(game, player, part))
@@ -134,6 +136,10 @@ def _equilibrium(game: Game, value: dict[str, Any], number: int) -> str:
     if "joint" in item:
         lines += ["", _joint(game, item["joint"])]
     return "\n".join(lines)
+
+
+def _gap(item: dict[str, Any]) -> str:
+    return f"NashConv {item['nashconv']:.3g}, {item['relative_gap']:.3g} of the payoffs' range"
 
 
 def _rounded(game: Game, payoffs: list[float]) -> list[str]:

@@ -245,4 +245,14 @@ _GENERATED = (
         seeded=True,
         maker=generators.random_consensus,
     ),
+    Entry(
+        "byzantine",
+        "Consensus with liars",
+        CONSENSUS,
+        "consensus",
+        "Some agents pull far away and mind nobody; robust methods take their influence from them",
+        (*_AGENTS[:2], Parameter("liars", "Liars", 0, 2000, 5)),
+        seeded=True,
+        maker=generators.random_consensus,
+    ),
 )

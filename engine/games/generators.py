@@ -146,9 +146,16 @@ def random_polymatrix(
     return PolymatrixGame((actions,) * players, edges, title=f"Random {kind}, {players} players, {actions} actions")
 
 
-def random_consensus(agents: int, dimension: int, seed: int = 0, *, density: float = 1.0) -> ConsensusGame:
-    """Return agents with normal ideal points, confidence U[1/2, 2] and influence U[0, 1] on a share of the pairs."""
+def random_consensus(
+    agents: int, dimension: int, seed: int = 0, *, density: float = 1.0, liars: int = 0
+) -> ConsensusGame:
+    """Return agents with normal ideal points, confidence U[1/2, 2] and influence U[0, 1] on a share of the pairs.
+
+    The last ``liars`` of them pull the others a hundred times as far away and mind nobody.
+    """
     _at_least(1, agents=agents, dimension=dimension)
+    if not 0 <= liars <= agents:
+        raise GameError("The game cannot be made", f"{liars} liars among {agents} agents")
     _fits(agents * max(agents, dimension))
     _is_share(density)
     chance = np.random.default_rng(seed)
@@ -156,7 +163,10 @@ def random_consensus(agents: int, dimension: int, seed: int = 0, *, density: flo
     confidence = chance.uniform(0.5, 2.0, agents)
     influence = chance.random((agents, agents)) * (chance.random((agents, agents)) < density)
     np.fill_diagonal(influence, 0.0)
-    return ConsensusGame(points, confidence, influence, title=f"Random consensus, {agents} agents in R^{dimension}")
+    points[agents - liars :] *= 100.0
+    influence[agents - liars :] = 0.0
+    title = f"Random consensus, {agents} agents in R^{dimension}" + (f", {liars} of them lying" if liars else "")
+    return ConsensusGame(points, confidence, influence, title=title)
 
 
 def random_start(game: FiniteGame, seed: int = 0) -> Profile:

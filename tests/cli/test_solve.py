@@ -56,6 +56,20 @@ def test_consensus_games_list_positions(nashboard) -> None:
     assert re.search(r"Player 1 +-0\.24 +0\.2\n", ran.out)
 
 
+def test_robust_agreement_is_a_good_ending(nashboard) -> None:
+    call = ("solve", "--game", "byzantine", "--size", "12x1x3", "--method", "trimmed")
+    value = nashboard(*call, "--tune", "byzantine=3", "--json").json
+    assert value["status"] == "robust"
+    assert value["equilibria"][0]["reduced"]["relative_gap"] < 1e-6 < value["equilibria"][0]["relative_gap"]
+    assert "robust agreement" in nashboard(*call).out
+
+
+def test_the_methods_parameters_are_numbers_by_name(nashboard) -> None:
+    worst = nashboard("solve", "--game", "chicken", "--method", "correlated", "--tune", "objective=2", "--json").json
+    assert sum(worst["equilibria"][0]["payoffs"]) == pytest.approx(7.2)
+    assert "'x' is not a number" in nashboard("solve", "--game", "rps", "--tune", "label=x", status=2).err
+
+
 def test_files_go_in_and_out(nashboard, tmp_path: Path) -> None:
     first, second, third = (tmp_path / name for name in ("g.nfg", "g.npz", "g.json"))
     game = BimatrixGame(

@@ -106,6 +106,10 @@ def test_consensus_weights() -> None:
     assert 0.2 < share < 0.4
     assert game.confidence.min() >= 0.5
     assert game.points.shape == (20, 3)
+    lied = random_consensus(20, 3, 1, density=0.3, liars=2)
+    assert np.array_equal(lied.points[:18], game.points[:18])
+    assert np.array_equal(lied.points[18:], 100 * game.points[18:])
+    assert not lied.influence[18:].any()
 
 
 @pytest.mark.parametrize(
@@ -126,6 +130,7 @@ def test_consensus_weights() -> None:
         lambda: random_polymatrix(10_000, 10),
         lambda: random_polymatrix(3, 3, density=2.0),
         lambda: random_consensus(0, 1),
+        lambda: random_consensus(3, 1, liars=4),
         lambda: random_consensus(100_000, 2),
     ],
 )
