@@ -110,10 +110,10 @@ class ZeroSumRun:
         games, (n, m) = self.shape[0], self._parts
         both = self._xp.asarray(np.concatenate([np.full(n, of_x), np.full(m, of_y)]))
         if self.layout.kind == "thread":
-            return self._xp.ascontiguousarray(self._xp.broadcast_to(both[:, None], (n + m, games)))
+            return self._xp.broadcast_to(both[:, None], (n + m, games)).copy()
         if self.layout.kind == "large":  # each player's numbers lie together: a launch updates one player
             return self._xp.concatenate([self._xp.tile(both[:n], games), self._xp.tile(both[n:], games)])
-        return self._xp.ascontiguousarray(self._xp.broadcast_to(both, (games, n + m)))
+        return self._xp.broadcast_to(both, (games, n + m)).copy()
 
     def _split(self, both: Any) -> tuple[Any, Any]:
         games, (n, m) = self.shape[0], self._parts

@@ -32,6 +32,7 @@ FLAGS = [
 ]
 WARNINGS = ["-Wall", "-Werror", "-Wno-unknown-pragmas", "-Wno-unused-function"]
 
+GUARD = 4096  # bytes before and after every array
 ONE_AT_A_TIME = threading.Lock()  # the emulated block is in global variables
 
 
@@ -40,6 +41,33 @@ def compilers() -> Iterator[list[str]]:
     if shutil.which("g++"):
         yield ["g++"]
     yield [sys.executable, "-m", "ziglang", "cc", "-fno-sanitize=all"]
+
+
+class Guarded:
+    """An argument as the driver takes it: the address of a value; of an array, the value is the address of a copy.
+
+    Around the copy lie bytes that make NaNs: who reads there gets no numbers, who writes there is found out.
+    """
+
+    def __init__(self, given: Any) -> None:
+        self._given = given if isinstance(given, np.ndarray) else None
+        if self._given is None:
+            assert isinstance(given, np.generic), "a kernel needs arrays and NumPy scalars"
+            self._value = np.asarray(given)
+        else:
+            assert given.flags.c_contiguous, "a kernel needs contiguous arrays"
+            self._copy = np.full(given.nbytes + 2 * GUARD, 0xFF, np.uint8)
+            self._inside = self._copy[GUARD : GUARD + given.nbytes]
+            self._inside[:] = np.frombuffer(given.tobytes(), np.uint8)
+            self._value = np.asarray(self._inside.ctypes.data, np.uintp)
+        self.address = self._value.ctypes.data
+
+    def take_back(self) -> bool:
+        """Copy what was written into the array; return whether nothing was written beside it."""
+        if self._given is None:
+            return True
+        self._given[...] = self._inside.view(self._given.dtype).reshape(self._given.shape)
+        return bool((self._copy[:GUARD] == 0xFF).all() and (self._copy[-GUARD:] == 0xFF).all())
 
 
 class HostAccelerator:
@@ -67,22 +95,14 @@ class HostAccelerator:
 
         def launch(grid: Grid, block: Grid, arguments: Sequence[Any], shared: int = 0) -> None:
             self.launched.append(name)
-            values = [
-                np.asarray(a.ctypes.data, np.uintp) if isinstance(a, np.ndarray) else np.asarray(a) for a in arguments
-            ]
-            for given in arguments:
-                assert isinstance(given, np.generic) or given.flags.c_contiguous, "a kernel needs contiguous arrays"
-            pointers = (ctypes.c_void_p * len(values))(*(value.ctypes.data for value in values))
+            guarded = [Guarded(given) for given in arguments]
+            pointers = (ctypes.c_void_p * len(guarded))(*(one.address for one in guarded))
+            sizes = (ctypes.c_int * 3)(*grid), (ctypes.c_int * 3)(*block)
             with ONE_AT_A_TIME:
-                problem = library.run_kernel(
-                    name.encode(),
-                    pointers,
-                    (ctypes.c_int * 3)(*grid),
-                    (ctypes.c_int * 3)(*block),
-                    shared,
-                    self.backwards,
-                )
+                problem = library.run_kernel(name.encode(), pointers, *sizes, shared, self.backwards)
             assert not problem, f"{name}: {problem.decode()}"
+            for number, one in enumerate(guarded):
+                assert one.take_back(), f"{name} wrote beside its argument {number}"
 
         return launch
 
