@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 from engine.games.errors import GameError
 from engine.games.games import FiniteGame, Game
-from engine.games.methods import AUTO, Method, method_for
+from engine.games.methods import AUTO, Finds, Method, method_for
 from engine.games.options import SolveOptions
 from engine.games.results import Equilibrium, Outcome, Solution, Status, Step
 from engine.games.verify import correlated_gap, gap_of
@@ -26,6 +26,7 @@ class Solving(Iterator[Step]):
         self.options = options
         self.solution: Solution | None = None
         self._last: Step | None = None
+        self._best: Step | None = None
         self._seconds = 0.0
         self._steps = method.solver()(game, options)
 
@@ -38,13 +39,16 @@ class Solving(Iterator[Step]):
             raise StopIteration
         started = time.perf_counter()
         try:
-            self._last = next(self._steps)
+            step = next(self._steps)
         except StopIteration as end:
             self._seconds += time.perf_counter() - started
             self._end(end.value)
             raise StopIteration from None
         self._seconds += time.perf_counter() - started
-        return self._last
+        self._last = step
+        if self._best is None or step.gap < self._best.gap:
+            self._best = step
+        return step
 
     def cancel(self) -> Solution:
         """Stop here; the solution is the best that is known."""
@@ -61,9 +65,11 @@ class Solving(Iterator[Step]):
         return self.solution
 
     def _so_far(self, why: str) -> Outcome:
-        if self._last is None:
+        if self._last is None or self._best is None:
             return Outcome(message=why, complete=False)
-        return Outcome((self._last.profile,), iterations=self._last.iteration, message=why, complete=False)
+        # Who learns is where it is; a method that looks for an equilibrium may have been nearer before.
+        shown = self._best if self.method.finds is Finds.ONE else self._last
+        return Outcome((shown.profile,), iterations=self._last.iteration, message=why, complete=False)
 
     def _end(self, outcome: Outcome, status: Status | None = None) -> None:
         self._steps.close()

@@ -66,6 +66,8 @@ def _search(matrix: Floats, options: SolveOptions, done: int = 0) -> Steps:
         else:
             outcome = yield from _mended(matrix, play, options, done)
             outcome = replace(outcome, method="simplex")
+            if gap_in(matrix, _only(outcome)) > gap_in(matrix, profile):  # stopped before it got anywhere
+                outcome = replace(outcome, profiles=(profile,), method="prm+")
     gap = gap_in(matrix, _only(outcome))
     if gap <= options.epsilon:
         return replace(outcome, complete=True)

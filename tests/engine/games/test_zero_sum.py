@@ -192,7 +192,7 @@ def test_a_thousand_actions_are_watched_iteration_by_iteration() -> None:
     assert {"prm+", "pivot"} == set(notes)
     for step in (*seen[::60], seen[-1]):
         assert step.gap == pytest.approx(gap_of(LARGE, step.profile).nashconv, rel=1e-6, abs=1e-12)
-    assert seen[-1].gap < 1e-9 < 1e-4 < seen[100].gap < seen[10].gap
+    assert seen[-1].gap < 1e-9 < 1e-5 < seen[90].gap < seen[10].gap
 
 
 def test_the_same_run_again_and_at_another_stride_gives_the_same() -> None:
@@ -207,12 +207,12 @@ def test_the_same_run_again_and_at_another_stride_gives_the_same() -> None:
 
 def test_cancelling_leaves_the_best_so_far() -> None:
     solving = Solving(LARGE, method_for(LARGE), SolveOptions(epsilon=1e-9, stride=1))
-    for _ in itertools.islice(solving, 40):
-        pass
+    gaps = [step.gap for step in itertools.islice(solving, 160)]
+    assert min(gaps) < gaps[-1], "the first pivots lead away from the rough profile"
     solution = solving.cancel()
     assert solution.status is Status.CANCELLED
-    assert solution.iterations == 40
-    assert 0 < solution.equilibria[0].gap.relative < 0.1
+    assert solution.iterations == 160
+    assert solution.equilibria[0].gap.nashconv == pytest.approx(min(gaps), rel=1e-6)
 
 
 @pytest.mark.parametrize("limit", [1, 60, 230])
@@ -221,6 +221,7 @@ def test_a_limit_on_iterations_is_kept_in_every_phase(limit: int) -> None:
     assert solution.status is Status.NOT_CONVERGED
     assert solution.iterations == limit
     assert str(limit) in solution.message
+    assert solution.equilibria[0].gap.relative < (1.0 if limit == 1 else 0.01)
 
 
 def test_what_fp64_cannot_hold_is_said() -> None:
