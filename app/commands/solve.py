@@ -41,7 +41,7 @@ def solve(
     every: Annotated[bool, typer.Option("--all", help="Find all equilibria, the extreme ones of sets.")] = False,
     device: Annotated[Device, typer.Option(help="Where to compute.")] = Device.CPU,
     epsilon: Annotated[float, typer.Option(metavar="E", help="NashConv to reach, relative to the payoffs.")] = 1e-6,
-    start: Annotated[Start, typer.Option(help="Where learning starts: evenly mixed, or by the seed.")] = Start.RANDOM,
+    start: Annotated[Start, typer.Option(help="Where learning starts: by the seed, or evenly mixed.")] = Start.RANDOM,
     iterations: Annotated[int, typer.Option(metavar="N", help="At most so many; 0: the method's limit.")] = 0,
     time_limit: Annotated[float | None, typer.Option(metavar="S", help="Seconds after which to stop.")] = None,
     trace: Annotated[Path | None, typer.Option(metavar="OUT.csv", help="Write every iteration.")] = None,

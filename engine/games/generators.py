@@ -71,7 +71,7 @@ def tournament(nodes: int, subset: int, seed: int = 0) -> BimatrixGame:
 
     Player 1 names a node, player 2 a set of ``subset`` nodes. Player 1 gets 1 when its node beats all of the set,
     player 2 gets 1 when the node is in its set. Source: Anbalagan, Huang, Lovett, Norin, Vetta and Wu (2015), "Large
-    supports are required for well-supported Nash equilibria", section 3.
+    supports are required for well-supported Nash equilibria".
     """
     _at_least(1, nodes=nodes, subset=subset)
     if subset > nodes:
@@ -111,7 +111,7 @@ def savani_von_stengel(size: int) -> BimatrixGame:
 
     Both best-response polytopes are dual cyclic polytopes, here over the trigonometric moment curve, which keeps the
     numbers tame; the labels of the second one are permuted. The only equilibrium is fully mixed. Source: Savani and
-    von Stengel (2006), "Hard-to-solve bimatrix games", section 4.
+    von Stengel (2006), "Hard-to-solve bimatrix games".
     """
     if size < 2 or size % 2 or size > 64:
         raise GameError("The game cannot be made", f"its size is {size}, an even number from 2 to 64 is needed")
