@@ -19,8 +19,15 @@ from widgets.panels import EmptyPanelState
 from widgets.table import Column, DataTable, TableState
 
 NO_RUNS = EmptyPanelState("chart", "No runs yet", "Every run is listed here; tick methods above to run several.")
-KINDS = {"Converged": "ok", "Robust agreement": "ok", "Not converged": "warn", "Incomplete": "warn", "Failed": "error", "Running": "info",
-         "Paused": "warn"}  # fmt: skip
+KINDS = {
+    "Converged": "ok",
+    "Robust agreement": "ok",
+    "Not converged": "warn",
+    "Incomplete": "warn",
+    "Paused": "warn",
+    "Failed": "error",
+    "Running": "info",
+}
 METHODS = (Column("Run", kind="check", width=60), Column("Method"), Column("Finds", width=130))
 RUNS = (
     Column("Show", kind="check", width=62),

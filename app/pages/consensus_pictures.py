@@ -10,6 +10,7 @@ import numpy as np
 from app.viewmodels.consensus_runs import Panel, RunRecord, action_name, positions_of
 from engine.games.consensus import ConsensusGame
 from engine.games.games import FiniteGame, Floats, Game
+from engine.games.results import Status
 from widgets.arrow_field import ArrowFieldState
 from widgets.curve_plot import Curve, CurvePlotState, Level, thinned
 from widgets.plot_base import PlotMark
@@ -171,7 +172,7 @@ def positions_state(run: RunRecord | None, game: Game) -> PositionsState:
         shown.points[:, :2],
         now[:, :2] if now is not None else shown.points[:, :2],
         _trails(run, shown),
-        settled if run.solution is not None and run.solution.solved else None,
+        settled if run.solution is not None and run.solution.status in (Status.SOLVED, Status.ROBUST) else None,
         run.faulty,
     )
 

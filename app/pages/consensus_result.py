@@ -65,7 +65,7 @@ class ResultTab(QWidget):
         self.table.set_state(TableState(rows, tuple(range(len(rows))), EMPTY))
         more = f" The first {LISTED:,} of {len(found):,} are listed." if len(found) > LISTED else ""
         solution = self._run.solution if self._run is not None else None
-        rate = f" The gap shrank by {solution.rate:.4g} an iteration." if solution is not None and solution.rate else ""
+        rate = _rate(self._run)
         method = f"By {solution.method} in {solution.seconds:.3g} s." if solution is not None else ""
         self._words.setText(f"{method}{rate}{more}".strip())
         self._words.setVisible(bool(self._words.text()))
@@ -94,6 +94,14 @@ def _row(run: RunRecord, number: int, item: Equilibrium) -> tuple[Any, ...]:
     gap = item.gap
     payoffs = ", ".join(f"{value:.4g}" for value in gap.payoffs[:6]) + (", …" if len(gap.payoffs) > 6 else "")
     return number, profile_text(run, item), payoffs, gap.nashconv, gap.relative, gap.exploitability
+
+
+def _rate(run: RunRecord | None) -> str:
+    """Return how fast it converged, where that was measured."""
+    if run is None or run.solution is None or run.solution.rate is None:
+        return ""
+    what = "Distances to the agreement" if isinstance(run.game, ConsensusGame) else "Gaps"
+    return f" {what} shrank by the factor {run.solution.rate:.4g} an iteration."
 
 
 def profile_text(run: RunRecord, item: Equilibrium) -> str:

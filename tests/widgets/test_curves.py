@@ -1,0 +1,228 @@
+"""Growing curves: the pyramid tells what all points would, and a redraw hands over no more than the pixels show."""
+
+import numpy as np
+import pytest
+
+from widgets.curve_buffer import CurveBuffer
+from widgets.curve_plot import LEGEND, Curve, CurvePlot, CurvePlotState, Level, decade_texts, rounded_up, thinned
+from widgets.plot_base import PlotMark
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_the_pyramid_agrees_with_all_points(seed):
+    rng = np.random.default_rng(seed)
+    channels = int(rng.integers(1, 4))
+    made, parts = CurveBuffer(channels), []
+    for size in rng.integers(0, 400, int(rng.integers(1, 25))):
+        parts.append(rng.standard_normal((size, channels)).round(1))
+        made.append(np.arange(made.count, made.count + size), parts[-1])
+    values = np.concatenate(parts)
+    assert np.array_equal(made.y, values)
+    if not len(values):
+        return
+    for channel in range(channels):
+        column = values[:, channel]
+        assert made.span(channel) == (column.min(), column.max())
+        positive = column[column > 0]
+        assert made.least_positive(channel) == (positive.min() if len(positive) else np.inf)
+        for buckets in (5, 50, 300):
+            places = made.places(channel, buckets)
+            assert len(places) <= max(2 * buckets, 8)
+            assert (places[0], places[-1]) == (0, len(values) - 1)
+            assert (np.diff(places) > 0).all()
+            assert column[places].min() == column.min()
+            assert column[places].max() == column.max()
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_every_run_of_a_range_keeps_its_extremes(seed):
+    rng = np.random.default_rng(seed)
+    made = CurveBuffer(1)
+    values = rng.standard_normal(5000)
+    made.append(np.arange(5000), values)
+    start, stop = sorted(rng.integers(0, 5000, 2))
+    stop = max(stop, start + 300)
+    places = made.places(0, 40, start, stop)
+    assert places[0] == start
+    assert places[-1] == min(stop, 5000) - 1
+    assert len(places) <= 80
+    inside = values[start : min(stop, 5000)]
+    # Whole runs only: what the ends of the range cut off their run may be missing, the middle may not.
+    size = 2 ** int(np.ceil(np.log2(len(inside) / 37)))
+    first, last = -(-start // size) * size, min(stop, 5000) // size * size
+    for at in range(first, last, size):
+        run = values[at : at + size]
+        own = values[places[(places >= at) & (places < at + size)]]
+        assert (own.min(), own.max()) == (run.min(), run.max())
+
+
+def test_growing_does_not_touch_what_is_complete():
+    made = CurveBuffer(2)
+    made.append(np.arange(70_000), np.ones((70_000, 2)))
+    before = [level.copy() for level in made._low]
+    looked = []
+    whole = made._best
+    made._best = lambda under, best, start, stop: (looked.append(stop - start), whole(under, best, start, stop))[1]
+    made.append([70_000], [[3.0, -3.0]])
+    assert sum(looked) <= 2 * 4 * len(made._low) * 2  # at most the last blocks of each level, for both extremes
+    assert made.span(1) == (-3.0, 1.0)
+    assert np.array_equal(before[0][:17_000], made._low[0][:17_000])
+
+
+def test_no_points_no_picture():
+    made = CurveBuffer(1)
+    made.append([], [])
+    assert made.span() == (0.0, 1.0)
+    assert np.isnan(made.last())
+    assert np.isnan(made.at(3.0))
+    assert len(made.places(0, 10)) == 0
+    assert made.range_of(0, 1) == (0, 0)
+
+
+def test_values_are_found_by_x():
+    made = CurveBuffer(1)
+    made.append([1, 3, 5], [[10], [30], [50]])
+    assert [made.at(x) for x in (0, 3, 3.5, 9)] == [10, 30, 50, 50]
+    assert made.last() == 50
+    assert made.range_of(3, 4) == (0, 3)
+
+
+def test_a_path_keeps_its_corners():
+    at = np.linspace(0, 8 * np.pi, 20_000)
+    made = CurveBuffer(2)
+    made.append(np.arange(20_000), np.stack([np.cos(at), np.sin(at)], axis=1))
+    points = thinned(made, (0, 1), 100)
+    assert len(points) <= 400
+    assert points.max() == pytest.approx(1, abs=1e-6)
+    assert tuple(points[-1]) == tuple(made.y[-1])
+
+
+def twenty(points=100_000):
+    buffer = CurveBuffer(20)
+    x = np.arange(points)
+    buffer.append(x, np.sin(x[:, None] / (500 + 20 * np.arange(20))))
+    return buffer
+
+
+@pytest.fixture
+def plot(qtbot, settle):
+    made = CurvePlot()
+    qtbot.addWidget(made)
+    made.resize(900, 320)
+    made.show()
+    made.ensure_built()
+    settle()
+    return made
+
+
+def test_twenty_long_curves_cost_their_pixels(plot, settle):
+    buffer = twenty()
+    curves = tuple(Curve(f"action {i}", buffer, i) for i in range(20))
+    plot.set_state(CurvePlotState("Strategies", "iteration", "", curves, y_range=(-1, 1)))
+    settle()
+    assert 0 < plot.points_drawn <= 20 * 2 * plot.buckets()
+    for line in plot._lines:
+        x, y = line.getData()
+        assert len(x) <= 2 * plot.buckets()
+        assert line.opts["pen"].widthF() == 1
+        assert not line.opts["antialias"]
+        assert y.max() == pytest.approx(1, abs=1e-4)
+    buffer.append([100_000], np.zeros((1, 20)))
+    plot.refresh()
+    assert plot._lines[3].getData()[0][-1] == 100_000
+    assert f"and {20 - LEGEND} more" in plot._legend.text()
+    assert plot.accessibleName().endswith(f"and {20 - LEGEND} more")
+    assert "action 0" in plot.accessibleDescription()
+
+
+def test_furniture_stays_while_points_come(plot, settle):
+    buffer = CurveBuffer(1)
+    buffer.append([0, 1], [[1.0], [2.0]])
+    state = CurvePlotState("Gap", curves=(Curve("a", buffer),), levels=(Level(1.5, "epsilon"),))
+    plot.set_state(state)
+    level = plot._levels[0]
+    buffer.append([2], [[3.0]])
+    plot.set_state(CurvePlotState("Gap", curves=(Curve("a", buffer),), levels=(Level(1.5, "epsilon"),)))
+    assert plot._levels[0] is level
+    plot.set_state(CurvePlotState("Gap", curves=(Curve("a", buffer),), levels=(Level(2.5, "epsilon"),)))
+    assert plot._levels[0] is not level
+
+
+def test_a_logarithmic_axis_shows_zero_on_its_lowest_line(plot, settle):
+    buffer = CurveBuffer(1)
+    gaps = [1.0, 1e-2, 1e-4, 0.0, 1e-3]
+    buffer.append(range(5), [[gap] for gap in gaps])
+    levels, marks = (Level(1e-6, "epsilon", "ok"),), (PlotMark(2, "faulty"),)
+    plot.set_state(CurvePlotState("Gap", "iteration", "", (Curve("rm+", buffer),), levels, marks, y_log=True))
+    settle()
+    _, y = plot._lines[0].getData()
+    low, high = plot._plot.getPlotItem().vb.viewRange()[1]
+    assert y[0] == 0
+    assert y[2] == -4
+    assert y[3] == low == plot._floor
+    assert low < -6 < 0 < high
+    assert plot._levels[0].value() == -6
+    assert len(plot._marks) == 1
+    assert plot._decades([low, -3, 0, 1, 2], 1, 1) == ["0", "1e-3", "1", "10", "1e2"]
+    plot.show_cursor(3.0)
+    assert "<b>0</b>" in plot._legend.text()
+
+
+def test_without_zeros_the_lowest_decade_is_a_number(plot):
+    buffer = CurveBuffer(1)
+    buffer.append([0, 1], [[1.0], [1e-3]])
+    plot.set_state(CurvePlotState("Gap", curves=(Curve("a", buffer),), y_log=True))
+    assert plot._decades([-4, -3], 1, 1) == ["1e-4", "1e-3"]
+    assert decade_texts([-3.0], 1, 1) == ["1e-3"]
+
+
+def test_one_point_alone_can_be_seen(plot, settle):
+    buffer = CurveBuffer(1)
+    buffer.append([0], [[0.5]])
+    plot.set_state(CurvePlotState("Gap", curves=(Curve("a", buffer),)))
+    settle()
+    assert len(plot._lines[0].getData()[0]) == 2
+
+
+def test_zooming_in_shows_more_of_less(plot, settle):
+    buffer = twenty()
+    plot.set_state(CurvePlotState("Strategies", curves=(Curve("a", buffer, 0),)))
+    plot._plot.getPlotItem().vb.setXRange(1000, 1200, padding=0)
+    settle()
+    x, _ = plot._lines[0].getData()
+    assert x[0] >= 998
+    assert x[-1] <= 1202
+    assert len(x) >= 200
+
+
+def test_a_hidden_plot_draws_nothing_and_catches_up(plot, settle):
+    buffer = CurveBuffer(1)
+    buffer.append([0, 1], [[1.0], [2.0]])
+    plot.hide()
+    plot.set_state(CurvePlotState("Gap", curves=(Curve("a", buffer),)))
+    assert plot.points_drawn == 0
+    plot.show()
+    settle()
+    assert plot.points_drawn == 2
+
+
+def test_it_follows_the_theme(plot, settle, qapp, differing):
+    from widgets.theme import apply_theme
+
+    buffer = twenty(500)
+    plot.set_state(CurvePlotState("Gap", curves=(Curve("a", buffer),), levels=(Level(0.5, "epsilon"),)))
+    settle()
+    light = plot.grab().toImage()
+    apply_theme(qapp, "dark")
+    settle()
+    assert differing(light, plot.grab().toImage()) > 0.5
+
+
+def test_nothing_to_draw_says_so(plot):
+    plot.set_state(CurvePlotState("Gap", empty="Run a method"))
+    assert plot._stack.currentIndex() == 0
+    assert "Run a method" in plot.accessibleName()
+
+
+def test_axes_end_at_round_numbers():
+    assert [rounded_up(v) for v in (1, 7, 11, 99, 1234, 0.3)] == [1, 8, 12.5, 100, 1250, pytest.approx(0.3)]
