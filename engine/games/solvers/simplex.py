@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,9 +60,8 @@ class Tableau:
 
         ``first`` are numbers from 0 to 1 for rows and columns; what has a small one is the first to be exchanged.
         """
-        random = np.random.default_rng(seed)
         table = self.table
-        rows, columns = random.random(len(table) - 2), random.random(table.shape[1] - 2)
+        rows, columns = chance(seed, len(table) - 2, table.shape[1] - 2)
         if first is not None:
             rows, columns = first[0] + 0.1 * rows, first[1] + 0.1 * columns
         table[:-2, -1] = 0.5 + rows
@@ -141,16 +141,25 @@ def steps(game: MatrixGame, options: SolveOptions) -> Steps:
 def solve_matrix(a: Floats, seed: int = 0) -> tuple[Floats, Floats]:
     """Return an equilibrium (x, y) of a payoff matrix, (n, m) to at most some hundred actions a side; compiled.
 
-    Nothing is checked: the caller verifies, where it matters.
+    The same as pivoting from :func:`cold`, all in one call. Nothing is checked: the caller verifies, where it matters.
     """
-    matrix = scaled(a, SolveOptions()).matrix
-    tableau = cold(matrix, seed)
-    for attempt in range(1, _RETRIES + 1):
-        tableau.advance(50 * sum(a.shape) + 1000)
-        if not tableau.stuck:
+    from engine.games.solvers.simplex_jit import solve  # compiled on first use
+
+    for attempt in range(_RETRIES):
+        x, y, good = solve(a, *chance(seed + attempt, *a.shape), 50 * sum(a.shape) + 1000)
+        if good:
             break
-        tableau.perturb(seed + attempt)
-    return tableau.profile()
+    return x, y
+
+
+@lru_cache(maxsize=8)
+def chance(seed: int, n: int, m: int) -> tuple[Floats, Floats]:
+    """Return n and m random numbers between 0 and 1, the same ones for a seed; not to be written to."""
+    random = np.random.default_rng(seed)
+    made = random.random(n), random.random(m)
+    for part in made:
+        part.flags.writeable = False
+    return made
 
 
 def reference_pivots(table: Floats, basic: Labels, free: Labels, limit: int) -> tuple[int, float, bool]:

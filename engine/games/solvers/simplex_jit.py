@@ -1,4 +1,4 @@
-"""Compiled twin of :func:`engine.games.solvers.simplex.reference_pivots`: the same pivots in the same order."""
+"""Compiled twin of :mod:`engine.games.solvers.simplex`: the same pivots in the same order, and whole small games."""
 
 from __future__ import annotations
 
@@ -11,6 +11,61 @@ from engine.games.jit import compiled
 Labels = NDArray[np.int64]
 _FEASIBLE = 1e-11  # as in the reference
 _SMALLEST_PIVOT = 1e-9
+_NARROWEST = 1e-6  # as in zero_sum_scale
+
+
+@compiled
+def solve(a: Floats, rows: Floats, columns: Floats, limit: int) -> tuple[Floats, Floats, bool]:
+    """Return an equilibrium (x, y) of a payoff matrix, and whether the pivots came to an end.
+
+    ``rows`` (n,) and ``columns`` (m,) are the random numbers from 0 to 1 that keep ties apart.
+    """
+    n, m = a.shape
+    table = _cold(a, rows, columns)
+    basic, free = np.arange(m, m + n), np.arange(m)
+    _, mu, stuck = pivots(table, basic, free, limit)
+    x, y = np.zeros(n), np.zeros(m)
+    for i in range(n):
+        if basic[i] < m:
+            y[basic[i]] = max(table[i, m] + mu * table[i, m + 1], 0.0)
+    for j in range(m):
+        if free[j] >= m:
+            x[free[j] - m] = max(-table[n, j] - mu * table[n + 1, j], 0.0)
+    if not x.sum() > 0.0 or not y.sum() > 0.0:
+        return np.full(n, 1.0 / n), np.full(m, 1.0 / m), False
+    return x / x.sum(), y / y.sum(), mu == 0.0 and not stuck
+
+
+@compiled
+def _cold(a: Floats, rows: Floats, columns: Floats) -> Floats:
+    n, m = a.shape
+    least, surest = np.full(m, -np.inf), -np.inf
+    lowest = np.inf
+    for i in range(n):
+        low = np.inf
+        for j in range(m):
+            low = min(low, a[i, j])
+            least[j] = max(least[j], a[i, j])
+        surest, lowest = max(surest, low), min(lowest, low)
+    spread, width = least.min() - surest, least.max() - lowest
+    if width == 0.0:
+        width = 1.0
+    unit = max(spread, _NARROWEST * width) if spread > 0.0 else width
+    table = np.zeros((n + 2, m + 2))
+    mine, theirs = np.zeros(n), np.zeros(m)
+    for i in range(n):
+        for j in range(m):
+            table[i, j] = (a[i, j] - surest) / unit + 1.0
+            mine[i] += table[i, j]
+            theirs[j] += table[i, j]
+    mine, theirs = mine / m, theirs / n
+    table[:n, m] = 1.0
+    table[n, :m] = 1.0
+    table[:n, m + 1] = 1.5 - (mine - mine.min()) / max(mine.max() - mine.min(), _SMALLEST_PIVOT) + 0.1 * rows
+    table[n + 1, :m] = (
+        -0.5 - (theirs - theirs.min()) / max(theirs.max() - theirs.min(), _SMALLEST_PIVOT) - 0.1 * columns
+    )
+    return table
 
 
 @compiled
