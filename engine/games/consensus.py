@@ -13,7 +13,7 @@ from engine.games.errors import GameError
 from engine.games.games import Floats, Game, Profile, payoff_array
 
 MAX_COST = 1e290  # what costs may come to at most
-BLOCK = 1 << 21  # numbers in one block of pairwise distances
+BLOCK = 1 << 16  # numbers in one block of pairwise distances
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,7 +5,7 @@ if every agent reaches a confident one along influence (Shivakumar, Chew (1974),
 nonvanishing of determinants"). Steps:
 1. Everybody minds j alike, ``w_ij = b_j``: closed form.
 2. Agents that reach no confident one settle among themselves; their positions are then given.
-3. The others: Cholesky where W is symmetric, else LU, after scaling every row to diagonal 1.
+3. The others: LU, or Cholesky where W is symmetric and large, after scaling every row to diagonal 1.
 4. Badly conditioned (confidence far smaller than influence): elimination without subtraction, which loses nothing
    to cancellation; Grassmann, Taksar, Heyman (1985), "Regenerative analysis and steady state distributions".
 """
@@ -22,6 +22,7 @@ from engine.games.games import Floats
 Mask = NDArray[np.bool_]
 
 POOR = 1e-7  # reciprocal condition below which rounding would show
+SMALL = 256  # agents up to which NumPy's own LU is the quicker one: SciPy brings a second pool of threads
 MAX_CAREFUL = 1500  # agents up to which the slower, careful elimination is done
 
 
@@ -86,6 +87,9 @@ def _complete(confidence: Floats, influence: Floats, points: Floats) -> Floats |
 
 def _solve(weight: Floats, confidence: Floats, influence: Floats, right: Floats) -> tuple[Floats, str]:
     """Solve ``(diag(weight) - W) x = right`` (n, d), all right-hand sides at once; weight = confidence + row sums."""
+    least = float((confidence / weight).min())  # the condition number is at most 2 / least
+    if len(weight) <= SMALL and least > POOR:
+        return np.linalg.solve(np.eye(len(weight)) - influence / weight[:, None], right / weight[:, None]), "LU"
     from scipy.linalg import lapack  # scipy takes a while to import, and not every method needs it
 
     symmetric = np.array_equal(influence, influence.T)

@@ -75,6 +75,14 @@ def test_the_closed_form_of_alike_influence_is_the_linear_system() -> None:
     assert np.stack(solution.equilibria[0].profile) == pytest.approx(by_definition(game), abs=1e-13)
 
 
+@pytest.mark.parametrize(("symmetric", "how"), [(True, "Cholesky"), (False, "LU")])
+def test_larger_games_are_factorised(symmetric: bool, how: str) -> None:
+    game = game_of(300, 2, 12, symmetric=symmetric)
+    found = agree(game.confidence, game.influence, game.points, game.points)
+    assert found.how == how
+    assert found.positions == pytest.approx(by_definition(game), abs=1e-11)
+
+
 def test_confidence_far_below_influence_keeps_its_digits() -> None:
     rng = np.random.default_rng(4)
     n = 6
