@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -23,7 +23,7 @@ from engine.games.games import Floats
 
 Row = list[int]
 Strategy = tuple[Fraction, ...]
-_KEPT = 64  # levels of the path whose tableaus are kept; further up they are pivoted back to
+_KEPT = 1000  # levels of the path whose tableaus are kept; further up they are pivoted back to
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,17 +87,22 @@ class Tableau:
         """Compare the shares of the tied rows in the enlarged right-hand sides, slack by slack."""
         n = len(self.nonbasic)
         column_of = {label: k for k, label in enumerate(self.nonbasic)}
+        row_of = {self.basic[i]: i for i in ties}
         for slack in range(n, n + len(self.rows)):
             k = column_of.get(slack)
-            best_t, best_share, left = 0, 0, ties
-            for i in ties:
-                share = self.rows[i][k] if k is not None else self.det * (self.basic[i] == slack)
-                ahead = share * best_t - best_share * self.rows[i][c]
-                if not best_t or ahead < 0:
-                    best_t, best_share, left = self.rows[i][c], share, [i]
-                elif not ahead:
-                    left.append(i)
-            ties = left
+            if k is None:
+                # A basic slack has a share in its own row alone, and that a positive one.
+                ties = [i for i in ties if i != row_of.get(slack)]
+            else:
+                best_t, best_share, left = 0, 0, ties
+                for i in ties:
+                    t, share = self.rows[i][c], self.rows[i][k]
+                    ahead = share * best_t - best_share * t
+                    if not best_t or ahead < 0:
+                        best_t, best_share, left = t, share, [i]
+                    elif not ahead:
+                        left.append(i)
+                ties = left
             if len(ties) == 1:
                 break
         return ties[0]
@@ -168,7 +173,7 @@ class Vertices:
     """The vertices of a polytope: their points by the masks of all their tight labels, and the units of payoffs."""
 
     units: list[Fraction]
-    points: dict[int, tuple[int, ...]] = field(default_factory=dict)
+    points: dict[int, Sequence[int]] = field(default_factory=dict)
 
     def add(self, tableau: Tableau) -> None:
         """Keep the vertex of a basis, if it is a new one."""
@@ -178,7 +183,7 @@ class Vertices:
 
     def strategy(self, mask: int) -> Strategy:
         """Return the mixed strategy of a vertex other than the origin."""
-        weights = [z / unit for z, unit in zip(self.points[mask], self.units, strict=True)]
+        weights = [int(z) / unit for z, unit in zip(self.points[mask], self.units, strict=True)]
         total = sum(weights)
         return tuple(weight / total for weight in weights)
 
@@ -195,7 +200,8 @@ def vertices_of(payoffs: Floats) -> Vertices:
 def pairs_of(first: Vertices, second: Vertices) -> Iterator[tuple[int, int]]:
     """Yield the extreme equilibria as the masks of a vertex of player 1's polytope and one of player 2's."""
     n, m = len(first.units), len(second.units)
-    xs = [mask for mask, point in first.points.items() if any(point)]
+    origin = (1 << n) - 1
+    xs = [mask for mask in first.points if mask & origin != origin]
     ys = list(second.points)
     # Player 2's polytope numbers its own actions first.
     turned = [mask >> m | (mask & (1 << m) - 1) << n for mask in ys]
@@ -212,7 +218,10 @@ def extreme_equilibria(a: Floats, b: Floats) -> list[tuple[Strategy, Strategy]]:
 def matches(first: list[int], second: list[int], labels: int) -> Iterator[tuple[int, int]]:
     """Yield the pairs of indices whose masks together have all of the ``labels``."""
     # For each label the set of those of the second list that have it, as one long integer.
-    having = [sum(1 << k for k, mask in enumerate(second) if mask >> label & 1) for label in range(labels)]
+    having = []
+    for label in range(labels):
+        digits = ["1" if mask >> label & 1 else "0" for mask in reversed(second)]
+        having.append(int("".join(digits) or "0", 2))
     everything = (1 << len(second)) - 1
     for i, mask in enumerate(first):
         fitting = everything

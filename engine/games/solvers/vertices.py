@@ -23,7 +23,8 @@ from engine.games.solvers import rational
 
 Pair = tuple[Floats, Floats]
 MAX_VERTICES = 4_000_000  # of one polytope in fp64: some 250 MB
-MAX_BASES = 200_000  # of one polytope in exact arithmetic: minutes
+MAX_SMALL = 1_000_000  # of one polytope in exact arithmetic, with small integers: some 250 MB
+MAX_BASES = 200_000  # of one polytope in exact arithmetic, with long ones: minutes
 MAX_NUMBERS = 10_000  # payoffs a player; a larger game has no chance to end
 MAX_LISTED = 1000  # pure equilibria given of a game that is too large
 MAX_EQUILIBRIA = 100_000
@@ -137,10 +138,10 @@ def reduced(a: Floats, b: Floats) -> Reduced:
     n, m = a.shape
     own, theirs = np.ones(n, np.bool_), np.ones(m, np.bool_)
     if n * m * (n + m) <= _COMPARISONS:
-        from engine.games.solvers import vertices_jit as jit
+        from engine.games.solvers.vertices_drop_jit import drop
 
         transposed = np.ascontiguousarray(b.T)
-        while jit.drop(a, own, theirs) | jit.drop(transposed, theirs, own):
+        while drop(a, own, theirs) | drop(transposed, theirs, own):
             pass
     return Reduced(a, b, np.flatnonzero(own), np.flatnonzero(theirs))
 
@@ -194,18 +195,19 @@ def _walked(search: Search) -> Generator[Step, None, bool]:
     a, theirs = search.game.payoffs()
     n, m = a.shape
     (first, x_scale), (second, y_scale) = jit.polytope(theirs), jit.polytope(a)
+    spare = jit.start(first), jit.start(second)
     matches, table = np.empty(_MATCHES, np.int64), np.zeros(1, np.int64)
     most, keys = search.limit(MAX_VERTICES), list[int]()
     for matrix in (first, second):
-        walk, code, before = jit.start(matrix, 1 << 11), jit.MORE, search.visited
+        walk, code, before = jit.start(matrix), jit.MORE, search.visited
         while True:
             since, count = time.perf_counter(), int(walk.state[jit.VISITED])
-            code, walk = jit.run(walk, table, matches, min(search.options.stride or _CHUNK, most - count))
+            code, walk = jit.run(walk, table, matches, min(search.options.stride or _CHUNK, max(most - count, 1)))
             search.visited = before + int(walk.state[jit.VISITED])
             ys, walk.state[jit.FOUND] = matches[: walk.state[jit.FOUND]].copy(), 0
             xs = jit.swapped(ys, n, m)
             keys += xs.tolist()
-            pairs = zip(jit.points(first, xs, x_scale), jit.points(second, ys, y_scale), strict=True)
+            pairs = zip(jit.points(spare[0], xs, x_scale), jit.points(spare[1], ys, y_scale), strict=True)
             search.found += [search.game.spread(x, y) for x, y in pairs]
             yield search.tell("vertices", since)
             if code != jit.MORE or search.ends(search.visited - before, MAX_VERTICES):
@@ -220,20 +222,49 @@ def _walked(search: Search) -> Generator[Step, None, bool]:
 def _enumerated(search: Search) -> Generator[Step, None, None]:
     """Search in exact arithmetic, and describe the set of equilibria."""
     a, theirs = search.game.payoffs()
-    sides = []
-    for payoffs in (theirs, a):
-        matrix, units = rational.whole(payoffs)
-        side, since = rational.Vertices(units), time.perf_counter()
-        for count, tableau in enumerate(rational.bases_of(matrix)):
-            if search.ends(count, MAX_BASES):
-                return
-            side.add(tableau)
-            search.visited += 1
-            if search.options.stride or time.perf_counter() - since > _PAUSE:
-                yield search.tell("exact", since)
-                since = time.perf_counter()
-        sides.append(side)
-    yield from _paired(search, *sides)
+    first = yield from _exact_vertices(search, theirs)
+    if not search.stopped:
+        second = yield from _exact_vertices(search, a)
+        if not search.stopped:
+            yield from _paired(search, first, second)
+
+
+def _exact_vertices(search: Search, payoffs: Floats) -> Generator[Step, None, rational.Vertices]:
+    """Enumerate the vertices of one polytope: compiled as long as the integers are small, else as long as they get."""
+    matrix, units = rational.whole(payoffs)
+    side = rational.Vertices(units)
+    if sum(payoffs.shape) <= _LABELS and max(map(max, matrix)) < 1 << 31:
+        small = yield from _small_vertices(search, np.array(matrix, np.int64), side)
+        if small or search.stopped:
+            return side
+    since = time.perf_counter()
+    for count, tableau in enumerate(rational.bases_of(matrix)):
+        if search.ends(count, MAX_BASES):
+            break
+        side.add(tableau)
+        search.visited += 1
+        if search.options.stride or time.perf_counter() - since > _PAUSE:
+            yield search.tell("exact", since)
+            since = time.perf_counter()
+    return side
+
+
+def _small_vertices(search: Search, matrix: NDArray[np.int64], side: rational.Vertices) -> Generator[Step, None, bool]:
+    """Fill in ``side`` by the compiled search; False when its integers became too large."""
+    from engine.games.solvers import rational_jit as jit
+
+    walk, before = jit.start(matrix, 1 << 8), search.visited
+    while True:
+        since, count = time.perf_counter(), int(walk.state[jit.VISITED])
+        chunk = min(search.options.stride or _CHUNK, max(search.limit(MAX_SMALL) - count, 1))
+        code, walk = jit.run(walk, chunk)
+        count = int(walk.state[jit.VISITED])
+        search.visited = before + count
+        yield search.tell("exact", since)
+        if code != jit.MORE or search.ends(count, MAX_SMALL):
+            break
+    side.points.update(zip(walk.masks[:count].tolist(), walk.points[:count], strict=True))
+    return bool(code == jit.DONE)
 
 
 def _paired(search: Search, first: rational.Vertices, second: rational.Vertices) -> Generator[Step, None, None]:

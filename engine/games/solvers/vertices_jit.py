@@ -17,15 +17,16 @@ from engine.games.jit import compiled
 
 Bytes = NDArray[np.uint8]
 Ints = NDArray[np.int64]
-Bools = NDArray[np.bool_]
 Mask = int | np.int64  # of labels
 
 DONE, MORE, GROW, DOUBT = 0, 1, 2, 3
 KEY, DEPTH, VISITED, AGE, FOUND = 0, 1, 2, 3, 4  # places in ``state``
 TOLERANCE = 1e-10  # a basic variable below it may be zero: all of them are between 0 and 1
-DRIFT = 1e-12  # the rounding error that is still believed
+DRIFT = 1e-11  # the rounding error that is still believed
+_AFRESH = 1e-12  # like TOLERANCE, without the error that pivots add up, for each unit of the largest number
 _SINGULAR = 1e-13  # a pivot not larger than that is none
 _REFRESH = 64  # pivots from one measurement of the rounding error to the next
+_SLOTS = 1 << 11  # of the first table: enough for 8 x 8 actions
 _SPREAD = 0x1E3779B97F4A7C15  # odd, of random bits: spreads neighbouring masks over the table
 
 
@@ -50,29 +51,8 @@ class Walk(NamedTuple):
     table: Ints
     counts: Bytes
     state: Ints
-    best: Floats
+    floats: Floats  # these two are scratch
     rows: Ints
-    old: Floats
-
-
-@compiled
-def drop(payoffs: Floats, own: Bools, others: Bools) -> bool:
-    """Unmark the actions that another pure one strictly dominates; say whether there were any.
-
-    ``payoffs`` (own actions, the others'); ``own`` and ``others`` mark the actions that are left.
-    """
-    changed = False
-    for i in range(len(own)):
-        for k in range(len(own)):
-            better = own[i] and own[k]
-            for j in range(len(others)):
-                better = better and (not others[j] or payoffs[k, j] > payoffs[i, j])
-                if not better:
-                    break
-            if better:
-                own[i] = False
-                changed = True
-    return changed
 
 
 @compiled
@@ -88,69 +68,43 @@ def find(table: Ints, key: Any) -> Any:
 
 
 @compiled
-def start(matrix: Floats, slots: int) -> Walk:
-    """Return a walk at the origin, in a table of so many slots, a power of two."""
+def room(matrix: Floats, t: Floats, b: Floats, heads: Ints, where: Ints, state: Ints, slots: int) -> Walk:
+    """Return a walk in a new table of so many slots, a power of two, and a path half as long."""
     m, n = matrix.shape
     most = slots // 2 + 2
-    walk = Walk(
-        matrix,
-        np.empty((m, n)),
-        np.empty(m),
-        np.empty(m + n, np.int64),
-        np.empty(m + n, np.int64),
-        np.empty((most, n), np.uint8),
-        np.empty((most, n), np.uint8),
-        np.zeros(most, np.uint8),
-        np.zeros(most, np.uint8),
-        np.zeros(slots, np.int64),
-        np.zeros(slots, np.uint8),
-        np.zeros(5, np.int64),
-        np.empty(n),
-        np.empty(n, np.int64),
-        np.empty(m + n),
-    )
+    enter, leave = np.empty((most, n), np.uint8), np.empty((most, n), np.uint8)
+    cursor, taken = np.zeros(most, np.uint8), np.zeros(most, np.uint8)
+    table, counts = np.zeros(slots, np.int64), np.zeros(slots, np.uint8)
+    floats, rows = np.empty(m + n), np.empty(n, np.int64)
+    return Walk(matrix, t, b, heads, where, enter, leave, cursor, taken, table, counts, state, floats, rows)
+
+
+@compiled
+def start(matrix: Floats) -> Walk:
+    """Return a walk at the origin."""
+    m, n = matrix.shape
+    heads, where, state = np.empty(m + n, np.int64), np.empty(m + n, np.int64), np.zeros(5, np.int64)
+    walk = room(matrix, np.empty((m, n)), np.empty(m), heads, where, state, _SLOTS)
     restart(walk, (1 << n) - 1)
-    walk.state[VISITED] = 1
-    walk.table[-1 - find(walk.table, walk.state[KEY])] = walk.state[KEY]
-    neighbours(walk.t, walk.b, walk.heads, walk.best, walk.rows, walk.enter[0], walk.leave[0])
+    state[VISITED] = 1
+    walk.table[-1 - find(walk.table, state[KEY])] = state[KEY]
+    neighbours(walk.t, walk.b, heads, walk.floats, walk.rows, walk.enter[0], walk.leave[0], TOLERANCE)
     return walk
 
 
 @compiled
 def grown(walk: Walk) -> Walk:
     """Return the same walk with four times the room."""
-    slots = 4 * len(walk.table)
-    most = slots // 2 + 2
-    n = walk.t.shape[1]
-    enter, leave = np.empty((most, n), np.uint8), np.empty((most, n), np.uint8)
-    cursor, taken = np.zeros(most, np.uint8), np.zeros(most, np.uint8)
-    table, counts = np.zeros(slots, np.int64), np.zeros(slots, np.uint8)
-    levels = walk.state[DEPTH] + 1
-    for k in range(levels):
-        cursor[k], taken[k] = walk.cursor[k], walk.taken[k]
-        for j in range(n):
-            enter[k, j], leave[k, j] = walk.enter[k, j], walk.leave[k, j]
+    new = room(walk.matrix, walk.t, walk.b, walk.heads, walk.where, walk.state, 4 * len(walk.table))
+    for k in range(walk.state[DEPTH] + 1):
+        new.cursor[k], new.taken[k] = walk.cursor[k], walk.taken[k]
+        for j in range(walk.t.shape[1]):
+            new.enter[k, j], new.leave[k, j] = walk.enter[k, j], walk.leave[k, j]
     for slot in range(len(walk.table)):
         if walk.table[slot] != 0:
-            to = -1 - find(table, walk.table[slot])
-            table[to], counts[to] = walk.table[slot], walk.counts[slot]
-    return Walk(
-        walk.matrix,
-        walk.t,
-        walk.b,
-        walk.heads,
-        walk.where,
-        enter,
-        leave,
-        cursor,
-        taken,
-        table,
-        counts,
-        walk.state,
-        walk.best,
-        walk.rows,
-        walk.old,
-    )
+            to = -1 - find(new.table, walk.table[slot])
+            new.table[to], new.counts[to] = walk.table[slot], walk.counts[slot]
+    return new
 
 
 @compiled
@@ -187,13 +141,13 @@ def restart(walk: Walk, key: Mask) -> bool:
         heads[k] = n + k if k < m else k - m
         walk.where[heads[k]] = k
     for _ in range(min(m, n)):
-        best, r, c = _SINGULAR, -1, -1
+        best, r, c = _SINGULAR, m, n
         for j in range(n):
             if key >> heads[m + j] & 1 == 0:
                 for i in range(m):
                     if key >> heads[i] & 1 and abs(t[i, j]) > best:
                         best, r, c = abs(t[i, j]), i, j
-        if r < 0:
+        if r == m:
             break
         pivot(t, walk.b, heads, walk.where, r, c)
     walk.state[KEY] = key
@@ -208,18 +162,20 @@ def restart(walk: Walk, key: Mask) -> bool:
 def drifted(walk: Walk) -> bool:
     """Start afresh at the vertex where the tableau is, and say whether rounding had moved it too far."""
     m = len(walk.b)
-    for k in range(len(walk.old)):
-        walk.old[k] = 0.0
+    for k in range(len(walk.floats)):
+        walk.floats[k] = 0.0
     for i in range(m):
-        walk.old[walk.heads[i]] = walk.b[i]
+        walk.floats[walk.heads[i]] = walk.b[i]
     same = restart(walk, walk.state[KEY])
     for i in range(m):
-        same = same and abs(walk.old[walk.heads[i]] - walk.b[i]) <= DRIFT
+        same = same and abs(walk.floats[walk.heads[i]] - walk.b[i]) <= DRIFT
     return not same
 
 
 @compiled
-def neighbours(t: Floats, b: Floats, heads: Ints, best: Floats, rows: Ints, enter: Bytes, leave: Bytes) -> bool:
+def neighbours(
+    t: Floats, b: Floats, heads: Ints, best: Floats, rows: Ints, enter: Bytes, leave: Bytes, tolerance: float
+) -> bool:
     """Write for each column which label it gives up and which one it meets, by the ratio test; False where in doubt.
 
     The least b_i / t_ij is the largest t_ij / b_i, which needs no look at signs; it is at least 1, edges being no
@@ -230,7 +186,7 @@ def neighbours(t: Floats, b: Floats, heads: Ints, best: Floats, rows: Ints, ente
         best[j] = 0.5
         rows[j] = -1
     for i in range(m):
-        if b[i] < TOLERANCE:
+        if not b[i] >= tolerance:
             return False
         scale = 1.0 / b[i]
         for j in range(n):
@@ -244,6 +200,20 @@ def neighbours(t: Floats, b: Floats, heads: Ints, best: Floats, rows: Ints, ente
         enter[j] = heads[m + j]
         leave[j] = heads[rows[j]]
     return True
+
+
+@compiled
+def sure(walk: Walk) -> bool:
+    """Look at a vertex that seemed degenerate afresh: a new tableau of small numbers needs less than TOLERANCE."""
+    if not restart(walk, walk.state[KEY]):
+        return False
+    largest = 1.0
+    for i in range(walk.t.shape[0]):
+        for j in range(walk.t.shape[1]):
+            largest = max(largest, abs(walk.t[i, j]))
+    at = walk.state[DEPTH]
+    enter, leave = walk.enter[at], walk.leave[at]
+    return neighbours(walk.t, walk.b, walk.heads, walk.floats, walk.rows, enter, leave, _AFRESH * largest)
 
 
 @compiled
@@ -288,7 +258,7 @@ def advance(walk: Walk, other: Ints, matches: Ints, budget: int) -> int:
     ``other`` is the table of the opponent's finished walk (or a single zero), ``matches`` where to write the vertices
     that make an equilibrium with one of its; when it is full, MORE is returned.
     """
-    _, t, b, heads, where, enter, leave, cursor, taken, table, counts, state, best, rows, _ = walk
+    _, t, b, heads, where, enter, leave, cursor, taken, table, counts, state, best, rows = walk
     m, n = t.shape
     ones, full = (1 << n) - 1, (1 << (m + n)) - 1
     for _ in range(budget):
@@ -315,7 +285,7 @@ def advance(walk: Walk, other: Ints, matches: Ints, budget: int) -> int:
         state[AGE] += 1
         state[VISITED] += 1
         cursor[level + 1] = 0
-        if not neighbours(t, b, heads, best, rows, enter[level + 1], leave[level + 1]):
+        if not neighbours(t, b, heads, best, rows, enter[level + 1], leave[level + 1], TOLERANCE) and not sure(walk):
             return DOUBT
         # 4. Does it make an equilibrium?
         rest = full ^ key
@@ -335,19 +305,18 @@ def run(walk: Walk, other: Ints, matches: Ints, budget: int) -> tuple[int, Walk]
         before = walk.state[VISITED]
         code = advance(walk, other, matches, left)
         left -= walk.state[VISITED] - before
+        if code == GROW:
+            walk = grown(walk)
+            code = MORE if walk.state[FOUND] == len(matches) else GROW
         if code != GROW:
             return code, walk
-        walk = grown(walk)
 
 
 @compiled
-def points(matrix: Floats, keys: Ints, scale: Floats) -> Floats:
-    """Return the mixed strategies (len(keys), n) of vertices; ``matrix`` and ``scale`` as from :func:`polytope`."""
+def points(walk: Walk, keys: Ints, scale: Floats) -> Floats:
+    """Return the mixed strategies (len(keys), n) of vertices; ``scale`` as from :func:`polytope`. Moves the walk."""
     n = len(scale)
     found = np.zeros((len(keys), n))
-    if len(keys) == 0:
-        return found
-    walk = start(matrix, 2)
     for k in range(len(keys)):
         restart(walk, keys[k])
         total = 0.0
@@ -404,13 +373,14 @@ def both(a: Floats, theirs: Floats, matches: Ints, limit: int) -> tuple[int, Int
     n, m = a.shape
     first, first_scale = polytope(theirs)
     second, second_scale = polytope(a)
-    code, x = run(start(first, 1 << 11), np.zeros(1, np.int64), matches, limit)
+    y = start(second)
+    code, x = run(start(first), np.zeros(1, np.int64), matches, limit)
     count = 0
     if code == DONE:
-        code, y = run(start(second, 1 << 11), x.table, matches, limit)
+        code, y = run(y, x.table, matches, limit)
         count = y.state[FOUND]
     if code == DONE and count % 2 == 0:  # a nondegenerate game has an odd number of equilibria
         code = DOUBT
     found = matches[: count if code == DONE else 0]
     keys = swapped(found, n, m)
-    return code, keys, points(first, keys, first_scale), points(second, found, second_scale)
+    return code, keys, points(x, keys, first_scale), points(y, found, second_scale)

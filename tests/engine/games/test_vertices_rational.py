@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from engine.games.solvers import rational
+from engine.games.games import BimatrixGame
+from engine.games.solve import solve
+from engine.games.solvers import rational, rational_jit
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "vectors" / "games_extreme.json").read_text(encoding="utf-8")
@@ -114,6 +116,39 @@ def test_a_long_path_comes_back_to_where_tableaus_were_let_go(monkeypatch: pytes
     monkeypatch.setattr(rational, "_KEPT", 1)
     again = {tableau.key: tableau.tight() for tableau in rational.bases_of(matrix)}
     assert set(again) == set(whole)
+
+
+@quick
+@given(arrays(float, st.tuples(st.integers(1, 5), st.integers(1, 5)), elements=st.integers(0, 4).map(float)))
+def test_the_compiled_search_is_the_clear_one(payoffs: Any) -> None:
+    matrix, _ = rational.whole(payoffs)
+    bases = list(rational.bases_of(matrix))
+    # A table of eight slots must grow on the way.
+    code, walk = rational_jit.run(rational_jit.start(np.array(matrix), 8), 1 << 20)
+    count = int(walk.state[rational_jit.VISITED])
+    assert code == rational_jit.DONE
+    assert set(walk.table[walk.table != 0].tolist()) == {tableau.key for tableau in bases}
+    assert set(walk.counts[walk.table != 0].tolist()) == {payoffs.shape[1]}, "met once from each neighbour"
+    found = zip(walk.masks[:count].tolist(), walk.points[:count].tolist(), strict=True)
+    known = rational.vertices_of(payoffs)
+    for mask, point in found:
+        wanted = known.points[mask]
+        assert all(p * sum(wanted) == q * sum(point) for p, q in zip(point, wanted, strict=True))
+
+
+def test_numbers_that_outgrow_the_compiled_search_are_taken_as_long_as_they_are() -> None:
+    chance = np.random.default_rng(7)
+    a, b = chance.integers(0, 40_000, (2, 6, 6)) * 1.0
+    a[1], b[:, 2] = a[0], b[:, 3]  # a row and a column twice
+    matrix, _ = rational.whole(a)
+    code, _ = rational_jit.run(rational_jit.start(np.array(matrix), 64), 1 << 20)
+    assert code == rational_jit.TOO_LARGE
+    solution = solve(BimatrixGame(a, b), "vertices")
+    exact = rational.extreme_equilibria(a, b)
+    assert len(solution.equilibria) == len(exact)
+    for item, pair in zip(solution.equilibria, exact, strict=True):
+        for strategy, fractions in zip(item.profile, pair, strict=True):
+            assert strategy.tolist() == pytest.approx([float(share) for share in fractions], abs=1e-15)
 
 
 def test_matching_needs_no_more_than_all_labels() -> None:
