@@ -54,6 +54,7 @@ def solve(
 
     Exit status 1 and the best profile when it does not converge."""
     from app.commands import solve_text as text
+    from engine.games.parameters import tuned
 
     output: Output = context.obj
     if games:
@@ -73,7 +74,7 @@ def solve(
     options = {"epsilon": epsilon, "seed": seed, "iterations": iterations, "device": device.value}
     options |= {} if time_limit is None else {"time_limit_s": time_limit}
     options |= {"stride": 1 if trace else 0, "start": _start(played, chosen, start, seed)}
-    options |= {"parameters": _numbers(_pair("--tune", item) for item in tune or [])}
+    options |= {"parameters": tuned(chosen, _numbers(_pair("--tune", item) for item in tune or []))}
     solving = _solving(played, chosen, options)
     if out is not None:
         from engine.games.files import write_game

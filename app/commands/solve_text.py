@@ -51,6 +51,7 @@ def games_text(listed: list[dict[str, Any]]) -> str:
 def methods_json(game: Game | None) -> list[dict[str, Any]]:
     """Return the methods for a game, or all."""
     from engine.games.methods import METHODS, methods_for
+    from engine.games.parameters import tunable
 
     return [
         {
@@ -60,18 +61,28 @@ def methods_json(game: Game | None) -> list[dict[str, Any]]:
             "finds": method.finds.value,
             "devices": list(method.devices),
             "summary": method.summary,
+            "parameters": {number.name: number.title for number in tunable(method)},
         }
         for method in (METHODS if game is None else methods_for(game))
     ]
 
 
 def methods_text(listed: list[dict[str, Any]]) -> str:
-    """Return methods as a table."""
+    """Return methods as a table, and what their parameters mean below it."""
     rows = [
-        (m["key"], ", ".join(m["games"]), m["finds"], ", ".join(m["devices"]), f"{m['title']}: {m['summary']}")
+        (
+            m["key"],
+            ", ".join(m["games"]),
+            m["finds"],
+            ", ".join(m["devices"]),
+            " ".join(m["parameters"]),
+            f"{m['title']}: {m['summary']}",
+        )
         for m in listed
     ]
-    return table(("method", "games", "finds", "devices", ""), rows)
+    meanings = {name: title for m in listed for name, title in m["parameters"].items()}
+    text = table(("method", "games", "finds", "devices", "parameters", ""), rows)
+    return f"{text}\n\n{table(('parameter', 'of --tune'), list(meanings.items()))}" if meanings else text
 
 
 def game_json(game: Game) -> dict[str, Any]:

@@ -11,21 +11,10 @@ from typing import Any
 from engine.games import generators
 from engine.games.errors import GameError
 from engine.games.games import Game
+from engine.games.parameters import Parameter, refuse_unknown
 from engine.games.reference import Reference, references
 
 REFERENCE, GENERATED, POLYMATRIX, CONSENSUS = "reference", "generated", "polymatrix", "consensus"
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A number that shapes a game. ``whole``: it has no fraction."""
-
-    name: str
-    title: str
-    minimum: float
-    maximum: float
-    default: float
-    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +44,8 @@ class Entry:
         return self.maker(**values, **({"seed": seed} if self.seeded else {}))
 
     def _values(self, given: dict[str, float]) -> dict[str, Any]:
-        known = {parameter.name for parameter in self.parameters}
-        for name in given:
-            if name not in known:
-                listed = ", ".join(parameter.name for parameter in self.parameters)
-                raise GameError(
-                    f"The game {self.key!r} has no parameter {name!r}", "", f"Known: {listed}." if listed else ""
-                )
-        return {p.name: self._value(p, given.get(p.name, p.default)) for p in self.parameters}
-
-    def _value(self, parameter: Parameter, value: float) -> float:
-        if not parameter.minimum <= value <= parameter.maximum or (parameter.whole and value != int(value)):
-            kind = "a whole number" if parameter.whole else "a number"
-            limits = f"{parameter.minimum:g} to {parameter.maximum:g}"
-            raise GameError(f"The parameter {parameter.name} cannot be used", f"{value:g} is not {kind} from {limits}")
-        return int(value) if parameter.whole else float(value)
+        refuse_unknown(f"The game {self.key!r}", given, self.parameters)
+        return {p.name: p.check(given.get(p.name, p.default)) for p in self.parameters}
 
 
 def catalogue() -> tuple[Entry, ...]:

@@ -67,7 +67,10 @@ def test_robust_agreement_is_a_good_ending(nashboard) -> None:
 def test_the_methods_parameters_are_numbers_by_name(nashboard) -> None:
     worst = nashboard("solve", "--game", "chicken", "--method", "correlated", "--tune", "objective=2", "--json").json
     assert sum(worst["equilibria"][0]["payoffs"]) == pytest.approx(7.2)
-    assert "'x' is not a number" in nashboard("solve", "--game", "rps", "--tune", "label=x", status=2).err
+    call = ("solve", "--game", "rps", "--method", "lemke-howson", "--tune")
+    assert "'x' is not a number" in nashboard(*call, "label=x", status=2).err
+    assert "nan is not a whole number" in nashboard(*call, "label=nan", status=2).err
+    assert "no parameter 'lable'" in nashboard(*call, "lable=1", status=2).err
 
 
 def test_files_go_in_and_out(nashboard, tmp_path: Path) -> None:
@@ -154,6 +157,7 @@ def test_lists(nashboard) -> None:
     assert {"auto", "simplex", "logit", "howson", "trimmed"} <= {method["key"] for method in methods}
     fitting = nashboard("solve", "--game", "nau", "--methods").out
     assert "ipa" in fitting
+    assert "objective  0 most welfare" in fitting
     assert "simplex" not in fitting
 
 

@@ -9,7 +9,10 @@ from engine.games.catalogue import Entry, catalogue, entry_of, groups, make
 from engine.games.consensus import ConsensusGame
 from engine.games.errors import GameError
 from engine.games.files.json_form import format_json_game
-from engine.games.methods import methods_for
+from engine.games.methods import METHODS, method_for, methods_for
+from engine.games.options import SolveOptions
+from engine.games.parameters import tunable, tuned
+from engine.games.solve import solve
 
 ENTRIES = catalogue()
 FAMILIES = [entry for entry in ENTRIES if entry.maker]
@@ -78,3 +81,37 @@ def test_unknown_names_are_answered_with_the_known_ones() -> None:
         make("rps", rows=3)
     with pytest.raises(GameError, match="too large"):
         make("random", rows=8192, columns=8192)
+
+
+# Parameters of methods ------------------------------------------------------------------------------------------
+
+TUNED = [(entry, method) for entry in ENTRIES if entry.maker for method in methods_for(entry.make()) if tunable(method)]
+
+
+def test_every_method_takes_its_parameters_at_both_ends() -> None:
+    seen = set()
+    for entry, method in TUNED:
+        if (method.place, entry.kind) in seen:
+            continue
+        seen.add((method.place, entry.kind))
+        game = entry.make(1, **{p.name: min(max(p.minimum, 3), p.default) for p in entry.parameters})
+        for number in tunable(method):
+            for value in (number.minimum, min(number.maximum, 1 if number.name in ("label", "byzantine") else 50)):
+                options = SolveOptions(iterations=20, parameters=tuned(method, {number.name: value}))
+                solution = solve(game, method.key, options)
+                assert solution.equilibria or solution.message
+    assert {place for place, _ in seen} == {method.place for method in METHODS if tunable(method)}
+
+
+def test_parameters_of_methods_are_checked() -> None:
+    method = method_for(make("chicken"), "correlated")
+    assert tuned(method, {"objective": 2.0}) == {"objective": 2}
+    for given, why in (
+        ({"objective": 3}, "from 0 to 2"),
+        ({"objective": 0.5}, "whole"),
+        ({"aim": 1}, "Known: objective"),
+    ):
+        with pytest.raises(GameError, match=why):
+            tuned(method, given)
+    with pytest.raises(GameError, match="It has none"):
+        tuned(method_for(make("rps"), "simplex"), {"x": 1})
