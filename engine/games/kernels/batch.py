@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.core.errors import EngineError
 from engine.games.games import Floats
@@ -19,26 +18,22 @@ from engine.games.kernels.bimatrix import Found
 from engine.games.kernels.module import Accelerator, accelerators
 from engine.games.options import SolveOptions
 
-CAP = 10_000  # pivots until the next label is tried
-ATTEMPTS = 4
+CAP = 32  # pivots until the next label is tried, at least; as many as there are labels, as on the processor
 ITERATIONS = 20_000  # of PRM+
 PARTS_A_DEVICE = 4  # so that devices of unequal speed end together
 LEAST_PART = 4096  # games below which a part is not split further: a device needs many to be busy
 
 
-def solve_batch_cuda(
-    a: Floats, b: Floats | None, options: SolveOptions | None = None
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
+def solve_batch_cuda(a: Floats, b: Floats | None, options: SolveOptions | None = None) -> Found:
     """Find one equilibrium of each game on all CUDA devices; ``a`` and ``b`` (g, n, m), without ``b`` zero-sum.
 
-    Returns strategies (g, n) and (g, m), uniform ones where the devices found none, and the pivots of each game
-    (iterations, of zero-sum games too large for pivoting). Raises DependencyError without CuPy or a device, EngineError
-    when every device failed.
+    Strategies are uniform where the devices found none; ``pivots`` counts iterations of zero-sum games that are too
+    large for pivoting. Raises DependencyError without CuPy or a device, EngineError when every device failed.
     """
     found = solve_on(accelerators(), a, b, options or SolveOptions())
     left = np.isnan(found.x).any(axis=1)
     found.x[left], found.y[left] = 1.0 / a.shape[1], 1.0 / a.shape[2]
-    return found.x, found.y, found.pivots
+    return found
 
 
 def solve_on(devices: Sequence[Accelerator], a: Floats, b: Floats | None, options: SolveOptions) -> Found:
@@ -61,8 +56,7 @@ def _solve_part(device: Accelerator, a: Floats, b: Floats | None, options: Solve
     """Pivot; zero-sum games that are too large for that are iterated."""
     games, n, m = a.shape
     if b is not None or bimatrix.fits(device, n, m):
-        cap = min(options.iterations or CAP, CAP)
-        return bimatrix.solve_bimatrix(device, a, b, cap=cap, attempts=min(ATTEMPTS, n + m))
+        return bimatrix.solve_bimatrix(device, a, b, cap=max(CAP, n + m), attempts=n + m)
     most = options.iterations or ITERATIONS
     x, y, gaps, count = zero_sum.solve_zero_sum(device, a, epsilon=max(options.epsilon, 1e-7), iterations=most)
     missed = ~(gaps <= options.epsilon)

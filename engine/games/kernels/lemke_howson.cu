@@ -66,6 +66,7 @@ __device__ __forceinline__ int leaving_row(const Tableau &tab, int column, int l
 }
 
 // Lets `entering` into the basis; returns the label that leaves, -1 when none does. `line` and `factor` are scratch.
+// Ends without waiting: the next exchange is in the other tableau, and waits before it touches what is shared.
 template <int THREADS>
 __device__ __forceinline__ int exchange(const Tableau &tab, int entering, double *line, double *factor, int *chosen) {
     const int thread = threadIdx.x, width = tab.columns + 1, column = tab.place[entering];
@@ -92,7 +93,6 @@ __device__ __forceinline__ int exchange(const Tableau &tab, int entering, double
         tab.place[entering] = -1 - row;
         tab.place[leaving] = column;
     }
-    wait_for_all<THREADS>();
     return leaving;
 }
 

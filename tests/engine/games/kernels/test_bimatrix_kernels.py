@@ -81,8 +81,9 @@ PURE_SHAPES = [(1, 1), (1, 40), (40, 1), (3, 3), (8, 8), (31, 33), (64, 70)]
 
 
 @pytest.mark.parametrize("shape", PURE_SHAPES, ids=str)
-def test_pure_check(host: Any, shape: tuple[int, int]) -> None:
+def test_pure_check(host: Any, backwards: Any, shape: tuple[int, int]) -> None:
     assert_the_first_pure_ones(host, shape)
+    assert_the_first_pure_ones(backwards, shape)
 
 
 @pytest.mark.cuda
