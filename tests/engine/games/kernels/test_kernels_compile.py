@@ -16,7 +16,7 @@ from engine.games.kernels.module import FOLDER, KERNELS, options_of, source_of
 
 # Registers a thread may take. RM+ in tiles: three blocks of 128 threads a multiprocessor. Pairs: whatever there is.
 REGISTERS = {"rm_plus.cu": 168, "support_pairs.cu": 255}
-ARCHITECTURES = (70, 75, 80, 86, 89, 90)
+OLD = (70, 75, 80, 90)  # compilers drop the oldest ones in time
 
 
 def test_every_file_is_listed_with_every_kernel() -> None:
@@ -52,19 +52,16 @@ def test_nvcc_makes_hopper_code_without_spills(file: str, tmp_path: Path) -> Non
     assert max(map(int, re.findall(r"Used (\d+) registers", said))) <= REGISTERS.get(file, 128)
 
 
-def test_nvcc_makes_code_for_older_and_newer_devices(tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", KERNELS)
+def test_nvcc_makes_code_for_older_devices(file: str, tmp_path: Path) -> None:
     known = subprocess.run([nvcc(), "--list-gpu-arch"], capture_output=True, text=True, check=True).stdout.split()
-    wanted = [number for number in ARCHITECTURES if f"compute_{number}" in known]
-    assert 90 in wanted
-    for file in KERNELS:
-        source = tmp_path / file
-        source.write_text(with_all_kernels(file), "utf-8")
-        for number in (wanted[0], wanted[-1]):
-            made = tmp_path / f"{file}-{number}.ptx"
-            argv = [nvcc(), *options_of(file), f"-arch=compute_{number}", "-ptx", "-Werror", "all-warnings"]
-            done = subprocess.run([*argv, "-o", str(made), str(source)], capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stdout + done.stderr
-            assert len(re.findall(r"^\.visible \.entry|^\.entry", made.read_text(), re.MULTILINE)) == len(KERNELS[file])
+    oldest = next(number for number in OLD if f"compute_{number}" in known)
+    source, made = tmp_path / file, tmp_path / "kernels.ptx"
+    source.write_text(with_all_kernels(file), "utf-8")
+    argv = [nvcc(), *options_of(file), f"-arch=compute_{oldest}", "-ptx", "-Werror", "all-warnings"]
+    done = subprocess.run([*argv, "-o", str(made), str(source)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"^\.visible \.entry|^\.entry", made.read_text(), re.MULTILINE)) == len(KERNELS[file])
 
 
 class Nvrtc:

@@ -71,6 +71,15 @@ def test_on_a_gpu_they_do_too(cuda: Any, shape: tuple[int, int], predictive: boo
     assert_like_the_reference(cuda, shape, predictive)
 
 
+@pytest.mark.parametrize("shape", [(3, 3), (16, 16), (32, 32), (64, 64), (128, 128), (129, 7)], ids=str)
+def test_every_iteration_is_averaged_once(host: Any, shape: tuple[int, int]) -> None:
+    run = ZeroSumRun(host, games(shape, 5), predictive=False)
+    run.advance(70)  # beyond one flush of the fp32 sums
+    run.advance(5)
+    for total in run._split(run.sum):
+        np.testing.assert_allclose(total.sum(axis=1), 75 * 76 / 2, rtol=1e-5)
+
+
 @pytest.mark.parametrize("shape", [(16, 16), (32, 32), (64, 64), (128, 128), (140, 150)], ids=str)
 def test_no_barrier_is_missing(host: Any, backwards: Any, shape: tuple[int, int]) -> None:
     """Threads in the opposite order give the same, to the last bit."""
