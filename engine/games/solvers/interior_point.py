@@ -24,7 +24,7 @@ from engine.core.arrays import array_module
 from engine.games.games import Floats, MatrixGame
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
-from engine.games.solvers.zero_sum_scale import gap_in, scaled, strategy, told
+from engine.games.solvers.zero_sum_scale import gap_in, mapped, scaled, strategy, told
 
 LIMIT = 100  # iterations; 10 to 20 are usual
 _SHARE = 0.995  # of the way to the boundary
@@ -38,9 +38,9 @@ def steps(game: MatrixGame, options: SolveOptions) -> Steps:
     outcome = yield from told(interior(form.matrix, form.options), form)
     if outcome.complete:
         return outcome
-    x, y = outcome.profiles[0]
-    gap = gap_in(form.matrix, (x, y)) * form.unit / form.range
-    return replace(outcome, message=f"no progress beyond a gap of {gap:.1e} of the payoff range")
+    if 0 < options.iterations <= outcome.iterations:
+        return replace(outcome, message=f"stopped after {outcome.iterations} iterations")
+    return replace(outcome, message="rounding errors kept the gap from getting smaller")
 
 
 def interior(matrix: Floats, options: SolveOptions, done: int = 0) -> Steps:
@@ -95,6 +95,10 @@ class _Path:
 
     def advance(self) -> bool:
         """Do one iteration; return False when rounding leaves no step."""
+        with np.errstate(all="ignore"):  # what overflows is not finite, which is looked for
+            return self._advance()
+
+    def _advance(self) -> bool:
         products = self.x @ self.z + self.y @ self.s
         count = len(self.x) + len(self.y)
         if not float(products) > 0.0:
@@ -191,11 +195,5 @@ def _back(xp: Any, factor: Any, right: Any) -> Any:
 
 
 def _swapped(inner: Steps) -> Steps:
-    while True:
-        try:
-            step = next(inner)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return replace(outcome, profiles=tuple((y, x) for x, y in outcome.profiles))
-        x, y = step.profile
-        yield replace(step, profile=(y, x))
+    outcome = yield from mapped(inner, lambda step: replace(step, profile=step.profile[::-1]))
+    return replace(outcome, profiles=tuple(profile[::-1] for profile in outcome.profiles))

@@ -135,7 +135,7 @@ def steps(game: MatrixGame, options: SolveOptions) -> Steps:
         return replace(outcome, complete=True)
     if outcome.complete:
         return replace(outcome, complete=False, message="rounding errors kept the basis from being exact enough")
-    return replace(outcome, message=f"no end after {outcome.iterations} pivots")
+    return replace(outcome, message=f"stopped after {outcome.iterations} pivots")
 
 
 def solve_matrix(a: Floats, seed: int = 0) -> tuple[Floats, Floats]:
@@ -146,7 +146,9 @@ def solve_matrix(a: Floats, seed: int = 0) -> tuple[Floats, Floats]:
     from engine.games.solvers.simplex_jit import solve  # compiled on first use
 
     for attempt in range(_RETRIES):
-        x, y, good = solve(a, *chance(seed + attempt, *a.shape), 50 * sum(a.shape) + 1000)
+        x, y, good = solve(
+            np.ascontiguousarray(a, np.float64), *chance(seed + attempt, *a.shape), 50 * sum(a.shape) + 1000
+        )
         if good:
             break
     return x, y

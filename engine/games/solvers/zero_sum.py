@@ -19,7 +19,7 @@ from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
 from engine.games.solvers.simplex import cold, pivoting
 from engine.games.solvers.zero_sum_basis import choose, mending
-from engine.games.solvers.zero_sum_scale import gap_in, scaled, told
+from engine.games.solvers.zero_sum_scale import gap_in, mapped, scaled, told
 from engine.games.solvers.zero_sum_start import RoughPlay
 from engine.games.solvers.zero_sum_symmetry import Quotient, quotient
 
@@ -114,18 +114,12 @@ def _rescued(matrix: Floats, known: Outcome, gap: float, options: SolveOptions) 
     if reached <= options.epsilon:
         return replace(outcome, method="interior-point", complete=True, message="")
     best = outcome if reached < gap else replace(known, iterations=outcome.iterations)
-    message = f"rounding errors kept the gap above {min(gap, reached):.1e} of the payoff range"
-    return replace(best, complete=False, message=message)
+    return replace(best, complete=False, message="rounding errors kept the gap from getting smaller")
 
 
 def _lifted(inner: Steps, merged: Quotient) -> Steps:
-    while True:
-        try:
-            step = next(inner)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return replace(outcome, profiles=tuple(merged.lift(profile) for profile in outcome.profiles))
-        yield replace(step, profile=merged.lift(step.profile))
+    outcome = yield from mapped(inner, lambda step: replace(step, profile=merged.lift(step.profile)))
+    return replace(outcome, profiles=tuple(merged.lift(profile) for profile in outcome.profiles))
 
 
 def _projected(options: SolveOptions, merged: Quotient) -> SolveOptions:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.games.games import Floats, regrets_from
 from engine.games.options import SolveOptions
-from engine.games.results import Outcome, Steps
+from engine.games.results import Outcome, Step, Steps
 
 _NARROWEST = 1e-6  # of the range: nearer bounds of the value are not blown up to 1
 
@@ -53,19 +54,24 @@ def gap_in(matrix: Floats, profile: tuple[Floats, Floats]) -> float:
     return float(regrets_from(profile, (matrix @ y, -(x @ matrix))).sum())
 
 
-def told(steps: Steps, game: Scaled) -> Steps:
-    """Yield the steps of a solver of the scaled game in the units of the game; return its outcome."""
+def mapped(steps: Steps, change: Callable[[Step], Step]) -> Steps:
+    """Yield every step as ``change`` makes it; return the outcome as it is."""
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
             outcome: Outcome = end.value
             return outcome
-        yield replace(step, gap=step.gap * game.unit)
+        yield change(step)
+
+
+def told(steps: Steps, game: Scaled) -> Steps:
+    """Yield the steps of a solver of the scaled game in the units of the game; return its outcome."""
+    return mapped(steps, lambda step: replace(step, gap=step.gap * game.unit))
 
 
 def strategy(weights: Floats) -> Floats:
-    """Return non-negative weights as a strategy, uniform where there are none; what is below zero is rounding."""
+    """Return weights as a strategy, uniform where they are none; what is below zero is rounding."""
     kept = np.maximum(weights, 0.0)
     total = kept.sum()
-    return np.asarray(kept / total) if total > 0.0 else np.full(len(kept), 1.0 / len(kept))
+    return np.asarray(kept / total) if 0.0 < total < np.inf else np.full(len(kept), 1.0 / len(kept))

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from engine.games.games import Floats
 
 Classes = NDArray[np.intp]
-_TOLERANCE = 1e-11  # of the weights times the range
+_TOLERANCE = 1e-11  # of the weights; most payoffs are between 1 and 2
 _ROUNDS = 64
 
 
@@ -46,17 +46,16 @@ class Quotient:
 
 
 def quotient(matrix: Floats) -> Quotient | None:
-    """Merge what is interchangeable in a payoff matrix; None where that does not make the game smaller."""
+    """Merge what is interchangeable in a scaled payoff matrix; None where that does not make the game smaller."""
     n, m = matrix.shape
     chance = np.random.default_rng(0)
     rows, columns = np.zeros(n, np.intp), np.zeros(m, np.intp)
     counts = (1, 1)
-    close = _TOLERANCE * float(np.ptp(matrix))
     for _ in range(_ROUNDS):
         weights = chance.uniform(0.5, 1.5, counts[1])[columns]
-        rows, of_rows = _part(rows, matrix @ weights, close * float(weights.sum()))
+        rows, of_rows = _part(rows, matrix @ weights, _TOLERANCE * float(weights.sum()))
         weights = chance.uniform(0.5, 1.5, of_rows)[rows]
-        columns, of_columns = _part(columns, weights @ matrix, close * float(weights.sum()))
+        columns, of_columns = _part(columns, weights @ matrix, _TOLERANCE * float(weights.sum()))
         if (of_rows, of_columns) == (n, m):
             return None
         if (of_rows, of_columns) == counts:

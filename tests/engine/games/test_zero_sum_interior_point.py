@@ -67,7 +67,7 @@ def test_a_limit_of_iterations_is_kept_and_said() -> None:
     found = solve(MatrixGame(GAMES["random"]), "interior-point", SolveOptions(epsilon=1e-9, iterations=3))
     assert found.status is Status.NOT_CONVERGED
     assert found.iterations == 3
-    assert "gap" in found.message
+    assert "3" in found.message
 
 
 def test_a_gpu_gives_the_same_or_is_said_to_be_missing() -> None:
