@@ -47,7 +47,7 @@ def advance(run: Learning, count: int) -> None:
 
 def _expect(run: Learning) -> None:
     """Write the payoffs against the averages to FIRST."""
-    if run.table.two is not None:
+    if run.table.linear:
         for state in run.players:
             state[FIRST] = state[SU] / run.numbers[WEIGHT]
         return

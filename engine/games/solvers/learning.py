@@ -5,14 +5,17 @@ scaled to a range of one a player, so that neither offsets nor units matter. A p
 X its strategy, U the payoffs of its actions against the others' X, SX and SU the weighted sums of both, FIRST and
 SECOND what the dynamic remembers.
 
-With two players the average of U is the payoff vector against the average of X, so NashConv of the average costs O(n).
-With more it is not (payoffs are no longer linear in one opponent's average), and the average is evaluated afresh.
+With two players, and in polymatrix games, the average of U is the payoff vector against the average of X, so NashConv
+of the average costs O(n). In other games it is not (payoffs are products of several strategies), and the average is
+evaluated afresh.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -37,7 +40,8 @@ X, U, SX, SU, FIRST, SECOND = range(6)
 TIME, WEIGHT, AVERAGE, ALTERNATE, POWER, RATE, VARIANT, NUMBERS = range(8)
 LAST, MEAN, NEARER = 0, 1, 2  # values of the parameter ``average``
 ITERATIONS = 100_000
-PYTHON = 1e5  # multiplications that the interpreter could do in the time of one iteration in NumPy
+PYTHON = 4e4  # multiplications that could be done while NumPy is called for one player
+DENSE = 1 << 23  # numbers up to which a polymatrix game is one dense matrix
 CALL = 60.0  # the same for one compiled iteration
 
 
@@ -48,30 +52,39 @@ class Table:
         self.ranges = game.ranges()
         self.sizes = game.sizes
         self.two: tuple[Floats, Floats] | None = None  # A (n, m) and B' (m, n)
-        self._game: FiniteGame | None = None
+        self._tensor: TensorGame | None = None
+        self._whole: Any = None  # a polymatrix game: all pairs in one matrix, dense or sparse
         if len(self.sizes) == 2:
             a, b = _two(game)
             self.two = _scaled(a, self.ranges[0]), np.ascontiguousarray(_scaled(b, self.ranges[1]).T)
         elif isinstance(game, PolymatrixGame):
-            edges = {(i, j): _scaled(matrix, self.ranges[i]) for (i, j), matrix in game.edges.items()}
-            self._game = PolymatrixGame(game.sizes, edges)
+            self._whole = _whole(game, self.ranges)
         else:
             tensors = zip(game.to_tensor().tensors, self.ranges, strict=True)
-            self._game = TensorGame(tuple(_scaled(tensor, size) for tensor, size in tensors))
+            self._tensor = TensorGame(tuple(_scaled(tensor, size) for tensor, size in tensors))
+        self._ends = np.cumsum(self.sizes)[:-1]
+
+    @property
+    def linear(self) -> bool:
+        """Whether payoffs are linear in all opponents together, so that averages of payoffs are payoffs of averages."""
+        return self._tensor is None
 
     @property
     def cost(self) -> float:
         """Multiplications of one evaluation."""
         if self.two is not None:
             return 2.0 * self.two[0].size + CALL
-        return len(self.sizes) * float(np.prod([float(size) for size in self.sizes[:8]])) + PYTHON
+        if self._tensor is None:
+            return PYTHON * len(self.sizes) + float(self._whole.size)
+        return PYTHON * len(self.sizes) + len(self.sizes) * float(math.prod(self.sizes))
 
     def vectors(self, profile: Profile) -> Profile:
         """Return the payoffs of all actions, a vector each player."""
         if self.two is not None:
             return self.two[0] @ profile[1], self.two[1] @ profile[0]
-        assert self._game is not None
-        return self._game.payoff_vectors(profile)
+        if self._tensor is not None:
+            return self._tensor.payoff_vectors(profile)
+        return tuple(np.split(self._whole @ np.concatenate(profile), self._ends))
 
     def vector(self, profile: Profile, player: int) -> Floats:
         """Return the payoffs of one player's actions."""
@@ -149,16 +162,19 @@ class Learning:
         if not mean or self.numbers[WEIGHT] == 0:
             return regrets_from(self.last, tuple(state[U] for state in self.players))
         profile = self.mean()
-        if self.table.two is None:
+        if not self.table.linear:
             return regrets_from(profile, self.table.vectors(profile))
         return regrets_from(profile, tuple(state[SU] / self.numbers[WEIGHT] for state in self.players))
 
     def report(self) -> tuple[Profile, float, float]:
         """Return the profile to show, its NashConv in payoff units, and the relative one."""
         wanted = int(self.numbers[AVERAGE])
-        choices = [self.regrets(mean) for mean in (False, True)]
-        mean = wanted == MEAN or (wanted == NEARER and choices[1].sum() < choices[0].sum())
-        regrets = choices[int(mean)]
+        mean = wanted == MEAN
+        regrets = self.regrets(mean)
+        if wanted == NEARER:
+            averaged = self.regrets(True)
+            mean = bool(averaged.sum() < regrets.sum())
+            regrets = averaged if mean else regrets
         profile = self.mean() if mean else self.last
         return tuple(x / x.sum() for x in profile), float(regrets @ self.table.ranges), float(regrets.sum())
 
@@ -249,6 +265,27 @@ def _two(game: FiniteGame) -> tuple[Floats, Floats]:
         return game.a, game.b
     first, second = game.to_tensor().tensors
     return first, second
+
+
+def _whole(game: PolymatrixGame, ranges: Floats) -> Any:
+    """Return all pairs as one matrix, sparse where it would be large: one product instead of one a pair."""
+    size, first = sum(game.sizes), np.cumsum((0, *game.sizes))
+    scaled = {(i, j): _scaled(matrix, ranges[i]) for (i, j), matrix in game.edges.items()}
+    if size**2 <= DENSE:
+        made = np.zeros((size, size))
+        for (i, j), matrix in scaled.items():
+            made[first[i] : first[i + 1], first[j] : first[j + 1]] = matrix
+        return made
+    from scipy.sparse import coo_array
+
+    rows, columns, values = [np.empty(0, int)], [np.empty(0, int)], [np.empty(0)]
+    for (i, j), matrix in scaled.items():
+        at = np.indices(matrix.shape)
+        rows.append(at[0].ravel() + first[i])
+        columns.append(at[1].ravel() + first[j])
+        values.append(matrix.ravel())
+    place = np.concatenate(rows), np.concatenate(columns)
+    return coo_array((np.concatenate(values), place), shape=(size, size)).tocsr()
 
 
 def _scaled(values: Floats, size: float) -> Floats:

@@ -240,6 +240,22 @@ def test_two_players_of_any_form_learn_alike() -> None:
             same(steps[0].profile, steps[2].profile)
 
 
+def test_polymatrix_games_as_one_matrix_dense_or_sparse(monkeypatch: pytest.MonkeyPatch) -> None:
+    game = random_game("polymatrix", 4)
+    for key in KEYS:
+        dense, _ = run(game, key, stride=1, iterations=10)
+        tensor, _ = run(game.to_tensor(), key, stride=1, iterations=10)
+        with monkeypatch.context() as patch:
+            patch.setattr("engine.games.solvers.learning.DENSE", 0)
+            sparse, _ = run(game, key, stride=1, iterations=10)
+        for one, other, plain in zip(dense, sparse, tensor, strict=True):
+            same(one.profile, other.profile)
+            if key in ("rm", "rm+", "fictitious-play"):  # which no scale changes; ranges of pairs add up to more
+                same(one.profile, plain.profile)
+    _, empty = run(PolymatrixGame((2, 3, 2), {}), "rm+")
+    assert empty.solved
+
+
 def test_large_games_use_the_library_and_agree() -> None:
     game = MatrixGame(np.random.default_rng(8).random((70, 50)))
     _, solution = run(game, "prm+", epsilon=1e-5)
