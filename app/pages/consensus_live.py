@@ -89,6 +89,7 @@ class LiveTab(QWidget):
         self._link = CrosshairLink([self.gap, *self.panels])
         self._run: RunRecord | None = None
         self._game: Game | None = None
+        self._state: ConsensusState | None = None
         self._drawn = 0.0
         self._count = 0
         body = column(self, spacing=12)
@@ -107,7 +108,7 @@ class LiveTab(QWidget):
         """Draw the run."""
         run = state.run
         fresh = run is not self._run or state.game is not self._game
-        self._run, self._game = run, state.game
+        self._run, self._game, self._state = run, state.game, state
         if not self.isVisible() and not fresh:
             return
         self._fill(run)
@@ -127,7 +128,9 @@ class LiveTab(QWidget):
     def showEvent(self, event: object) -> None:
         """Catch up with what came while another tab was in front."""
         super().showEvent(event)  # type: ignore[arg-type]
-        self._draw(slow=True)
+        if self._state is not None:
+            self._drawn = 0.0
+            self.show_state(self._state)
 
     def _fill(self, run: RunRecord | None) -> None:
         """Offer the players in threes, where there are more."""

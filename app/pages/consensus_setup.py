@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.pages.league_fields import FieldGrid, Section, narrow
 from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
-from app.viewmodels.consensus_setup import FAULTS, FOUND, STARTS, describe, fitting, starts_anywhere
+from app.viewmodels.consensus_setup import FAULTS, FOUND, STARTS, RunSetup, describe, fitting, starts_anywhere
 from engine.games.catalogue import Parameter
 from engine.games.consensus import ConsensusGame
 from engine.games.methods import AUTO
@@ -41,33 +41,7 @@ class SetupCard(Card):
         self.parameters = FieldGrid({})
         self._box: QVBoxLayout = column(spacing=0)
         self.method = narrow(ChoiceField("Method", ((AUTO, "Automatic"),), value=AUTO))
-        self.fields = FieldGrid(
-            {
-                "epsilon": RealField("Epsilon", setup.epsilon or 1e-6, above=0.0, maximum=1.0,
-                                     help="Of the payoff range"),
-                "iterations": IntField("Iterations", setup.iterations, maximum=MAX_ITERATIONS,
-                                       help="At most; 0: no limit of ours", wrap=True),
-                "seed": SeedField("Seed", setup.seed or 0),
-                "start": narrow(ChoiceField("Start", tuple(STARTS.items()), value=setup.start,
-                                            help="Random by the seed")),
-            }
-        )  # fmt: skip
-        self.more = FieldGrid(
-            {
-                "stride": IntField("Iterations a point", setup.stride, maximum=MAX_ITERATIONS,
-                                   help="0: as the method likes, the fastest", wrap=True),
-                "device": narrow(ChoiceField("Device", (("cpu", "Processor"), ("cuda", "Graphics card")), value="cpu",
-                                             help="Where it computes")),
-            }
-        )  # fmt: skip
-        self.faults = FieldGrid(
-            {
-                "fault": ChoiceField("Byzantine agent", tuple(FAULTS.items()), value="none",
-                                     help="What it wants from then on"),
-                "fault_agent": IntField("Which agent", setup.fault_agent, minimum=1, maximum=10_000, help="Its number"),
-                "fault_at": IntField("At iteration", setup.fault_at, minimum=1, maximum=MAX_ITERATIONS, help="Planned"),
-            }
-        )  # fmt: skip
+        self.fields, self.more, self.faults = _run_fields(setup), _more_fields(setup), _fault_fields(setup)
         self.inject = button("Inject now", "slash", tooltip="Make that agent faulty at the iteration of this moment")
         self._summary = label("", "muted", wrap=True)
         self._undo = button("Undo edits", "undo", tooltip="Take the payoffs as they were before they were edited")
@@ -128,6 +102,7 @@ class SetupCard(Card):
     def _on_parameters(self) -> None:
         if not self._filling:
             self._model.set_parameters(self.parameters.values())
+            self._values = self._model.state.parameters  # they stand in the form already
 
     def _show(self, state: ConsensusState) -> None:
         self._filling = True
@@ -208,3 +183,39 @@ def _parameter_field(parameter: Parameter, value: float) -> Field:
         limits = f"{low:,.0f} to {high:,.0f}"
         return IntField(parameter.title, int(value), minimum=int(low), maximum=int(high), help=limits, wrap=True)
     return RealField(parameter.title, value, minimum=low, maximum=high, help=f"{low:g} to {high:g}")
+
+
+def _run_fields(setup: RunSetup) -> FieldGrid:
+    starts = tuple(STARTS.items())
+    return FieldGrid(
+        {
+            "epsilon": RealField("Epsilon", setup.epsilon or 1e-6, above=0.0, maximum=1.0, help="Of the payoff range"),
+            "iterations": IntField(
+                "Iterations", setup.iterations, maximum=MAX_ITERATIONS, help="At most; 0: no limit of ours", wrap=True
+            ),
+            "seed": SeedField("Seed", setup.seed or 0),
+            "start": narrow(ChoiceField("Start", starts, value=setup.start, help="Random by the seed")),
+        }
+    )
+
+
+def _more_fields(setup: RunSetup) -> FieldGrid:
+    help_text = "0: as the method likes, the fastest"
+    devices = (("cpu", "Processor"), ("cuda", "Graphics card"))
+    return FieldGrid(
+        {
+            "stride": IntField("Iterations a point", setup.stride, maximum=MAX_ITERATIONS, help=help_text, wrap=True),
+            "device": narrow(ChoiceField("Device", devices, value="cpu", help="Where it computes")),
+        }
+    )
+
+
+def _fault_fields(setup: RunSetup) -> FieldGrid:
+    kinds = tuple(FAULTS.items())
+    return FieldGrid(
+        {
+            "fault": ChoiceField("Byzantine agent", kinds, value="none", help="What it wants from then on"),
+            "fault_agent": IntField("Which agent", setup.fault_agent, minimum=1, maximum=10_000, help="Its number"),
+            "fault_at": IntField("At iteration", setup.fault_at, minimum=1, maximum=MAX_ITERATIONS, help="Planned"),
+        }
+    )
