@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from app.commands.output import table
 from engine.core.arrays import cuda_devices
 
 FIELDS = {
@@ -73,20 +74,13 @@ def measure(
 
 def describe(value: dict[str, Any]) -> str:
     """Return the rows as a text table."""
-    head = ("", "ours", "peer", "ratio", "goal", "")
-    lines = [head, *(_cells(line) for line in value["rows"])]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    table = "\n".join(
-        "  ".join([line[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(line[1:5], widths[1:5], strict=True))])
-        + f"  {line[5]}"
-        for line in lines
-    )
+    rows = table(("", "ours", "peer", "ratio", "goal", ""), [_cells(line) for line in value["rows"]])
     about = f"{value['device']}, {value['processors']} processors, medians; ratio: the peer's time through ours"
     peers = "\n".join(
         f"“{line['name']}” against {line['peer_name']}" + (f": {line['note']}" if line["note"] else "")
         for line in value["rows"]
     )
-    return "\n".join(line.rstrip() for line in f"{about}\n\n{table}\n\n{peers}".splitlines())
+    return f"{about}\n\n{rows}\n\n{peers}"
 
 
 def _cells(line: dict[str, Any]) -> tuple[str, ...]:
