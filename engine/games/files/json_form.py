@@ -22,7 +22,15 @@ from typing import Any, NoReturn
 from engine.core.hashing import parse_json
 from engine.games.consensus import ConsensusGame
 from engine.games.errors import GameError, GameFileError
-from engine.games.games import BimatrixGame, FiniteGame, Game, MatrixGame, PolymatrixGame, TensorGame
+from engine.games.games import (
+    MAX_PLAYERS,
+    BimatrixGame,
+    FiniteGame,
+    Game,
+    MatrixGame,
+    PolymatrixGame,
+    TensorGame,
+)
 
 _SHOWN = 40  # characters of a value in an error
 
@@ -33,7 +41,7 @@ def parse_json_game(data: bytes, name: str = "The file") -> Game:
     Raises GameFileError: with line and column for what is no JSON, else with the path of what is wrong.
     """
     try:
-        value = parse_json(data.removeprefix(b"\xef\xbb\xbf"), strict=True)
+        value = parse_json(data.removeprefix(b"\xef\xbb\xbf"), MAX_PLAYERS + 8, strict=True)
     except json.JSONDecodeError as error:
         raise _unreadable(name, error.msg, line=error.lineno, column=error.colno) from error
     except UnicodeDecodeError as error:

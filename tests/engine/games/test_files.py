@@ -19,7 +19,15 @@ from engine.games.errors import GameError, GameFileError
 from engine.games.files import SUFFIXES, read_game, write_game
 from engine.games.files.json_form import format_json_game, parse_json_game
 from engine.games.files.npz import parse_npz, write_npz
-from engine.games.games import BimatrixGame, FiniteGame, Game, MatrixGame, PolymatrixGame, TensorGame
+from engine.games.games import (
+    MAX_PLAYERS,
+    BimatrixGame,
+    FiniteGame,
+    Game,
+    MatrixGame,
+    PolymatrixGame,
+    TensorGame,
+)
 from engine.games.generators import random_consensus, random_game, random_polymatrix, random_zero_sum
 
 ODD = np.array([[0.1 + 0.2, -1e100, 5e-324], [1 / 3, 2.0**-1074, -0.0]])
@@ -32,6 +40,7 @@ GAMES: dict[str, Game] = {
     "matrix": MatrixGame(ODD, **NAMES),
     "bimatrix": BimatrixGame(ODD, ODD + 1.0, **NAMES),
     "tensor": random_game((2, 3, 4), 1, "normal"),
+    "as many players as there may be": random_game((1,) * MAX_PLAYERS, 4),
     "one player": TensorGame((np.array([3.0, 1.0]),)),
     "polymatrix": random_polymatrix(5, 3, 2, density=0.6),
     "no edges": PolymatrixGame((2, 3), {}),
