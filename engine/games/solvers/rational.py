@@ -19,6 +19,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+import numpy as np
+
 from engine.games.games import Floats
 
 Row = list[int]
@@ -197,43 +199,45 @@ def vertices_of(payoffs: Floats) -> Vertices:
     return found
 
 
-def pairs_of(first: Vertices, second: Vertices) -> Iterator[tuple[int, int]]:
-    """Yield the extreme equilibria as the masks of a vertex of player 1's polytope and one of player 2's."""
+def pairs_of(first: Vertices, second: Vertices) -> Iterator[list[tuple[int, int]]]:
+    """Yield for each vertex of player 1's polytope the extreme equilibria with it, as pairs of masks; often none."""
     n, m = len(first.units), len(second.units)
     origin = (1 << n) - 1
     xs = [mask for mask in first.points if mask & origin != origin]
     ys = list(second.points)
     # Player 2's polytope numbers its own actions first.
     turned = [mask >> m | (mask & (1 << m) - 1) << n for mask in ys]
-    for i, k in matches(xs, turned, n + m):
-        yield xs[i], ys[k]
+    for mask, partners in zip(xs, matches(xs, turned, n + m), strict=True):
+        yield [(mask, ys[k]) for k in partners]
 
 
 def extreme_equilibria(a: Floats, b: Floats) -> list[tuple[Strategy, Strategy]]:
     """Return all extreme equilibria of the payoffs ``a`` and ``b``, (n, m), as fractions; it takes what it takes."""
     first, second = vertices_of(b.T), vertices_of(a)
-    return [(first.strategy(x), second.strategy(y)) for x, y in sorted(pairs_of(first, second))]
+    pairs = sorted(pair for group in pairs_of(first, second) for pair in group)
+    return [(first.strategy(x), second.strategy(y)) for x, y in pairs]
 
 
-def matches(first: list[int], second: list[int], labels: int) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of indices whose masks together have all of the ``labels``."""
+def matches(first: list[int], second: list[int], labels: int) -> Iterator[list[int]]:
+    """Yield for each mask of the first list the indices of those of the second with which it has all ``labels``."""
     # For each label the set of those of the second list that have it, as one long integer.
-    having = []
-    for label in range(labels):
-        digits = ["1" if mask >> label & 1 else "0" for mask in reversed(second)]
-        having.append(int("".join(digits) or "0", 2))
-    everything = (1 << len(second)) - 1
-    for i, mask in enumerate(first):
-        fitting = everything
+    size = labels // 8 + 1
+    masks = np.frombuffer(b"".join(mask.to_bytes(size, "little") for mask in second), np.uint8).reshape(-1, size)
+    by_label = np.packbits(np.unpackbits(masks, axis=1, bitorder="little").T, axis=1, bitorder="little")
+    having = [int.from_bytes(by_label[label].tobytes(), "little") for label in range(labels)]
+    for mask in first:
+        fitting = (1 << len(second)) - 1
         for label in range(labels):
             if not mask >> label & 1:
                 fitting &= having[label]
                 if not fitting:
                     break
+        found = []
         while fitting:
             lowest = fitting & -fitting
-            yield i, lowest.bit_length() - 1
+            found.append(lowest.bit_length() - 1)
             fitting ^= lowest
+        yield found
 
 
 def components(pairs: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
@@ -254,7 +258,7 @@ def components(pairs: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
     return list(parts.values())
 
 
-def nash_subsets(pairs: list[tuple[int, int]], most: int = 4096) -> int | None:
+def nash_subsets(pairs: list[tuple[int, int]], most: int = 1000) -> int | None:
     """Return how many maximal Nash subsets (maximal cliques) there are; None when there may be more than ``most``."""
     number = {q: k for k, q in enumerate({q for _, q in pairs})}
     partners: dict[int, int] = {}

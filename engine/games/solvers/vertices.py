@@ -270,18 +270,19 @@ def _small_vertices(search: Search, matrix: NDArray[np.int64], side: rational.Ve
 def _paired(search: Search, first: rational.Vertices, second: rational.Vertices) -> Generator[Step, None, None]:
     """Match the vertices, rounding their strategies correctly."""
     known: list[dict[int, Floats]] = [{}, {}]
-    pairs, since = [], time.perf_counter()
-    for pair in rational.pairs_of(first, second):
-        if search.ends(0, MAX_BASES):
-            return
-        pairs.append(pair)
-        for strategies, side, mask in zip(known, (first, second), pair, strict=True):
-            if mask not in strategies:
-                strategies[mask] = np.array([float(share) for share in side.strategy(mask)])
-        search.found.append(search.game.spread(known[0][pair[0]], known[1][pair[1]]))
+    pairs, since = list[tuple[int, int]](), time.perf_counter()
+    for group in rational.pairs_of(first, second):
+        for pair in group:
+            for strategies, side, mask in zip(known, (first, second), pair, strict=True):
+                if mask not in strategies:
+                    strategies[mask] = np.array([float(share) for share in side.strategy(mask)])
+            search.found.append(search.game.spread(known[0][pair[0]], known[1][pair[1]]))
+        pairs += group
         if time.perf_counter() - since > _PAUSE:
             yield search.tell("exact", since)
             since = time.perf_counter()
+        if search.ends(0, MAX_BASES):
+            return
     search.found = [search.found[k] for k in sorted(range(len(pairs)), key=pairs.__getitem__)]
     parts = rational.components(pairs)
     if len(parts) < len(pairs):
