@@ -46,10 +46,18 @@ def test_games_whose_equilibria_are_known(host: Any, payoffs: tuple[Any, Any], c
         assert (game.regrets(game.check_profile((x, y))) / game.ranges()).sum() <= 1e-9
 
 
+def test_pivots_of_zero_are_no_reason_to_doubt(host: Any) -> None:
+    a = np.array([[[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]])
+    found = equal_supports(host, a, -a)
+    np.testing.assert_allclose(found.x, [[1 / 3] * 3])
+    np.testing.assert_allclose(found.y, [[1 / 3] * 3])
+
+
 @pytest.mark.parametrize("degenerate", [
     ([[0, 0], [0, 0]], [[0, 0], [0, 0]]),
     ([[1, 3], [1, 3], [3, 1], [3, 1], [2.5, 2.5], [2.5, 2.5]], [[1, 2], [0, -1], [-2, 2], [4, -1], [-1, 6], [6, -1]]),
     ([[1, 1], [0, 2]], [[1, 0], [1, 1]]),
+    ([[1, 3], [1, 0]], [[5, 0], [4, 0]]),  # only a tie outside the support tells
 ])  # fmt: skip
 def test_degenerate_games_are_left_to_exact_methods(host: Any, degenerate: tuple[Any, Any]) -> None:
     a, b = (np.array(payoffs, dtype=float)[None] for payoffs in degenerate)
