@@ -37,8 +37,8 @@ def fits(device: Accelerator, n: int, m: int) -> bool:
 
 
 def bytes_a_game(n: int, m: int) -> int:
-    """Return how much memory one game takes: both payoffs thrice (given, picked, scaled), strategies, scratch."""
-    return 56 * n * m + 32 * (n + m) + 64
+    """Return how much memory one game takes: both payoffs thrice (given, picked, scaled) and scratch, strategies."""
+    return 72 * n * m + 32 * (n + m) + 64
 
 
 def solve_bimatrix(device: Accelerator, a: Floats, b: Floats | None, *, cap: int, attempts: int) -> Found:

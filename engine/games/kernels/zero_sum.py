@@ -51,9 +51,9 @@ def block_shared_bytes(side: int) -> int:
 
 
 def bytes_a_game(n: int, m: int) -> int:
-    """Return how much memory one game takes: payoffs in fp64 and fp32 (twice where transposed), state, scratch."""
+    """Return how much memory one game takes: payoffs in fp64 and fp32 (that twice where large), scratch, state."""
     large = 8 * (m + LARGE_MULTIPLE) * n if layout_of(n, m).kind == "large" else 0
-    return 24 * n * m + large + 64 * (n + m) + 64
+    return 40 * n * m + large + 64 * (n + m) + 64
 
 
 class ZeroSumRun:
