@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from engine.core.errors import DependencyError, EngineError
+from engine.games.batch import solve_batch
+from engine.games.errors import GameError
 from engine.games.games import BimatrixGame, MatrixGame
 from engine.games.kernels.batch import LEAST_PART, parts_of, solve_batch_cuda, solve_on, spread
 from engine.games.options import SolveOptions
@@ -98,6 +100,43 @@ def test_large_zero_sum_games_are_iterated_and_what_misses_epsilon_is_left(kerne
     for game, x, y in zip(a, found.x, found.y, strict=True):
         assert gap_of(MatrixGame(game), (x, y)).relative <= 4e-2  # of both players' regrets
     assert np.isnan(solve_on([device], a, None, SolveOptions(epsilon=1e-6, iterations=4)).x).all()
+
+
+@pytest.mark.parametrize("zero_sum", [False, True], ids=["bimatrix", "zero-sum"])
+def test_the_batch_of_the_engine_is_verified_whatever_the_device(
+    host: HostAccelerator, monkeypatch: pytest.MonkeyPatch, zero_sum: bool
+) -> None:
+    monkeypatch.setattr("engine.games.kernels.batch.accelerators", lambda: (host,))
+    a, b = random_batch(50, (6, 6))
+    a[:10] = np.round(a[:10])
+    a[10:20] += 1e6
+    found = solve_batch(a, None if zero_sum else b, SolveOptions(device="cuda"))
+    assert found.solved
+    assert found.relative.max() <= 1e-6
+    if not zero_sum:
+        there = solve_batch(a, b)
+        np.testing.assert_allclose(found.x, there.x, atol=1e-9)
+        np.testing.assert_array_equal(found.iterations, there.iterations)
+
+
+def test_games_that_the_device_leaves_are_solved_by_the_processor(
+    monkeypatch: pytest.MonkeyPatch, kernel_folder: Path
+) -> None:
+    small = HostAccelerator(kernel_folder)
+    small.block_shared = 100
+    monkeypatch.setattr("engine.games.kernels.batch.accelerators", lambda: (small,))
+    a, b = random_batch(20, (5, 5))
+    found = solve_batch(a, b, SolveOptions(device="cuda"))
+    assert found.solved
+    assert not any("lemke" in name for name in small.launched)
+
+
+def test_payoffs_that_are_no_numbers_are_refused(host: HostAccelerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.games.kernels.batch.accelerators", lambda: (host,))
+    a, b = random_batch(3, (4, 4))
+    a[1, 2, 3] = np.nan
+    with pytest.raises(GameError, match=r"\(2, 3, 4\)"):
+        solve_batch(a, b, SolveOptions(device="cuda"))
 
 
 def test_without_cupy_it_says_how_to_get_it() -> None:
