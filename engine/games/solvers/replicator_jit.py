@@ -22,11 +22,18 @@ def probe(state: Floats, work: Floats, reach: float) -> None:
 
 
 @compiled
-def move(state: Floats, total: Floats) -> None:
-    """Add the move to the logarithms and write the shares."""
+def add(work: Floats, share: float, first: bool) -> None:
+    """Add the slope ``work[0]`` times ``share`` to the move ``work[3]``, which begins with the first one."""
+    for i in range(work.shape[1]):
+        work[3, i] = share * work[0, i] + (0.0 if first else work[3, i])
+
+
+@compiled
+def move(state: Floats, work: Floats) -> None:
+    """Add the move ``work[3]`` to the logarithms and write the shares."""
     top = NEVER
     for i in range(state.shape[1]):
-        state[FIRST, i] += total[i]
+        state[FIRST, i] += work[3, i]
         top = max(top, state[FIRST, i])
     for i in range(state.shape[1]):
         state[FIRST, i] = max(state[FIRST, i] - top, NEVER)
@@ -46,16 +53,15 @@ def replicator_steps(
     for _ in range(count):
         if is_near(first, second, numbers, target):
             return
-        one[3], two[3] = 0.0, 0.0
         for stage in range(4):
             probe(first, one, h * STAGES[stage])
             probe(second, two, h * STAGES[stage])
             multiply(a, two[2], one[0])
             multiply(b, one[2], two[0])
-            one[3] += h / 6.0 * SHARES[stage] * one[0]
-            two[3] += h / 6.0 * SHARES[stage] * two[0]
-        move(first, one[3])
-        move(second, two[3])
+            add(one, h / 6.0 * SHARES[stage], stage == 0)
+            add(two, h / 6.0 * SHARES[stage], stage == 0)
+        move(first, one)
+        move(second, two)
         multiply(a, second[X], first[U])
         multiply(b, first[X], second[U])
         count_in(first, second, numbers)
