@@ -14,7 +14,6 @@ if that does not bring a better profile, on to larger lambdas.
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -22,6 +21,7 @@ from engine.games.games import FiniteGame, Floats, Profile
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
 from engine.games.solvers import logit_reference as reference
+from engine.games.solvers.logit_trace import Trace
 from engine.games.solvers.tensor_form import TensorForm, regrets_of, tensor_form
 from engine.games.solvers.tensor_newton import action_payoffs, polish
 
@@ -32,40 +32,7 @@ MOST_POINTS = 20_000
 MOST_RESTARTS = 3
 SHIFT = 0.02  # how far off the centroid a restart begins, in log-probability
 CROSSED = "another branch crosses the path"
-COMPILED_WIDTH = 300  # above, LAPACK is faster than the compiled elimination
 CHUNK = 2e7  # operations between two looks at the clock
-
-
-@dataclass(slots=True)
-class Trace:
-    """A path being followed: ``state`` as in :func:`logit_reference.first_state`."""
-
-    form: TensorForm
-    prior: Floats
-    compiled: bool = True
-    state: Floats = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.state = reference.first_state(self.form, self.prior)
-
-    @property
-    def pace(self) -> float:
-        """Lambda, for payoffs from 0 to 1."""
-        return float(self.state[self.form.width])
-
-    @property
-    def flat(self) -> Floats:
-        """The quantal response equilibrium at the point reached."""
-        return np.asarray(np.exp(self.state[: self.form.width]))
-
-    def advance(self, steps: int, until: float) -> tuple[int, int]:
-        """Go on by at most ``steps`` points or to lambda ``until``; return how it ended and how many it were."""
-        if not self.compiled:
-            return reference.advance(self.form, self.prior, self.state, steps, until)
-        from engine.games.solvers import logit_jit
-
-        form = self.form
-        return logit_jit.advance(form.payoffs, form.sizes, form.starts, self.prior, self.state, steps, until)
 
 
 def logit_limit(game: FiniteGame) -> Profile:
@@ -104,7 +71,7 @@ def follow(form: TensorForm, options: SolveOptions) -> Walk:
     """Yield iteration, flat profile and note of points on the path; return iteration, best profile, why it ended."""
     if form.width == 0:
         return 0, np.empty(0), ""
-    compiled = form.width <= COMPILED_WIDTH and not options.parameters.get("reference")
+    compiled = not options.parameters.get("reference")
     limit = options.iterations or MOST_POINTS
     chunk = options.stride or max(1, int(CHUNK / (10 * form.payoffs.size + 4 * form.width**3)))
     done, best, least, why = 0, form.uniform(), np.inf, ""

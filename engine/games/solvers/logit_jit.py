@@ -13,6 +13,7 @@ from engine.games.solvers.logit_reference import (
     CONTRACT,
     FAR,
     GROW,
+    LONGEST_STEP,
     MOST_TURNS,
     SMALL_STEP,
     SMALLEST_STEP,
@@ -52,6 +53,19 @@ def equations(
 
 
 @compiled
+def length(direction: Floats, point: Floats) -> float:
+    """Return how long a direction is, seen from a point."""
+    return float(np.sqrt(((direction / (1.0 + np.abs(point))) ** 2).sum()))
+
+
+@compiled
+def cosine(first: Floats, second: Floats, point: Floats) -> float:
+    """Return the cosine of the angle between two directions, seen from a point."""
+    dot = (first * second / (1.0 + np.abs(point)) ** 2).sum()
+    return float(dot / (length(first, point) * length(second, point)))
+
+
+@compiled
 def correct(
     tensors: Floats, sizes: Ints, starts: Ints, prior: Floats, old: Floats, tangent: Floats, step: float, new: Floats
 ) -> tuple[bool, float, int]:
@@ -64,13 +78,14 @@ def correct(
     order = np.empty(width + 1, dtype=np.int64)
     point = new[: width + 1]
     point[:] = old + step * tangent
+    across = tangent / (1.0 + np.abs(old)) ** 2
     first, before = 0.0, 0.0
     for turn in range(MOST_TURNS):
         if point[:width].max() > 1.0 or point[width] < 0.0:
             return False, 2 * FAR, 0
         equations(tensors, sizes, starts, prior, point, values, matrix)
         values[width] = 0.0
-        matrix[width] = tangent
+        matrix[width] = across
         sign = factor(matrix, order)
         if sign == 0:
             return False, 2 * FAR, 0
@@ -87,7 +102,7 @@ def correct(
             values[:] = 0.0
             values[width] = 1.0
             substitute(matrix, order, values)
-            new[width + 1 :] = values / np.sqrt((values * values).sum())
+            new[width + 1 :] = values / length(values, point)
             return True, first, sign
         before = moved
     return False, first, 0
@@ -104,7 +119,7 @@ def advance(
         while True:
             old, tangent, step = state[:span], state[span : 2 * span], state[2 * span]
             well, first, sign = correct(tensors, sizes, starts, prior, old, tangent, step, new)
-            smooth = well and (tangent * new[span:]).sum() > TURN
+            smooth = well and cosine(tangent, new[span:], old) > TURN
             if smooth and sign == state[2 * span + 1]:
                 break
             if smooth and step <= SMALL_STEP:
@@ -115,7 +130,7 @@ def advance(
                 return STUCK, done
             state[2 * span] = step / 2.0
         state[: 2 * span] = new
-        state[2 * span] = step * min(GROW, max(0.5, np.sqrt(AIM / max(first, 1e-12))))
+        state[2 * span] = min(LONGEST_STEP, step * min(GROW, max(0.5, np.sqrt(AIM / max(first, 1e-12)))))
         if state[span - 1] >= until:
             return WENT_ON, done + 1
     return WENT_ON, steps

@@ -2,7 +2,9 @@
 
 Unknowns: the log-probability of every action and lambda. Equations, for a player whose likeliest action is r:
 ``p_j - p_r = lambda (u_j - u_r) + c_j - c_r`` for its other actions j, and its probabilities sum to one. ``c`` is where
-the branch begins at lambda 0: the log-probabilities of the centroid, or of a profile near it.
+the branch begins at lambda 0: the log-probabilities of the centroid, or of a profile near it. Lengths and angles are
+relative to where the path is, each coordinate x divided by ``1 + |x|``: where lambda is in the thousands, a fold would
+else be a needle.
 Source: Turocy (2005), "A dynamic homotopy interpretation of the logistic quantal response equilibrium correspondence",
 sections 3 and 4; Allgower and Georg (1990), "Numerical Continuation Methods", chapters 2 and 6.
 """
@@ -19,7 +21,7 @@ MOST_TURNS = 6  # of Newton's iteration at a point
 FAR, AIM, CLOSE = 0.8, 0.2, 1e-4  # how far the first correction may go, should go; where corrections end
 CONTRACT = 0.5  # by which each correction has to be smaller than the last
 TURN, GROW = 0.8, 3.0  # least cosine between tangents; by how much a step may grow
-SMALL_STEP, SMALLEST_STEP = 1e-4, 1e-9
+SMALL_STEP, SMALLEST_STEP, LONGEST_STEP = 1e-4, 1e-9, 10.0
 FIRST_STEP = 0.1
 
 
@@ -48,22 +50,36 @@ def first_state(form: TensorForm, prior: Floats) -> Floats:
     square = np.vstack((matrix, np.eye(form.width + 1)[-1]))
     tangent = np.linalg.solve(square, np.eye(form.width + 1)[-1])
     sign = np.linalg.slogdet(square)[0]
-    return np.concatenate((point, tangent / np.linalg.norm(tangent), [FIRST_STEP, sign]))
+    return np.concatenate((point, tangent / length(tangent, point), [FIRST_STEP, sign]))
 
 
-def correct(form: TensorForm, prior: Floats, predicted: Floats, tangent: Floats) -> tuple[Floats | None, float, float]:
+def length(direction: Floats, point: Floats) -> float:
+    """Return how long a direction is, seen from a point."""
+    return float(np.linalg.norm(direction / (1.0 + np.abs(point))))
+
+
+def cosine(first: Floats, second: Floats, point: Floats) -> float:
+    """Return the cosine of the angle between two directions, seen from a point."""
+    dot = float((first * second / (1.0 + np.abs(point)) ** 2).sum())
+    return dot / (length(first, point) * length(second, point))
+
+
+def correct(
+    form: TensorForm, prior: Floats, old: Floats, tangent: Floats, step: float
+) -> tuple[Floats | None, float, float]:
     """Return the corrected point followed by its tangent (None where this fails), the first correction, the sign.
 
     1. Newton in the plane through the predicted point across the tangent. 2. It has to begin near, to contract, and to
     end close. 3. The last matrix gives the new tangent and the sign of the determinant.
     """
-    point, span = predicted.copy(), predicted.size
+    point, span = old + step * tangent, old.size
+    across = tangent / (1.0 + np.abs(old)) ** 2
     first = before = 0.0
     for turn in range(MOST_TURNS):
         if point[:-1].max() > 1.0 or point[-1] < 0.0:
             return None, 2 * FAR, 0.0
         values, matrix = equations(form, prior, point)
-        square = np.vstack((matrix, tangent))
+        square = np.vstack((matrix, across))
         sign = float(np.linalg.slogdet(square)[0])
         if sign == 0.0:
             return None, 2 * FAR, 0.0
@@ -75,7 +91,7 @@ def correct(form: TensorForm, prior: Floats, predicted: Floats, tangent: Floats)
         if not moved <= FAR or (turn and moved > max(CONTRACT * before, CLOSE)):
             return None, first, sign
         if moved <= CLOSE:
-            return np.concatenate((point, ahead / np.linalg.norm(ahead))), first, sign
+            return np.concatenate((point, ahead / length(ahead, point))), first, sign
         before = moved
     return None, first, 0.0
 
@@ -90,9 +106,9 @@ def advance(form: TensorForm, prior: Floats, state: Floats, steps: int, until: f
     span = prior.size + 1
     for done in range(steps):
         while True:
-            tangent, step = state[span : 2 * span], state[-2]
-            new, first, sign = correct(form, prior, state[:span] + step * tangent, tangent)
-            smooth = new is not None and float(tangent @ new[span:]) > TURN
+            old, tangent, step = state[:span], state[span : 2 * span], state[-2]
+            new, first, sign = correct(form, prior, old, tangent, step)
+            smooth = new is not None and cosine(tangent, new[span:], old) > TURN
             if new is not None and smooth and sign == state[-1]:
                 break
             if new is not None and smooth and step <= SMALL_STEP:
@@ -102,7 +118,7 @@ def advance(form: TensorForm, prior: Floats, state: Floats, steps: int, until: f
                 return STUCK, done
             state[-2] = step / 2.0
         state[: 2 * span] = new
-        state[-2] = step * min(GROW, max(0.5, np.sqrt(AIM / max(first, 1e-12))))
+        state[-2] = min(LONGEST_STEP, step * min(GROW, max(0.5, np.sqrt(AIM / max(first, 1e-12)))))
         if state[span - 1] >= until:
             return WENT_ON, done + 1
     return WENT_ON, steps

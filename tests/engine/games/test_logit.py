@@ -18,7 +18,8 @@ from engine.games.reference import references
 from engine.games.results import Status
 from engine.games.solve import Solving, solve
 from engine.games.solvers import logit_jit, logit_reference
-from engine.games.solvers.logit import Trace, logit_limit
+from engine.games.solvers.logit import logit_limit
+from engine.games.solvers.logit_trace import Trace
 from engine.games.solvers.tensor_form import tensor_form
 
 TIGHT = SolveOptions(epsilon=1e-9)
@@ -90,6 +91,34 @@ def test_every_point_is_a_quantal_response_equilibrium() -> None:
             assert strategy == pytest.approx(answer, abs=1e-6)
 
 
+@pytest.mark.parametrize(("sizes", "seed"), [((8, 8), 0), ((5, 6, 4), 1), ((3, 3, 3), 2), ((3, 4, 2, 2), 3)])
+def test_what_is_left_out_of_the_equations_changes_nothing(sizes: tuple[int, ...], seed: int) -> None:
+    game = random_game(sizes, seed, -0.9 / (len(sizes) - 1))
+    form = tensor_form(game)
+    short, whole = (Trace(form, np.log(form.uniform())) for _ in range(2))
+    whole._leave_out = lambda: None  # type: ignore[method-assign]
+    for trace in (short, whole):
+        while trace.pace < 1e7:
+            assert trace.advance(1, 1e7)[0] == logit_reference.WENT_ON
+    assert short.form.width < form.width == whole.form.width
+    assert short.flat == pytest.approx(whole.flat, abs=1e-5)
+
+
+def test_what_was_left_out_comes_back() -> None:
+    """Behind a fold at lambda 500, an action is needed that had left."""
+    game = random_game((4, 3, 2, 2), 1013, -0.3)
+    form = tensor_form(game)
+    trace = Trace(form, np.log(form.uniform()))
+    left_out = came_back = 0
+    while trace.pace < 1e6:
+        before = trace.keep
+        assert trace.advance(1, 1e6)[0] == logit_reference.WENT_ON
+        left_out += int((before & ~trace.keep).sum())
+        came_back += int((trace.keep & ~before).sum())
+    assert left_out > came_back > 0
+    assert trace.flat[:4] == pytest.approx([0.295880, 0.407210, 0.296910, 0.0], abs=1e-4)
+
+
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(st.data())
 def test_both_forms_walk_the_same_path(data: st.DataObject) -> None:
@@ -108,7 +137,7 @@ def test_both_forms_walk_the_same_path(data: st.DataObject) -> None:
         told = logit_reference.advance(form, prior, clear, 3, 1e6)
         assert logit_jit.advance(form.payoffs, form.sizes, form.starts, prior, fast, 3, 1e6) == told
         assert fast == pytest.approx(clear, rel=1e-5, abs=1e-5)
-        if told[0] != logit_reference.WENT_ON:
+        if told[0] != logit_reference.WENT_ON or clear[form.width] > 1e6:
             return
 
 
