@@ -30,6 +30,7 @@ Labels = NDArray[np.int64]
 Pivots = Callable[[Floats, Labels, Labels, int], tuple[int, float, bool]]
 FEASIBLE = 1e-11  # what is less negative than this counts as zero
 SMALLEST_PIVOT = 1e-9
+_LOOK = 64  # pivots between two looks at whether the gap is small enough
 _UPDATES = 300_000_000  # numbers of the tableau to update between two steps that are told: about a tenth of a second
 _RETRIES = 5
 
@@ -108,26 +109,35 @@ def _share(values: Floats) -> Floats:
     return np.asarray(above / max(above.max(), SMALLEST_PIVOT))
 
 
-def pivoting(matrix: Floats, tableau: Tableau, options: SolveOptions, done: int = 0) -> Steps:
+def pivoting(matrix: Floats, tableau: Tableau, options: SolveOptions, done: int = 0, most: int = 0) -> Steps:
     """Pivot to the end; ``matrix`` is the whole game, ``done`` how many iterations there were before.
 
-    The outcome is complete when no pivot was left; whether its profile is good enough is for others to say.
+    At most ``most`` pivots are done (0: many more than it should take), and no more than the options allow.
+
+    The outcome is complete when no pivot was left, or none was needed to come within epsilon. In the first case others
+    have to say whether the profile is good enough.
     """
+    start, retries = done, 0
     chunk = options.stride or max(1, _UPDATES // tableau.table.size)
-    limit = options.iterations or 50 * sum(matrix.shape) + 1000 + done
-    retries = 0
+    limit = done + (most or 50 * sum(matrix.shape) + 1000)
+    if options.iterations:
+        limit = min(limit, options.iterations)
     while not tableau.done and done < limit:
-        done += tableau.advance(min(chunk, limit - done))
+        look = min(limit, done + _LOOK - (done - start) % _LOOK)  # the same ones at any stride
+        done += tableau.advance(min(chunk, look - done))
         if tableau.stuck and retries < _RETRIES:
             retries += 1
             tableau.perturb(options.seed + retries)
         profile = tableau.profile()
-        yield Step(done, profile, gap_in(matrix, profile), "pivot")
+        gap = gap_in(matrix, profile)
+        yield Step(done, profile, gap, "pivot")
+        if done == look and gap <= options.epsilon:
+            return Outcome((profile,), iterations=done)
     return Outcome((tableau.profile(),), iterations=done, complete=tableau.mu <= 0.0)
 
 
 def steps(game: MatrixGame, options: SolveOptions) -> Steps:
-    """Solve a zero-sum game by pivoting from the empty basis; a step a pivot, or a tenth of a second."""
+    """Solve a zero-sum game by pivoting from the empty basis; a step a pivot, or as many as take a moment."""
     form = scaled(game.a, options)
     outcome = yield from told(pivoting(form.matrix, cold(form.matrix, options.seed), form.options), form)
     x, y = outcome.profiles[0]

@@ -139,3 +139,11 @@ def test_highly_degenerate_and_not_merged_it_still_ends() -> None:
     found = solve(MatrixGame(a), "simplex", SolveOptions(epsilon=1e-10, stride=1))
     assert found.solved
     assert found.iterations < 5000
+
+
+def test_a_game_whose_rank_fades_away_is_mended() -> None:
+    """Singular values of 2^-k: every basis is ill-conditioned; what counts is the gap, not the basis."""
+    chance = np.random.default_rng(5)
+    a = (chance.normal(size=(260, 260)) * 2.0 ** -np.arange(260)) @ chance.normal(size=(260, 260))
+    found = solve(MatrixGame(a), "auto", SolveOptions(epsilon=1e-9))
+    assert found.solved
