@@ -10,8 +10,8 @@ networks"; by coordinate Yin, Chen, Ramchandran, Bartlett (2018), "Byzantine-rob
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -21,6 +21,7 @@ from engine.games.consensus import ConsensusGame
 from engine.games.games import Floats, Game, Profile
 
 MIDDLE = 1.0 - 1e-9  # share of half the weight that is cut at most: what is left then is the median
+KEPT = 1 << 24  # numbers of influence that are kept, not made anew each time
 
 
 def half_cut(influence: Floats) -> Floats:
@@ -61,6 +62,7 @@ class ReducedGame(Game):
     base: ConsensusGame
     cut: Floats | None = None
     influence: Floats | None = None
+    _held: list[tuple[slice, Floats]] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "players", self.base.players)
@@ -70,15 +72,20 @@ class ReducedGame(Game):
         """Those of the game as given."""
         return self.base.sizes
 
-    def parts(self) -> Iterator[tuple[slice, Floats]]:
-        """Yield blocks of coordinates and the influence (n, n) in each."""
-        dimension = self.base.points.shape[1]
+    def parts(self) -> Iterable[tuple[slice, Floats]]:
+        """Give blocks of coordinates and the influence (n, n) in each; kept from the first time on if not too large."""
+        points = self.base.points
         if self.influence is not None:
-            yield slice(0, dimension), self.influence
-            return
-        assert self.cut is not None
-        for k in range(dimension):
-            yield slice(k, k + 1), remaining(self.base.influence, self.cut, self.base.points[:, k])
+            return [(slice(0, points.shape[1]), self.influence)]
+        if self._held:
+            return self._held
+        cut = self.cut
+        assert cut is not None
+        made = ((slice(k, k + 1), remaining(self.base.influence, cut, points[:, k])) for k in range(points.shape[1]))
+        if self.base.influence.size * points.shape[1] > KEPT:
+            return made
+        self._held.extend(made)
+        return self._held
 
     def best_responses(self, positions: Floats) -> Floats:
         """Return what each agent would choose against the others' positions (n, d)."""
