@@ -90,8 +90,9 @@ class CurveBuffer:
         low, high = low[first:last, channel], high[first:last, channel]
         if doubled:
             low, high = self._pairs(low, high, channel, first)
-        found = np.unique(np.concatenate([low, high, [start, stop - 1]]))
-        return found[(found >= start) & (found < stop)]
+        found = np.sort(np.concatenate([low, high, [start, stop - 1]]), kind="stable")
+        fresh = np.diff(found, prepend=-1) > 0
+        return found[fresh & (found >= start) & (found < stop)]
 
     def envelope(self, channel: int, buckets: int, start: int = 0, stop: int | None = None) -> tuple[Floats, Floats]:
         """The points to draw, as x and y."""

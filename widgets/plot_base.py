@@ -8,7 +8,7 @@ from typing import Any
 
 from PySide6.QtCore import QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QShowEvent
-from PySide6.QtWidgets import QStackedLayout, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QStackedLayout, QWidget
 
 from widgets.basics import column, label, row
 from widgets.fonts import scaled
@@ -72,6 +72,8 @@ class PlotBase(QWidget):
                 item.getAxis(side).setTickFont(scaled(self.font(), -1))
                 item.getAxis(side).enableAutoSIPrefix(False)
                 item.getAxis(side).tickStrings = tick_texts
+                # Painted once, not with every frame of the curves: texts are what takes long.
+                item.getAxis(side).setCacheMode(QGraphicsItem.CacheMode.DeviceCoordinateCache)
             self._stack.addWidget(self._plot)
             self._built()
             self.on_theme(current_tokens())

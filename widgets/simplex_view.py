@@ -75,7 +75,7 @@ class SimplexView(Picture):
         for corner, name, side in zip(corners, self._state.corners, ("below", "below", "above"), strict=True):
             text_at(painter, corner, name, side, place)
         for path in self._state.paths:
-            points = [place_of(corners, row) for row in path.points]
+            points = places_of(corners, path.points)
             path_line(painter, points, series_colour(current_tokens(), path.colour), 1.5)
         for found in self._state.equilibria:
             star(painter, place_of(corners, found), tokens)
@@ -97,6 +97,14 @@ def place_of(corners: list[QPointF], strategy: Any) -> QPointF:
     x = sum(float(p) * corner.x() for p, corner in zip(strategy, corners, strict=True))
     y = sum(float(p) * corner.y() for p, corner in zip(strategy, corners, strict=True))
     return QPointF(x, y)
+
+
+def places_of(corners: list[QPointF], strategies: Any) -> list[QPointF]:
+    """Where many strategies (k, 3) lie."""
+    import numpy as np
+
+    at = np.asarray(strategies) @ np.array([[corner.x(), corner.y()] for corner in corners])
+    return [QPointF(x, y) for x, y in at.tolist()]
 
 
 def _mix(a: QPointF, b: QPointF, share: float) -> QPointF:

@@ -31,6 +31,7 @@ from widgets.simplex_view import SimplexView
 PANELS = 3  # players drawn at once
 BARS = 8
 SLOW_S = 0.2  # what costs more than a frame has is drawn so often
+PICTURE_S = 0.1  # painted pictures, while it runs
 KINDS = ("simplex", "arrows", "positions", "bars")
 
 
@@ -90,7 +91,7 @@ class LiveTab(QWidget):
         self._run: RunRecord | None = None
         self._game: Game | None = None
         self._state: ConsensusState | None = None
-        self._drawn = 0.0
+        self._drawn = self._painted = 0.0
         self._count = 0
         body = column(self, spacing=12)
         self.top: SideBySide = side_by_side(self.gap, self.pictures, stretches=(1, 1), narrow=460)
@@ -129,7 +130,7 @@ class LiveTab(QWidget):
         """Catch up with what came while another tab was in front."""
         super().showEvent(event)  # type: ignore[arg-type]
         if self._state is not None:
-            self._drawn = 0.0
+            self._drawn = self._painted = 0.0
             self.show_state(self._state)
 
     def _fill(self, run: RunRecord | None) -> None:
@@ -147,7 +148,9 @@ class LiveTab(QWidget):
     def _draw(self, *, slow: bool) -> None:
         run = self._run
         shown = run.game if run is not None else self._game
-        if slow:
+        now = time.monotonic()
+        if slow and (run is None or run.state != "running" or now - self._painted > PICTURE_S):
+            self._painted = now
             self.pictures.show_run(shown, run)
         self.below.setVisible(run is not None)
         if run is None or not slow:

@@ -20,7 +20,7 @@ from widgets.simplex_view import SimplexPath, SimplexState
 
 ARROWS = 13
 TRIANGLES = 3
-TRAIL = 140  # runs of points into which a way is cut, each with the extremes of its coordinates
+TRAIL = 80  # runs of points into which a way is cut, each with the extremes of its coordinates
 GAP = "NashConv, by best responses, in payoff units"
 COLOURS = 8
 LEVELS = 8  # ideal points drawn as lines
