@@ -91,7 +91,7 @@ def test_play_leads_to_the_equilibrium_that_is_near() -> None:
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
-@given(st.integers(2, 2), st.integers(1, 4), st.booleans(), st.integers(0, 10**6))
+@given(st.integers(2, 4), st.integers(1, 4), st.booleans(), st.integers(0, 10**6))
 def test_every_game_ends_in_an_equilibrium_that_the_condition_confirms(
     agents: int, actions: int, common: bool, seed: int
 ) -> None:
