@@ -5,6 +5,10 @@
 //   rm_plus_block   to 128 x 128: 64 or 256 threads a game, the same tiles, sums across warps in shared memory
 // rm_plus_large.cu has the fourth, for games that no multiprocessor can hold.
 //
+// Why so: payoffs never leave the registers, so that memory of no kind is the bound. By the disassembly for sm_90 a warp
+// takes 267 instructions for an iteration of 32 games 8 x 8 (176 of them multiply-adds), 263 for two games 32 x 32 (140,
+// and 40 shuffles), and each of 8 warps 321 for a game 128 x 128 (132, and 39 shuffles), of which four are issued a clock.
+//
 // State goes on from launch to launch: `regret` and `play` (both players' actions, first player 1's), `value` of the
 // current profile to player 1, `sum` the weighted sum of strategies. Iterations count from `first`, at least 1.
 #include "rm_plus.cuh"
