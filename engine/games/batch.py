@@ -79,7 +79,8 @@ def solve_batch(a: ArrayLike, b: ArrayLike | None = None, options: SolveOptions 
         if best and best[0].gap.relative < found[game, 1]:
             (x[game], y[game]), found[game] = best[0].profile, (best[0].gap.nashconv, best[0].gap.relative)
     status = (found[:, 1] > options.epsilon).astype(np.int8)
-    return BatchSolution(x, y, found[:, 0], found[:, 1], status, iterations, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return BatchSolution(x, y, found[:, 0], found[:, 1], status, iterations, seconds, options.device)
 
 
 def _stack(values: ArrayLike, what: str) -> Floats:
@@ -119,7 +120,7 @@ def _on_gpu(a: Floats, b: Floats | None, options: SolveOptions, started: float) 
     from engine.games.kernels.batch import solve_batch_cuda
 
     solved = solve_batch_cuda(a, b, options)
-    x, y = (np.ascontiguousarray(np.nan_to_num(part), dtype=np.float64) for part in (solved.x, solved.y))
+    x, y = (np.ascontiguousarray(part, dtype=np.float64) for part in (solved.x, solved.y))
     found = np.empty((len(a), 2))
     _spread(_verifier(a, b, x, y, found), 0, len(a), a[0].size)
     return x, y, found, solved.pivots

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.games.jit import compiled_ieee as compiled
-from engine.games.solvers.lemke_howson_jit import (
+from engine.games.solvers.lemke_howson_jit import solve_one, strategy
+from engine.games.solvers.lemke_howson_path import DONE, MORE, REFUSED
+from engine.games.solvers.lemke_howson_tableau_jit import (
+    Floats,
     Integers,
     Tableau,
     empty,
     fill,
     leaving_row,
     pivot,
-    solve_one,
-    strategy,
     units_of,
     whole,
 )
-from engine.games.solvers.lemke_howson_path import DONE, MORE, REFUSED
 
-Floats = NDArray[np.float64]
 _COST = 1e-12  # a reduced cost that is less does not pay
 
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from engine.games.jit import compiled_ieee as compiled
 from engine.games.solvers.howson import DONE, LOST, MORE
-from engine.games.solvers.lemke_howson_jit import Floats, Integers, leaving_row, pivot, whole
 from engine.games.solvers.lemke_howson_tableau import TIE
+from engine.games.solvers.lemke_howson_tableau_jit import Floats, Integers, leaving_row, pivot, whole
 
 
 @compiled

@@ -5,187 +5,22 @@ Labels are numbered through: the rows of the game, then its columns. See the ref
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from typing import NamedTuple, cast
-
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.games.jit import compiled_ieee as compiled
 from engine.games.solvers.lemke_howson_path import DONE, FAIR, GOOD, LOST, MORE, POLISH, REBUILD, REFUSED
-from engine.games.solvers.lemke_howson_tableau import PIVOT, TIE
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-# Numba takes a plain constant for a type of its own and compiles what is called with it once more.
-whole = cast("Callable[[int], int]", np.int64)
-
-
-class Tableau(NamedTuple):
-    """The arrays of :class:`engine.games.solvers.lemke_howson_tableau.Tableau`; the last three are scratch."""
-
-    t: Floats
-    basic: Integers
-    free: Integers
-    place: Integers
-    slacks: int
-    tied: Integers
-    ratios: Floats
-    line: Floats
-
-
-class Units(NamedTuple):
-    """How payoffs are brought to [1, 2]: ``(payoff - least) * scale + 1``; ``spread`` is their range then."""
-
-    least: float
-    scale: float
-    spread: float
-
-
-def around(t: Floats, basic: Integers, free: Integers, place: Integers, slacks: int) -> Tableau:
-    """Return a tableau of the reference's arrays."""
-    rows, width = t.shape
-    return Tableau(t, basic, free, place, slacks, np.empty(rows + 1, np.int64), np.empty(rows + 1), np.empty(width))
-
-
-@compiled
-def empty(rows: int, columns: int, slacks: int) -> Tableau:
-    """Return room for a tableau."""
-    basic, free = np.empty(rows, np.int64), np.empty(columns, np.int64)
-    place, tied = np.empty(rows + columns, np.int64), np.empty(rows + 1, np.int64)
-    t, ratios, line = np.empty((rows, columns + 1)), np.empty(rows + 1), np.empty(columns + 1)
-    return Tableau(t, basic, free, place, slacks, tied, ratios, line)
-
-
-@compiled
-def fill(tab: Tableau, payoffs: Floats, units: Units) -> None:
-    """Write the tableau of the basis of all slacks: payoffs, transposed in that of x, and ones."""
-    rows, columns, turned = tab.t.shape[0], tab.t.shape[1] - 1, tab.slacks > 0
-    for i in range(rows):
-        for j in range(columns):
-            value = payoffs[j, i] if turned else payoffs[i, j]
-            tab.t[i, j] = (value - units.least) * units.scale + 1.0
-        tab.t[i, columns] = 1.0
-    others = 0 if turned else rows
-    for i in range(rows):
-        tab.basic[i] = tab.slacks + i
-        tab.place[tab.slacks + i] = -1 - i
-    for j in range(columns):
-        tab.free[j] = others + j
-        tab.place[others + j] = j
-
-
-@compiled
-def leaving_row(t: Floats, place: Integers, slacks: int, tied: Integers, ratios: Floats, column: int) -> int:
-    """Return the row that leaves when ``column`` enters, lexicographically least; -1 when none bounds it."""
-    rows, last = t.shape[0], t.shape[1] - 1
-    # Written without branches: which entries are positive cannot be foreseen.
-    bound = 0
-    for i in range(rows):
-        tied[bound] = i
-        ratios[bound] = t[i, last] / t[i, column] if t[i, column] > PIVOT else np.inf
-        bound += 1 if t[i, column] > PIVOT else 0
-    if bound == 0:
-        return -1
-    best = ratios[0]
-    for k in range(1, bound):
-        best = min(best, ratios[k])
-    count = whole(0)
-    for k in range(bound):
-        row, close = tied[k], ratios[k] <= best + TIE
-        tied[count] = row
-        count += 1 if close else 0
-    slack = slacks
-    while count > 1 and slack < slacks + rows:
-        count = break_tie(t, tied, place[slack], column, count)
-        slack += 1
-    return int(tied[0])
-
-
-@compiled
-def break_tie(t: Floats, tied: Integers, at: int, column: int, count: int) -> int:
-    """Keep of the tied rows those that are least in one slack's column; return how many remain."""
-    if at == column:
-        return count
-    kept = 0
-    if at < 0:  # a basic slack has a unit column, in which its own row is the greatest
-        for k in range(count):
-            if tied[k] != -1 - at:
-                tied[kept] = tied[k]
-                kept += 1
-        return kept
-    best = np.inf
-    for k in range(count):
-        best = min(best, t[tied[k], at] / t[tied[k], column])
-    for k in range(count):
-        if t[tied[k], at] / t[tied[k], column] <= best + TIE:
-            tied[kept] = tied[k]
-            kept += 1
-    return kept
-
-
-@compiled
-def pivot(t: Floats, basic: Integers, free: Integers, place: Integers, line: Floats, row: int, column: int) -> None:
-    """Exchange a row's label with a column's, in place; four rows at a time, so that the line is read once for all."""
-    rows, width = t.shape
-    inverse = 1.0 / t[row, column]
-    t[row, column] = 1.0
-    for j in range(width):
-        line[j] = t[row, j] * inverse
-    for i in range(0, rows - 3, 4):
-        f0, f1, f2, f3 = t[i, column], t[i + 1, column], t[i + 2, column], t[i + 3, column]
-        t[i, column] = t[i + 1, column] = t[i + 2, column] = t[i + 3, column] = 0.0
-        for j in range(width):
-            value = line[j]
-            t[i, j] -= f0 * value
-            t[i + 1, j] -= f1 * value
-            t[i + 2, j] -= f2 * value
-            t[i + 3, j] -= f3 * value
-    for i in range(rows - rows % 4, rows):
-        f0 = t[i, column]
-        t[i, column] = 0.0
-        for j in range(width):
-            t[i, j] -= f0 * line[j]
-    for j in range(width):
-        t[row, j] = line[j]
-    leaving, entering = basic[row], free[column]
-    basic[row], free[column] = entering, leaving
-    place[entering], place[leaving] = -1 - row, column
-
-
-@compiled
-def exchange(tab: Tableau, entering: int) -> int:
-    """Let a label enter the basis and return the one that leaves; -1 when none does."""
-    t, basic, free, place, slacks, tied, ratios, line = tab
-    column = place[entering]
-    row = leaving_row(t, place, slacks, tied, ratios, column)
-    if row < 0:
-        return -1
-    leaving = basic[row]
-    pivot(t, basic, free, place, line, row, column)
-    return int(leaving)
-
-
-@compiled
-def rebuild(tab: Tableau, payoffs: Floats, units: Units) -> None:
-    """Make the tableau of the same basis anew from the payoffs: Gauss-Jordan with complete pivoting."""
-    rows = tab.t.shape[0]
-    wanted = np.zeros(tab.place.size, np.bool_)
-    for i in range(rows):
-        wanted[tab.basic[i]] = True
-    fill(tab, payoffs, units)
-    for _ in range(tab.free.size):
-        best, row, column = 0.0, whole(-1), whole(-1)
-        for i in range(rows):
-            if wanted[tab.basic[i]]:
-                continue
-            for j in range(tab.free.size):
-                if wanted[tab.free[j]] and abs(tab.t[i, j]) > best:
-                    best, row, column = abs(tab.t[i, j]), i, j
-        if row < 0:
-            return
-        pivot(tab.t, tab.basic, tab.free, tab.place, tab.line, row, column)
+from engine.games.solvers.lemke_howson_tableau_jit import (
+    Floats,
+    Integers,
+    Tableau,
+    Units,
+    empty,
+    exchange,
+    fill,
+    rebuild,
+    units_of,
+    whole,
+)
 
 
 @compiled
@@ -194,8 +29,14 @@ def advance(first: Tableau, second: Tableau, state: Integers, limit: int) -> int
 
     ``state``: the label that enters next, the tableau that it enters (0 or 1), the label dropped, pivots so far.
     """
+    # Taken apart once: each time costs as much as a small pivot.
+    t1, basic1, free1, place1, slacks1, tied1, ratios1, line1 = first
+    t2, basic2, free2, place2, slacks2, tied2, ratios2, line2 = second
     for _ in range(limit):
-        leaving = exchange(first, state[0]) if state[1] == 0 else exchange(second, state[0])
+        if state[1] == 0:
+            leaving = exchange(t1, basic1, free1, place1, slacks1, tied1, ratios1, line1, state[0])
+        else:
+            leaving = exchange(t2, basic2, free2, place2, slacks2, tied2, ratios2, line2, state[0])
         if leaving < 0:
             return LOST
         state[3] += 1
@@ -225,32 +66,6 @@ def strategy(tab: Tableau, x: Floats) -> None:
             total += x[at]
     for i in range(x.size):
         x[i] /= total
-
-
-@compiled
-def units_of(payoffs: Floats, low: Floats, high: Floats) -> Units:
-    """Return the units; scale 0 when an entry is not finite. ``low`` and ``high`` (columns,) are scratch."""
-    n, m = payoffs.shape
-    good = 0
-    for j in range(m):
-        low[j] = payoffs[0, j]
-        high[j] = payoffs[0, j]
-    for i in range(n):  # by columns, so that the processor does several at once
-        for j in range(m):
-            value = payoffs[i, j]
-            good += 1 if abs(value) <= 1e100 else 0
-            low[j] = value if value < low[j] else low[j]
-            high[j] = value if value > high[j] else high[j]
-    least, most = low[0], high[0]
-    for j in range(1, m):
-        least, most = min(least, low[j]), max(most, high[j])
-    if good != n * m:
-        return Units(0.0, 0.0, 0.0)
-    if most == least:
-        return Units(least, 1.0, 1.0)
-    # A power of two: what was an integer stays exact, and ties stay ties.
-    scale = math.ldexp(1.0, max(-1000, min(1000, -math.frexp(most - least)[1])))
-    return Units(least, scale, (most - least) * scale)
 
 
 @compiled

@@ -101,10 +101,11 @@ class CompiledPath(Path):
     """The same path through :mod:`engine.games.solvers.lemke_howson_jit`, on the same arrays."""
 
     def __init__(self, game: BimatrixGame, label: int) -> None:
-        from engine.games.solvers import lemke_howson_jit as jit
+        from engine.games.solvers import lemke_howson_tableau_jit as jit
+        from engine.games.solvers.lemke_howson_jit import advance
 
         super().__init__(game, label)
-        self._jit = jit
+        self._pivot, self._make_anew = advance, jit.rebuild
         self._first, self._other = (jit.around(t.t, t.basic, t.free, t.place, t.slacks) for t in self._tableaux)
         low, high = np.empty((2, game.sizes[1]))
         self._in_a, self._in_b = (jit.units_of(payoffs, low, high) for payoffs in (game.a, game.b))
@@ -115,10 +116,10 @@ class CompiledPath(Path):
         status, end = MORE, self.pivots + limit
         while status == MORE and self.pivots < end:
             if self.pivots % REBUILD == 0 and self.pivots:
-                self._jit.rebuild(self._first, self.game.b, self._in_b)
-                self._jit.rebuild(self._other, self.game.a, self._in_a)
+                self._make_anew(self._first, self.game.b, self._in_b)
+                self._make_anew(self._other, self.game.a, self._in_a)
             part = min(end - self.pivots, REBUILD - self.pivots % REBUILD)
-            status = self._jit.advance(self._first, self._other, self._state, part)
+            status = self._pivot(self._first, self._other, self._state, part)
             self.pivots = int(self._state[3])
         return status
 
