@@ -31,7 +31,9 @@ def bench(
 
     from engine.core.errors import DependencyError, UsageError
     from engine.core.paths import source_root
+    from engine.core.process import use_one_thread
 
+    use_one_thread()
     output: Output = context.obj
     if device is not Device.CPU and field is not Field.GAMES:
         raise UsageError(f"The {field.value} is not measured on {device.value}", "only games are")

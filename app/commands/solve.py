@@ -53,6 +53,9 @@ def solve(
     """Find equilibria of a game; each answer is verified.
 
     Exit status 1 and the best profile when it does not converge."""
+    from engine.core.process import use_one_thread
+
+    use_one_thread()  # before anything imports NumPy
     from app.commands import solve_text as text
     from engine.games.parameters import tuned
 

@@ -134,13 +134,21 @@ def _start_worker(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
+def use_one_thread() -> None:
+    """Let BLAS and torch use one thread: here where they are not imported yet, and in processes started from now on.
+
+    The work is split over processes; two pools of threads on the same cores wait for each other, up to 100 times longer.
+    """
+    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(variable, "1")
+
+
 def worker_pool(workers: int) -> ProcessPoolExecutor:
     """Return a pool of spawned processes with one BLAS and torch thread each; they end with this process.
 
     Spawned, not forked: a fork after wasmtime or Qt ran in the parent hangs.
     """
-    for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ.setdefault(variable, "1")
+    use_one_thread()
     return ProcessPoolExecutor(
         workers,
         mp_context=multiprocessing.get_context("spawn"),

@@ -13,6 +13,7 @@ from typing import Any
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError
 from engine.core.jobs import Job, JobContext, Jobs
+from engine.core.process import use_one_thread
 from engine.games.events import GameRunEnded, GameRunStarted
 from engine.games.live_worker import FRAME_S, Curve, Frame, RunRequest, serve
 from engine.games.methods import method_for
@@ -79,6 +80,7 @@ class LiveRun:
         self._job = jobs.start(self.request.title or f"Solve by {self.request.method}", self._work)
 
     async def _work(self, job: JobContext) -> Solution:
+        use_one_thread()
         ours, theirs = multiprocessing.Pipe()
         process = multiprocessing.get_context("spawn").Process(target=serve, args=(theirs, os.getpid()), daemon=True)
         process.start()
