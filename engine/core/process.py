@@ -137,7 +137,7 @@ def _start_worker(parent: int) -> None:
 def use_one_thread() -> None:
     """Let BLAS and torch use one thread: here where they are not imported yet, and in processes started from now on.
 
-    The work is split over processes; two pools of threads on the same cores wait for each other, up to 100 times longer.
+    The work is split over processes: two pools of threads on the same cores wait for each other, a hundredfold.
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
