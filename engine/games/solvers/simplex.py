@@ -139,12 +139,12 @@ def pivoting(matrix: Floats, tableau: Tableau, options: SolveOptions, done: int 
 def steps(game: MatrixGame, options: SolveOptions) -> Steps:
     """Solve a zero-sum game by pivoting from the empty basis; a step a pivot, or as many as take a moment."""
     form = scaled(game.a, options)
-    outcome = yield from told(pivoting(form.matrix, cold(form.matrix, options.seed), form.options), form)
-    x, y = outcome.profiles[0]
-    if gap_in(form.matrix, (x, y)) <= form.options.epsilon:
-        return replace(outcome, complete=True)
+    tableau = cold(form.matrix, options.seed)
+    outcome = yield from told(pivoting(form.matrix, tableau, form.options), form)
     if outcome.complete:
-        return replace(outcome, complete=False, message="rounding errors kept the basis from being exact enough")
+        return outcome
+    if tableau.mu <= 0.0:
+        return replace(outcome, message="rounding errors kept the basis from being exact enough")
     return replace(outcome, message=f"stopped after {outcome.iterations} pivots")
 
 

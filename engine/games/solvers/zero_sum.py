@@ -26,6 +26,7 @@ from engine.games.solvers.zero_sum_symmetry import Quotient, quotient
 SMALL = 200  # actions a side, up to which pivoting from nothing is as fast
 _NARROW = 32  # or so few of one player, where that makes no more payoffs than
 _FEW = 200_000
+_PATIENCE = 10  # pivots an action, several times what it takes
 _BLOCK = 50  # iterations between two looks at what is played
 _SETTLED = 3.0  # changes of what is played, an iteration: more pivots than that are not saved by going on
 _LONGEST = 1000  # iterations of the rough start
@@ -55,7 +56,8 @@ def _solve(matrix: Floats, options: SolveOptions) -> Steps:
 def _search(matrix: Floats, options: SolveOptions, done: int = 0) -> Steps:
     """Pivot from a basis that is empty or guessed, and make up with the interior point method for what is missing."""
     if max(matrix.shape) <= SMALL or (min(matrix.shape) <= _NARROW and matrix.size <= _FEW):
-        outcome = yield from pivoting(matrix, cold(matrix, options.seed), options, done)
+        enough = _PATIENCE * sum(matrix.shape) + 500
+        outcome = yield from pivoting(matrix, cold(matrix, options.seed), options, done, enough)
         outcome = replace(outcome, method="simplex")
     else:
         play = yield from _rough(matrix, options, done)
@@ -111,8 +113,9 @@ def _rescued(matrix: Floats, known: Outcome, gap: float, options: SolveOptions) 
     done = known.iterations
     outcome = yield from interior(matrix, replace(options, start=None), done)
     reached = gap_in(matrix, _only(outcome))
+    outcome = replace(outcome, method="interior-point")
     if reached <= options.epsilon:
-        return replace(outcome, method="interior-point", complete=True, message="")
+        return outcome
     best = outcome if reached < gap else replace(known, iterations=outcome.iterations)
     return replace(best, complete=False, message="rounding errors kept the gap from getting smaller")
 
