@@ -12,20 +12,23 @@ With two players the first polymatrix game is the game itself.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from itertools import count
 
 import numpy as np
 
 from engine.games.games import FiniteGame, Floats
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
-from engine.games.solvers.ipa_lemke import lemke
+from engine.games.solvers.ipa_lemke import DONE, GOES_ON, Pivoting, pivot
 from engine.games.solvers.tensor_form import TensorForm, payoffs_and_jacobian, regrets_of, tensor_form
 from engine.games.solvers.tensor_newton import action_payoffs, newton_on
 
-Walk = Generator[tuple[int, Floats, str], None, tuple[int, Floats, float]]
+Told = tuple[int, Floats, str]
+Walk = Generator[Told, None, tuple[int, Floats, float]]
 MOST_ITERATIONS = 140
 MOST_PIVOTS = 50  # for each action
+CHUNK = 5e7  # numbers of the tableau to go through between two looks at the clock
 ENOUGH = 1e-9  # sum of relative regrets that ends it
 MOVES = 20 * (0.5,) + 15 * (0.3,)  # how far to go towards the answer, from one beginning
 
@@ -59,16 +62,16 @@ def iterate(form: TensorForm, options: SolveOptions) -> Walk:
     failed = np.zeros(form.width, dtype=bool)
     rng = np.random.default_rng(options.seed)
     target = min(ENOUGH, options.epsilon)
-    most = options.iterations or MOST_ITERATIONS
-    for iteration in range(1, most + 1):
+    told = count(1)
+    for turn in range(options.iterations or MOST_ITERATIONS):
         payoffs, slopes = _contracted(form, flat, options)
         regrets = float(regrets_of(form, flat, payoffs).sum())
         if regrets < least:
             best, least = flat, regrets
-        yield iteration, flat, "polymatrix"
+        yield next(told), flat, "polymatrix"
         if least <= target:
             break
-        answer = _answer(form, flat, payoffs, slopes, options)
+        answer = yield from _answer(form, flat, payoffs, slopes, options, told)
         support = answer > 0
         new = None if (support == failed).all() else newton_on(form, support, answer, singular=False)
         failed = support
@@ -78,12 +81,12 @@ def iterate(form: TensorForm, options: SolveOptions) -> Walk:
                 best, least = new, regrets
             if least <= target:
                 break
-        move = MOVES[(iteration - 1) % len(MOVES)]
+        move = MOVES[turn % len(MOVES)]
         flat = (1.0 - move) * flat + move * answer
-        if iteration % len(MOVES) == 0:
+        if (turn + 1) % len(MOVES) == 0:
             flat = rng.exponential(size=form.width)
             flat /= np.repeat(np.add.reduceat(flat, form.starts[:-1]), form.sizes)
-    return iteration, best, least
+    return next(told) - 1, best, least
 
 
 def polymatrix_costs(form: TensorForm, payoffs: Floats, slopes: Floats) -> Floats:
@@ -91,32 +94,39 @@ def polymatrix_costs(form: TensorForm, payoffs: Floats, slopes: Floats) -> Float
 
     The slopes alone would count each payoff once for every other player; the rest is taken back in equal parts.
     """
-    count = form.sizes.size
-    owner = np.repeat(np.arange(count), form.sizes)
-    back = (count - 2) / (count - 1)
+    players = form.sizes.size
+    owner = np.repeat(np.arange(players), form.sizes)
+    back = (players - 2) / (players - 1)
     gains = np.where(owner[:, None] == owner, 0.0, slopes - back * payoffs[:, None])
-    return np.asarray(count + 1.0 - gains)
+    return np.asarray(players + 1.0 - gains)
 
 
-def _answer(form: TensorForm, flat: Floats, payoffs: Floats, slopes: Floats, options: SolveOptions) -> Floats:
+def _answer(
+    form: TensorForm, flat: Floats, payoffs: Floats, slopes: Floats, options: SolveOptions, told: Iterator[int]
+) -> Generator[Told, None, Floats]:
     """Return an equilibrium of the polymatrix game at ``flat``; the best responses where pivoting fails."""
     best = np.repeat(np.maximum.reduceat(payoffs, form.starts[:-1]), form.sizes)
-    if form.sizes.size == 1:
-        return np.asarray((payoffs >= best) / (payoffs >= best).sum())
-    costs = polymatrix_costs(form, payoffs, slopes)
-    prior = 0.9 * flat + 0.1 * form.uniform()
-    most = MOST_PIVOTS * form.width
-    if options.parameters.get("reference"):
-        well, found, _ = lemke(costs, form.sizes, prior, most)
-    else:
-        from engine.games.solvers import ipa_jit
-
-        found = np.empty(form.width)
-        well = ipa_jit.lemke(costs, form.sizes, prior, most, found) > 0
-    if not well:
-        found = (payoffs >= best).astype(np.float64)
-    found = np.maximum(found, 0.0)
+    found = (payoffs >= best).astype(np.float64)
+    if form.sizes.size > 1:
+        costs = polymatrix_costs(form, payoffs, slopes)
+        run = Pivoting(costs, form.sizes, 0.9 * flat + 0.1 * form.uniform())
+        pause = max(1, int(CHUNK / run.table.size))
+        for _ in range(0, MOST_PIVOTS * form.width, pause):
+            state = _pivot(run, pause, options)
+            if state != GOES_ON:
+                break
+            yield next(told), flat, "pivoting"
+        if state == DONE:
+            found = np.maximum(run.solution(), 0.0)
     return np.asarray(found / np.repeat(np.add.reduceat(found, form.starts[:-1]), form.sizes))
+
+
+def _pivot(run: Pivoting, most: int, options: SolveOptions) -> int:
+    if options.parameters.get("reference"):
+        return pivot(run.table, run.basis, run.place, most)
+    from engine.games.solvers import ipa_jit
+
+    return ipa_jit.pivot(run.table, run.basis, run.place, most)
 
 
 def _contracted(form: TensorForm, flat: Floats, options: SolveOptions) -> tuple[Floats, Floats]:

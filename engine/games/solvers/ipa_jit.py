@@ -1,4 +1,4 @@
-"""Compiled twin of :func:`engine.games.solvers.ipa_lemke.lemke`."""
+"""Compiled twin of :func:`engine.games.solvers.ipa_lemke.pivot`."""
 
 from __future__ import annotations
 
@@ -6,55 +6,25 @@ import numpy as np
 
 from engine.games.games import Floats
 from engine.games.jit import compiled
-from engine.games.solvers.ipa_lemke import SMALL, TIE
+from engine.games.solvers.ipa_lemke import DONE, FAILED, GOES_ON, SMALL, TIE
 from engine.games.solvers.tensor_form import Ints
 
 
 @compiled
-def lemke(costs: Floats, sizes: Ints, prior: Floats, most: int, found: Floats) -> int:
-    """Write an equilibrium of the polymatrix game into ``found`` (width,); return the pivots, 0 where it failed."""
-    width, count = prior.size, sizes.size
-    span = width + count
-    table = _first_tableau(costs, sizes, prior)
-    basis = np.arange(span)
-    row, entering = span - 1, 2 * span
-    for pivots in range(most):
+def pivot(table: Floats, basis: Ints, place: Ints, most: int) -> int:
+    """Do at most ``most`` pivots in place; return how it stands."""
+    span = table.shape[0]
+    for _ in range(most):
+        row, entering = place
         _pivot(table, row, entering)
         leaving, basis[row] = basis[row], entering
         if leaving == 2 * span:
-            found[:] = 0.0
-            for r in range(span):
-                if span <= basis[r] < span + width:
-                    found[basis[r] - span] = table[r, 2 * span + 1]
-            return pivots + 1
+            return DONE
         entering = leaving + span if leaving < span else leaving - span
-        row = _leaving_row(table, basis, entering)
-        if row < 0:
-            return 0
-    return 0
-
-
-@compiled
-def _first_tableau(costs: Floats, sizes: Ints, prior: Floats) -> Floats:
-    width, count = prior.size, sizes.size
-    span = width + count
-    table = np.zeros((span, 2 * span + 2))
-    player, left = 0, sizes[0]
-    for a in range(width):
-        if left == 0:
-            player += 1
-            left = sizes[player]
-        left -= 1
-        for b in range(width):
-            table[a, span + b] = -costs[a, b]
-            table[a, 2 * span] -= costs[a, b] * prior[b]
-        table[a, span + width + player] = 1.0
-        table[width + player, span + a] = -1.0
-    for r in range(span):
-        table[r, r] = 1.0
-    table[width:, 2 * span] = -1.0
-    table[width:, 2 * span + 1] = -1.0
-    return table
+        place[0], place[1] = _leaving_row(table, basis, entering), entering
+        if place[0] < 0:
+            return FAILED
+    return GOES_ON
 
 
 @compiled

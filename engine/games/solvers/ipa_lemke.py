@@ -13,46 +13,62 @@ import numpy as np
 from engine.games.games import Floats
 from engine.games.solvers.tensor_form import Ints
 
+DONE, FAILED, GOES_ON = 0, 1, 2
 SMALL = 1e-10  # a smaller pivot is none
 TIE = 1e-11  # ratios nearer than that tie
 
 
-def first_tableau(costs: Floats, sizes: Ints, prior: Floats) -> Floats:
-    """Return the tableau (n, 2 n + 2), n actions and players: slacks, unknowns, z0, right-hand side."""
-    width, count = prior.size, sizes.size
-    span = width + count
-    border = (np.repeat(np.arange(count), sizes)[:, None] == np.arange(count)).astype(np.float64)
-    matrix = np.block([[costs, -border], [border.T, np.zeros((count, count))]])
-    cover = np.concatenate((costs @ prior, np.ones(count)))
-    right = np.concatenate((np.zeros(width), -np.ones(count)))
-    return np.column_stack((np.eye(span), -matrix, -cover, right))
+class Pivoting:
+    """The tableau (n, 2 n + 2), n actions and players: slacks, unknowns, z0, right-hand side; and where it stands.
 
-
-def lemke(costs: Floats, sizes: Ints, prior: Floats, most: int) -> tuple[bool, Floats, int]:
-    """Return whether an equilibrium was found, the profile (width,), and the number of pivots.
-
-    1. z0 comes in where the right-hand side is least. 2. The complement of what left comes in; the smallest ratio
-    leaves. 3. Until z0 leaves.
+    ``basis`` (n,): the column that each row stands for. ``place``: the row and the column of the next pivot.
     """
-    table = first_tableau(costs, sizes, prior)
+
+    def __init__(self, costs: Floats, sizes: Ints, prior: Floats) -> None:
+        """Set up the pivot that brings z0 in, where the right-hand side is least."""
+        width, count = prior.size, sizes.size
+        span = width + count
+        owner = np.repeat(np.arange(width, span), sizes)
+        self.width = width
+        self.table = np.zeros((span, 2 * span + 2))
+        self.table[np.arange(span), np.arange(span)] = 1.0
+        self.table[:width, span : span + width] = -costs
+        self.table[np.arange(width), span + owner] = 1.0
+        self.table[owner, span + np.arange(width)] = -1.0
+        self.table[:width, -2] = -(costs @ prior)
+        self.table[width:, -2:] = -1.0
+        self.basis = np.arange(span)
+        self.place = np.array([span - 1, 2 * span])
+
+    def solution(self) -> Floats:
+        """Return the profile (width,) that the tableau shows."""
+        span = self.basis.size
+        found = np.zeros(2 * span + 1)
+        found[self.basis] = self.table[:, -1]
+        return np.asarray(found[span : span + self.width])
+
+
+def pivot(table: Floats, basis: Ints, place: Ints, most: int) -> int:
+    """Do at most ``most`` pivots in place; return DONE, FAILED or GOES_ON.
+
+    1. The column comes in, its row goes out. 2. Its complement comes in next; the smallest ratio leaves. 3. Until z0
+    leaves.
+    """
     span = table.shape[0]
-    basis = np.arange(span)
-    row, entering = span - 1, 2 * span
-    for pivots in range(most):
+    for _ in range(most):
+        row, entering = place
         table[row] /= table[row, entering]
         column = table[:, entering].copy()
         column[row] = 0.0
         table -= np.outer(column, table[row])
         leaving, basis[row] = int(basis[row]), entering
         if leaving == 2 * span:
-            found = np.zeros(2 * span + 1)
-            found[basis] = table[:, -1]
-            return True, found[span : span + prior.size], pivots + 1
+            return DONE
         entering = leaving + span if leaving < span else leaving - span
-        row = _leaving_row(table, basis, entering)
-        if row < 0:
-            break
-    return False, prior, most
+        place[:] = _leaving_row(table, basis, entering), entering
+        if place[0] < 0:
+            return FAILED
+    return GOES_ON
 
 
 def _leaving_row(table: Floats, basis: Ints, entering: int) -> int:

@@ -80,11 +80,11 @@ def correct(
             return None, 2 * FAR, 0.0
         values, matrix = equations(form, prior, point)
         square = np.vstack((matrix, across))
-        sign = float(np.linalg.slogdet(square)[0])
+        sides = np.column_stack((np.append(values, 0.0), np.eye(span)[-1]))
+        sign, solved = _solve(square, sides)
         if sign == 0.0:
             return None, 2 * FAR, 0.0
-        sides = np.column_stack((np.append(values, 0.0), np.eye(span)[-1]))
-        correction, ahead = np.linalg.solve(square, sides).T
+        correction, ahead = solved.T
         moved = float((np.abs(correction) / (1.0 + np.abs(point))).max())
         point -= correction
         first = first if turn else moved
@@ -94,6 +94,18 @@ def correct(
             return np.concatenate((point, ahead / length(ahead, point))), first, sign
         before = moved
     return None, first, 0.0
+
+
+def _solve(square: Floats, sides: Floats) -> tuple[float, Floats]:
+    """Return the sign of the determinant and the solution, by one factorisation; sign 0 where there is none."""
+    from scipy.linalg.lapack import dgetrf, dgetrs
+
+    factors, order, info = dgetrf(square)
+    if info or not np.isfinite(factors).all():
+        return 0.0, sides
+    swaps = int((order != np.arange(order.size)).sum())
+    sign = (-1.0) ** swaps * float(np.prod(np.sign(np.diag(factors))))
+    return sign, np.asarray(dgetrs(factors, order, sides)[0])
 
 
 def advance(form: TensorForm, prior: Floats, state: Floats, steps: int, until: float) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -16,7 +18,7 @@ from engine.games.results import Status
 from engine.games.solve import Solving, solve
 from engine.games.solvers import ipa_jit
 from engine.games.solvers.ipa import polymatrix_costs
-from engine.games.solvers.ipa_lemke import lemke
+from engine.games.solvers.ipa_lemke import DONE, GOES_ON, Pivoting, pivot
 from engine.games.solvers.tensor_form import payoffs_and_jacobian, tensor_form
 from engine.games.verify import gap_of
 
@@ -53,20 +55,24 @@ def test_pivoting_solves_polymatrix_games_and_both_forms_alike(sizes: tuple[int,
         game = random_polymatrix(seed, sizes, few)
         chance = np.random.default_rng(seed)
         prior = np.concatenate([chance.dirichlet(np.ones(size)) for size in sizes])
-        well, clear, pivots = lemke(costs_of(game), counts, prior, 5000)
-        fast = np.empty(prior.size)
-        assert well
-        assert ipa_jit.lemke(costs_of(game), counts, prior, 5000, fast) == pivots
-        assert fast == pytest.approx(clear, abs=1e-9)
-        profile = tuple(np.split(clear, np.cumsum(sizes)[:-1]))
+        clear, fast = (Pivoting(costs_of(game), counts, prior) for _ in range(2))
+        while (told := pivot(clear.table, clear.basis, clear.place, 7)) == GOES_ON:
+            assert ipa_jit.pivot(fast.table, fast.basis, fast.place, 7) == GOES_ON
+            assert np.array_equal(fast.place, clear.place)
+        assert told == DONE
+        assert ipa_jit.pivot(fast.table, fast.basis, fast.place, 7) == DONE
+        assert fast.solution() == pytest.approx(clear.solution(), abs=1e-9)
+        profile = tuple(np.split(clear.solution(), np.cumsum(sizes)[:-1]))
         assert gap_of(game, profile).relative < 1e-9
 
 
-def test_a_path_cut_short_says_so() -> None:
-    game = random_polymatrix(1, (5, 5, 5), False)
-    counts, prior = np.array([5, 5, 5]), np.full(15, 0.2)
-    assert not lemke(costs_of(game), counts, prior, 2)[0]
-    assert ipa_jit.lemke(costs_of(game), counts, prior, 2, np.empty(15)) == 0
+def test_large_games_can_be_watched_and_stopped_between_pivots() -> None:
+    chance = np.random.default_rng(1)
+    game = TensorGame(tuple(chance.normal(size=(150, 150)) for _ in range(2)))
+    solving = Solving(game, method_for(game, "ipa"), SolveOptions(stride=1))
+    told = [(step.iteration, step.note) for step in itertools.islice(solving, 4)]
+    assert told == [(1, "polymatrix"), (2, "pivoting"), (3, "pivoting"), (4, "pivoting")]
+    assert solving.cancel().status is Status.CANCELLED
 
 
 def test_the_polymatrix_game_touches_the_game_where_it_was_made() -> None:

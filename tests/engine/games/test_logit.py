@@ -118,7 +118,7 @@ def test_what_was_left_out_comes_back(sizes: tuple[int, ...], seed: int, correla
         came_back += int((trace.keep & ~before).sum())
     while whole.pace < 1e7:
         whole.advance(1, 1e7)
-    assert left_out > came_back > 0
+    assert left_out >= came_back > 0
     assert trace.flat == pytest.approx(whole.flat, abs=1e-5)
 
 
