@@ -74,11 +74,11 @@ def rate_row(
         gap = float(run.gaps(*run.averages()).max())
     bound, fma = bound_of(told, n, what), bound_of(told, n, "FMA")
     share = rate / bound if bound else None
-    shares = f"{share:.0%} of the {what} bound" if share is not None else f"{what} bound unknown"
-    text = f"{shares} ({bound:.3g}), {rate / fma:.0%} of FMA; {layout_of(n, n).kind}, {games} games, gap {gap:.0e}"
+    of_fma = f"{rate / fma:.0%} of the FMA bound" if fma else "clock unknown"
+    text = f"{of_fma}; {layout_of(n, n).kind}, {games} games, gap {gap:.0e}; {told.name}"
     return row(
-        f"RM+ {n} x {n}", 1e3 * games / rate, "", None, note=f"{text}; {told.name}",
-        rate=rate, unit="it/s", goal_rate=goal, bound=bound, bound_by=what, share=share,
+        f"RM+ {n} x {n}", 1e3 * games / rate, f"the {what} bound", 1e3 * games / bound if bound else None,
+        note=text, rate=rate, unit="it/s", goal_rate=goal, bound=bound, share=share,
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from engine.core.arrays import Device, array_module, cuda_devices
+from engine.core.errors import DependencyError
 
 FOLDER = Path(__file__).parent
 OPTIONS = ("-std=c++17",)
@@ -101,7 +102,6 @@ class CudaAccelerator:
             cupy.cuda.runtime.CUDARuntimeError,
             cupy.cuda.driver.CUDADriverError,
             cupy.cuda.memory.OutOfMemoryError,
-            cupy.cuda.compiler.CompileException,
         )
         self._device = self.xp.cuda.Device(device.index)
         with self._device:
@@ -109,12 +109,24 @@ class CudaAccelerator:
         self._kernels: dict[tuple[str, str], Kernel] = {}
 
     def kernel(self, file: str, name: str) -> Kernel:
-        """Return a kernel, compiled for this device."""
+        """Return a kernel, compiled for this device. Raises DependencyError when NVRTC is missing or refuses."""
         if (file, name) not in self._kernels:
             with self._device:
-                module = self.xp.RawModule(code=source_of(file), options=options_of(file), name_expressions=(name,))
-                self._kernels[file, name] = functools.partial(_launch, module.get_function(name))
+                self._kernels[file, name] = functools.partial(_launch, self._compiled(file, name))
         return self._kernels[file, name]
+
+    def _compiled(self, file: str, name: str) -> Any:
+        refusals = (self.xp.cuda.compiler.CompileException, RuntimeError, ImportError, OSError)
+        try:
+            module = self.xp.RawModule(code=source_of(file), options=options_of(file), name_expressions=(name,))
+            return module.get_function(name)
+        except self.failures:
+            raise
+        except refusals as error:
+            why = f"{name}: {str(error).strip() or type(error).__name__}"
+            raise DependencyError(
+                "A GPU kernel cannot be compiled", why, "Update CuPy, or use device 'cpu'."
+            ) from error
 
     def room(self) -> int:
         """Return how many bytes may be used now: three quarters of what is free, the pool's own included."""

@@ -54,7 +54,8 @@ def test_rate_rows(bench: ModuleType, host: Any, n: int, what: str) -> None:
     made = bench.rate_row(host, device_from(0, H200), n, 2, 1e3, what, lambda _: None, 0.001)
     assert made["rate"] > 0
     assert made["share"] == pytest.approx(made["rate"] / made["bound"])
-    assert f"of the {what} bound" in made["note"]
+    assert made["ratio"] == pytest.approx(made["share"])  # the bound stands where a peer would
+    assert made["peer_name"] == f"the {what} bound"
 
 
 def test_batch_and_scaling_rows(bench: ModuleType, host: Any) -> None:
