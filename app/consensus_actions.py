@@ -101,7 +101,10 @@ class ConsensusActions:
             return "Any machine reads it; nashboard solve does too."
         assert state.run is not None
         if kind == "csv":
-            return f"{plural(export_csv(path, state.run), 'point')} in full precision."
+            count = export_csv(path, state.run)
+            thinned = state.run.trace.thinned
+            some = f" Of a run this long one point in about {thinned} is kept." if thinned > 1 else ""
+            return f"{plural(count, 'point')} in full precision.{some}"
         if kind == "json":
             export_json(path, state.run)
             return "With configuration, seed, versions and the trace hash."

@@ -302,7 +302,8 @@ class Wiring:
         text = (
             "1. Start the devnet and deploy the contracts.\n2. Drop .wasm agents on the window.\n"
             "3. Run a league round; its results are hashed and anchored.\n4. Settle it; open any match to replay and "
-            "prove it.\n\nThe guided demo on the Overview page does all of this by itself."
+            "prove it.\n\nOn the Consensus page, choose a game and watch a method find its equilibria.\n\n"
+            "The guided demo on the Overview page plays a league by itself."
         )
         tell(self.window, "Getting started", text, kind="info")
 

@@ -13,14 +13,21 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 FAN = 4  # blocks of one level in a block of the next
+MOST = 1 << 17  # points kept: 131,072
 _FIRST = 1024
 
 
 class CurveBuffer:
-    """Channels over one x that never decreases. Values must be finite."""
+    """Channels over one x that never decreases. Values must be finite.
 
-    def __init__(self, channels: int) -> None:
+    Of more than ``most`` points half are let go, again and again; of the first channel every run keeps its extremes.
+    ``thinned`` says by what factor.
+    """
+
+    def __init__(self, channels: int, most: int = MOST) -> None:
         self.channels = channels
+        self.most = most
+        self.thinned = 1
         self.count = 0
         self._least = np.full(channels, np.inf)
         self._x = np.empty(_FIRST)
@@ -48,6 +55,8 @@ class CurveBuffer:
         self._x, self._y = _grown(self._x, new), _grown(self._y, new)
         self._x[old:new], self._y[old:new] = xs, ys
         self.count = new
+        if new > self.most:
+            old = self._halve()
         self._least = np.minimum(self._least, np.where(ys > 0, ys, np.inf).min(axis=0))
         self._build(old)
 
@@ -106,6 +115,20 @@ class CurveBuffer:
         return max(0, first - 1), min(self.count, last + 1)
 
     # Inside
+
+    def _halve(self) -> int:
+        """Let half of the points go, the newest excepted; returns where the pyramid has to be built anew from."""
+        while self.count > self.most:
+            whole = self.count // FAN
+            runs = self._y[: whole * FAN, 0].reshape(whole, FAN)
+            ends = np.stack([runs.argmin(axis=1), runs.argmax(axis=1)], axis=1)
+            # Where both fall together the run is flat: then its first and its last point stand for it.
+            ends = np.where((ends[:, 0] == ends[:, 1])[:, None], [0, FAN - 1], np.sort(ends, axis=1))
+            kept = np.union1d((ends + FAN * np.arange(whole)[:, None]).ravel(), [0, self.count - 1])
+            self._x[: len(kept)], self._y[: len(kept)] = self._x[kept], self._y[kept]
+            self.count, self.thinned = len(kept), self.thinned * 2
+        self._low, self._high = [], []
+        return 0
 
     def _levels(self) -> int:
         return len(self._low)

@@ -71,6 +71,11 @@ class Field(QWidget):
         self._label.setText(title)
         self._editor.setAccessibleName(title)
 
+    def wrap_title(self) -> Field:
+        """Let a long name take two lines, and return the field."""
+        self._label.setWordWrap(True)
+        return self
+
     def set_help(self, text: str) -> None:
         """Change the line beneath."""
         self._help = text

@@ -116,13 +116,18 @@ class ProfileBars(QWidget):
         head = QRectF(place.left(), place.top(), place.width(), 20)
         painter.setFont(scaled(self.font(), 0, QFont.Weight.DemiBold))
         painter.setPen(QColor(t.text))
-        painter.drawText(head, int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), player.name)
+        middle = Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(head, int(Qt.AlignmentFlag.AlignLeft | middle), player.name)
+        named = painter.fontMetrics().horizontalAdvance(player.name) + 12
         painter.setFont(scaled(self.font(), -0.75))
         painter.setPen(QColor(t.muted))
+        aside = head.adjusted(named, 0, 0, 0)
+        said = painter.fontMetrics().elidedText(player.note, Qt.TextElideMode.ElideRight, int(aside.width()))
+        painter.drawText(aside, int(Qt.AlignmentFlag.AlignRight | middle), said)
         shares = player.shares
         support = int((shares > PLAYED).sum())
-        note = f"{support:,} of {len(shares):,} actions played" + (f", {player.note}" if player.note else "")
-        painter.drawText(head.translated(0, 18), int(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter), note)
+        played = f"{support:,} of {len(shares):,} actions played"
+        painter.drawText(head.translated(0, 18), int(Qt.AlignmentFlag.AlignLeft | middle), played)
         names = min(110.0, place.width() * 0.4)
         number = float(painter.fontMetrics().horizontalAdvance("0.0000 "))
         # Of many actions each is little: then the likeliest one has the longest bar, and the number tells the rest.

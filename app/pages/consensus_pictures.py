@@ -42,7 +42,7 @@ def picture_of(game: Game | None) -> str:
 def gap_state(runs: Sequence[RunRecord], names: Sequence[str], *, dashed: int | None = None) -> CurvePlotState:
     """Return the plot of NashConv; the run of number ``dashed`` is the baseline."""
     curves = tuple(
-        Curve(name, run.gaps, 0, (run.number - 1) % COLOURS if len(runs) > 1 else 0, dashed=run.number == dashed)
+        Curve(name, run.trace, 0, (run.number - 1) % COLOURS if len(runs) > 1 else 0, dashed=run.number == dashed)
         for run, name in zip(runs, names, strict=True)
     )
     marks = tuple(PlotMark(mark.iteration, mark.text, mark.kind) for run in runs for mark in run.marks)
@@ -179,9 +179,9 @@ def positions_state(run: RunRecord | None, game: Game) -> PositionsState:
 
 def _trails(run: RunRecord, game: ConsensusGame) -> tuple[Any, ...]:
     count, dimension = game.points.shape
-    at = {curve: channel for channel, curve in enumerate(run.watched)}
+    at = {curve: channel for channel, curve in enumerate(run.watched, 1)}
     if all((agent, k) in at for agent in range(count) for k in (0, 1)):
-        return tuple(thinned(run.curves, (at[agent, 0], at[agent, 1]), TRAIL) for agent in range(count))
+        return tuple(thinned(run.trace, (at[agent, 0], at[agent, 1]), TRAIL) for agent in range(count))
     if not run.history.iterations or count > 60:
         return ()
     return tuple(run.history.columns([agent * dimension, agent * dimension + 1]) for agent in range(count))

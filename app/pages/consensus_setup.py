@@ -178,11 +178,11 @@ class SetupCard(Card):
 def _parameter_field(parameter: Parameter, value: float) -> Field:
     low, high = parameter.minimum, parameter.maximum
     if parameter.name == "seed":
-        return SeedField(parameter.title, int(value))
+        return SeedField("Game's seed", int(value))
     if parameter.whole:
         limits = f"{low:,.0f} to {high:,.0f}"
         return IntField(parameter.title, int(value), minimum=int(low), maximum=int(high), help=limits, wrap=True)
-    return RealField(parameter.title, value, minimum=low, maximum=high, help=f"{low:g} to {high:g}")
+    return RealField(parameter.title, value, minimum=low, maximum=high, help=f"{low:g} to {high:g}").wrap_title()
 
 
 def _run_fields(setup: RunSetup) -> FieldGrid:

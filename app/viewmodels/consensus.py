@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from engine.runtime import Runtime
 
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 30.0, 100.0, 1000.0, 0.0)  # steps a second; 0 is as fast as it goes
-KEPT = 24  # runs; older ones that are hidden and not pinned go first
+KEPT = 12  # runs; older ones that are hidden and not pinned go first
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,12 @@ def export_csv(path: Path, record: RunRecord) -> int:
     """Write the points of a run with all their digits and return how many. Raises OSError."""
     names = [column_name(record.game, *curve) for curve in record.watched]
     write_trace_csv(path, ("iteration", "nashconv", *names), _rows(record))
-    return record.gaps.count
+    return record.trace.count
 
 
 def _rows(record: RunRecord) -> Iterator[list[Any]]:
-    for at in range(record.gaps.count):
-        yield [int(record.gaps.x[at]), float(record.gaps.y[at, 0]), *map(float, record.curves.y[at])]
+    for iteration, numbers in zip(record.trace.x, record.trace.y, strict=True):
+        yield [int(iteration), *map(float, numbers)]
 
 
 def export_json(path: Path, record: RunRecord) -> None:

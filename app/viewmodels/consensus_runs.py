@@ -99,8 +99,7 @@ class RunRecord:
     live: LiveRun | None = None
     state: str = "starting"
     watched: tuple[Curve, ...] = ()
-    gaps: CurveBuffer = field(default_factory=lambda: CurveBuffer(1))
-    curves: CurveBuffer = field(default_factory=lambda: CurveBuffer(0))
+    trace: CurveBuffer = field(default_factory=lambda: CurveBuffer(1))  # NashConv, then the watched curves
     history: ProfileHistory = field(default_factory=ProfileHistory)
     profile: Profile | None = None
     marks: list[RunMark] = field(default_factory=list)
@@ -135,7 +134,7 @@ class RunRecord:
         """The verified NashConv at the end, the one of the last step before."""
         if self.solution is not None and self.solution.equilibria:
             return self.solution.equilibria[0].gap.nashconv
-        return self.gaps.last() if self.gaps.count else None
+        return self.trace.last() if self.trace.count else None
 
     @property
     def equilibria(self) -> tuple[Equilibrium, ...]:
@@ -146,11 +145,9 @@ class RunRecord:
         """Take what happened since the last frame."""
         if not self.watched:
             self.watched = watched
-            self.curves = CurveBuffer(len(watched))
+            self.trace = CurveBuffer(1 + len(watched))
         if len(frame.iterations):
-            self.gaps.append(frame.iterations + self._offset, frame.gaps)
-            if len(watched) == self.curves.channels:
-                self.curves.append(frame.iterations + self._offset, frame.curves)
+            self.trace.append(frame.iterations + self._offset, np.column_stack([frame.gaps, frame.curves]))
             self.iteration = int(frame.iterations[-1]) + self._offset
         if frame.profile is not None:
             self.profile = frame.profile
@@ -187,24 +184,24 @@ class RunRecord:
 
     def path(self, player: int) -> tuple[CurveBuffer, tuple[int, ...]]:
         """Return where a player's whole strategy is recorded: the buffer and its channels, () when it is not."""
-        at = {curve: channel for channel, curve in enumerate(self.watched)}
+        at = {curve: channel for channel, curve in enumerate(self.watched, 1)}
         wanted = [(player, index) for index in range(self.game.sizes[player])]
-        return self.curves, tuple(at[curve] for curve in wanted) if all(c in at for c in wanted) else ()
+        return self.trace, tuple(at[curve] for curve in wanted) if all(c in at for c in wanted) else ()
 
     # Inside
 
     def _coordinates(self) -> tuple[Panel, ...]:
         found: dict[int, list[PanelCurve]] = {}
-        for channel, (agent, index) in enumerate(self.watched):
-            found.setdefault(index, []).append(PanelCurve(self.game.players[agent], self.curves, channel, agent))
+        for channel, (agent, index) in enumerate(self.watched, 1):
+            found.setdefault(index, []).append(PanelCurve(self.game.players[agent], self.trace, channel, agent))
         return tuple(
             Panel(f"Coordinate {index + 1}", tuple(curves), probability=False) for index, curves in found.items()
         )
 
     def _watched_panel(self, player: int) -> Panel:
         curves = tuple(
-            PanelCurve(action_name(self.game, player, index), self.curves, channel, index)
-            for channel, (who, index) in enumerate(self.watched)
+            PanelCurve(action_name(self.game, player, index), self.trace, channel, index)
+            for channel, (who, index) in enumerate(self.watched, 1)
             if who == player
         )
         return Panel(self.game.players[player], curves)

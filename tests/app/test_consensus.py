@@ -76,7 +76,7 @@ async def test_rock_paper_scissors_to_the_verdict(opened: Opened, data_dir: Data
         assert page.bar.hash.value() == run.trace_hash
         assert len(run.trace_hash) == 64
         assert np.allclose(run.profile[0], 1 / 3, atol=1e-4)
-        assert run.gaps.count > 10
+        assert run.trace.count > 10
         assert "NashConv, by best responses" in page.live.gap._title.text()
         await until(lambda: page.live.gap.points_drawn > 2)
         assert page.live.pictures.simplex[1].isVisible()
@@ -97,15 +97,15 @@ async def test_pause_step_resume_stop(opened: Opened, data_dir: DataDir, until: 
         click(page.bar.pause)
         await until(lambda: model.state.run.state == "paused" and page.bar.run.text() == "Resume")
         assert page.bar.pill.accessibleName() == "Paused"
-        count = model.state.run.gaps.count
+        count = model.state.run.trace.count
         click(page.bar.step)
-        await until(lambda: model.state.run.gaps.count == count + 1)
+        await until(lambda: model.state.run.trace.count == count + 1)
         await until(lambda: model.state.run.state == "paused")
         QTest.keyClick(wiring.window, Qt.Key.Key_F7)
-        await until(lambda: model.state.run.gaps.count == count + 2)
-        assert list(np.diff(model.state.run.gaps.x)) == [1.0] * (count + 1)
+        await until(lambda: model.state.run.trace.count == count + 2)
+        assert list(np.diff(model.state.run.trace.x)) == [1.0] * (count + 1)
         click(page.bar.run)
-        await until(lambda: model.state.run.gaps.count > count + 5)
+        await until(lambda: model.state.run.trace.count > count + 5)
         click(page.bar.stop)
         run = await finished(wiring, lambda condition, _=0: until(condition, 2.5))
         assert run.solution.status is Status.CANCELLED
@@ -118,10 +118,10 @@ async def test_a_step_from_rest_does_one_iteration(opened: Opened, data_dir: Dat
         page = await shown(wiring, until, method="rm+", epsilon=1e-9)
         click(page.bar.step)
         model = wiring.consensus
-        await until(lambda: model.state.run is not None and model.state.run.gaps.count == 1)
+        await until(lambda: model.state.run is not None and model.state.run.trace.count == 1)
         await until(lambda: model.state.run.state == "paused" and page.bar.step.isEnabled())
         click(page.bar.step)
-        await until(lambda: model.state.run.gaps.count == 2)
+        await until(lambda: model.state.run.trace.count == 2)
 
 
 async def test_reset_keeps_what_was_edited(opened: Opened, data_dir: DataDir, until: Any) -> None:
@@ -221,7 +221,7 @@ async def test_the_same_choices_give_the_same_hash_at_any_speed(opened: Opened, 
             wiring.consensus.set_speed(speed)
             click(await until(lambda: page.bar.run if page.bar.run.isEnabled() else None))
             run = await finished(wiring, until)
-            assert run.gaps.count >= 40
+            assert run.trace.count >= 40
             hashes.append(run.trace_hash)
         assert hashes[0] == hashes[1] != hashes[2]
         copy = page.bar.hash
@@ -277,9 +277,9 @@ async def test_exports_hold_everything(opened: Opened, data_dir: DataDir, until:
             wiring.games.write(kind, path)
         with paths["csv"].open() as file:
             rows = list(csv.DictReader(file))
-        assert len(rows) == run.gaps.count
-        assert [float(row["nashconv"]) for row in rows] == list(run.gaps.y[:, 0])
-        assert float(rows[-1]["Player 1:paper"]) == run.curves.y[-1, 1]
+        assert len(rows) == run.trace.count
+        assert [float(row["nashconv"]) for row in rows] == list(run.trace.y[:, 0])
+        assert float(rows[-1]["Player 1:paper"]) == run.trace.y[-1, 2]
         value = json.loads(paths["json"].read_text())
         assert value["configuration"]["seed"] == 3
         assert value["configuration"]["method"] == "rm+"
@@ -340,7 +340,7 @@ async def test_a_byzantine_agent_is_marked(opened: Opened, data_dir: DataDir, un
             assert run.faulty == (1,)
             hashes.append(run.trace_hash)
         assert hashes[0] == hashes[1]
-        assert (np.diff(run.gaps.x) >= 0).all()
+        assert (np.diff(run.trace.x) >= 0).all()
         assert np.linalg.norm(run.profile[1]) > 3 * np.linalg.norm(run.setup and run.game.points[0])
         await until(lambda: page.live.gap._state.marks)
         assert page.live.gap._state.marks[0].x == 5
@@ -410,6 +410,6 @@ async def test_the_window_closes_in_the_middle_of_a_run(opened: Opened, data_dir
     async with opened(data_dir) as wiring:
         page = await shown(wiring, until, "zero-sum", rows=200, columns=200, method="fictitious-play", epsilon=1e-12)
         click(page.bar.run)
-        await until(lambda: wiring.consensus.state.run.gaps.count > 0)
+        await until(lambda: wiring.consensus.state.run.trace.count > 0)
         assert wiring.consensus.state.busy
     # What is left running is found by the guards of every test.

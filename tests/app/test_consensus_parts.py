@@ -167,10 +167,10 @@ def test_a_run_grows_by_its_frames() -> None:
     run.take(frame([1, 2], [3.0, 2.0], [[0.1, 0.9, 0.5, 0.5], [0.2, 0.8, 0.5, 0.5]], two(0.2, 0.5)), watched)
     run.take(frame([], [], np.empty((0, 4)), two(0.2, 0.5), state="paused"), watched)
     run.take(frame([3], [1.0], [[0.3, 0.7, 0.4, 0.6]], two(0.3, 0.4), state="paused"), watched)
-    assert list(run.gaps.x) == [1, 2, 3]
+    assert list(run.trace.x) == [1, 2, 3]
     assert run.iteration == 3
     assert [panel.title for panel in run.panels()] == ["Player 1", "Player 2"]
-    assert run.path(1)[1] == (2, 3)
+    assert run.path(1)[1] == (3, 4)
     assert verdict_of(run).word == "Paused"
     assert "iteration 3: NashConv 1" in verdict_of(run).text
     assert run.trace_hash == "ab"
@@ -180,7 +180,7 @@ def test_a_run_grows_by_its_frames() -> None:
     assert arrow_state(SEXES, run).path[-1] == pytest.approx((0.3, 0.4))
     run.join("broken")
     run.take(frame([1], [0.5], [[0.3, 0.7, 0.4, 0.6]], two(0.3, 0.4), trace_hash="cd"), watched)
-    assert list(run.gaps.x) == [1, 2, 3, 4]
+    assert list(run.trace.x) == [1, 2, 3, 4]
     assert run.marks[0].iteration == 3
     assert run.trace_hash not in ("ab", "cd", "")
     assert run.seconds == 1.0

@@ -156,8 +156,8 @@ def _live(points: int) -> tuple[Any, Frame]:
         plot.ensure_built()
 
     def frame() -> None:
-        run.take(told(run.gaps.count, FRESH), watched)
-        tab.show_state(ConsensusState(game=game, run=run, runs=(run,), beat=run.gaps.count))
+        run.take(told(run.trace.count, FRESH), watched)
+        tab.show_state(ConsensusState(game=game, run=run, runs=(run,), beat=run.trace.count))
 
     return tab, frame
 

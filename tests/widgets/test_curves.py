@@ -69,6 +69,28 @@ def test_growing_does_not_touch_what_is_complete():
     assert np.array_equal(before[0][:17_000], made._low[0][:17_000])
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_more_points_than_fit_are_thinned_to_their_extremes(channels):
+    rng = np.random.default_rng(channels)
+    values = rng.standard_normal((40_000, channels))
+    values[12_345, 0], values[23_456, 0] = 50, -50
+    made = CurveBuffer(channels, most=4096)
+    for at in range(0, 40_000, 1000):
+        made.append(np.arange(at, at + 1000), values[at : at + 1000])
+        assert made.count <= 4096
+        assert made.last() == values[at + 999, 0]
+    assert made.span() == (-50, 50)
+    assert made.thinned >= 8
+    assert made.x[0] == 0
+    assert (np.diff(made.x) > 0).all()
+    assert np.array_equal(made.y, values[made.x.astype(int)])  # points are dropped, never changed
+    places = made.places(0, 100)
+    assert made.y[places, 0].max() == 50
+    flat = CurveBuffer(1, most=64)
+    flat.append(np.arange(1000), np.zeros(1000))
+    assert 16 <= flat.count <= 64
+
+
 def test_no_points_no_picture():
     made = CurveBuffer(1)
     made.append([], [])
