@@ -32,12 +32,17 @@ def equations(
     """Write the equations' values (width,) and their derivative by the point (width, width + 1)."""
     width = prior.size
     pace = point[width]
-    shares = np.exp(point[:width])
-    payoffs = np.empty(width)
+    shares, payoffs = np.empty(width), np.empty(width)
+    for j in range(width):
+        shares[j] = np.exp(point[j])
     contract(tensors, sizes, starts, shares, payoffs, matrix)
     for player in range(sizes.size):
         begin, end = starts[player], starts[player + 1]
-        best = begin + np.argmax(point[begin:end])
+        best, total = begin, 0.0
+        for j in range(begin, end):
+            total += shares[j]
+            if point[j] > point[best]:
+                best = j
         for j in range(begin, end):
             if j == best:
                 continue
@@ -47,21 +52,26 @@ def equations(
             matrix[j, j] += 1.0
             matrix[j, best] -= 1.0
             matrix[j, width] = payoffs[best] - payoffs[j]
-        values[best] = shares[begin:end].sum() - 1.0
-        matrix[best] = 0.0
-        matrix[best, begin:end] = shares[begin:end]
+        values[best] = total - 1.0
+        for c in range(width + 1):
+            matrix[best, c] = shares[c] if begin <= c < end else 0.0
 
 
 @compiled
 def length(direction: Floats, point: Floats) -> float:
     """Return how long a direction is, seen from a point."""
-    return float(np.sqrt(((direction / (1.0 + np.abs(point))) ** 2).sum()))
+    total = 0.0
+    for c in range(point.size):
+        total += (direction[c] / (1.0 + abs(point[c]))) ** 2
+    return float(np.sqrt(total))
 
 
 @compiled
 def cosine(first: Floats, second: Floats, point: Floats) -> float:
     """Return the cosine of the angle between two directions, seen from a point."""
-    dot = (first * second / (1.0 + np.abs(point)) ** 2).sum()
+    dot = 0.0
+    for c in range(point.size):
+        dot += first[c] * second[c] / (1.0 + abs(point[c])) ** 2
     return float(dot / (length(first, point) * length(second, point)))
 
 
@@ -74,35 +84,43 @@ def correct(
     Returns whether this went well, how far the first correction went, and the sign of the determinant.
     """
     width = prior.size
-    matrix, values = np.empty((width + 1, width + 1)), np.zeros(width + 1)
+    matrix, values = np.empty((width + 1, width + 1)), np.empty(width + 1)
     order = np.empty(width + 1, dtype=np.int64)
     point = new[: width + 1]
-    point[:] = old + step * tangent
-    across = tangent / (1.0 + np.abs(old)) ** 2
+    for c in range(width + 1):
+        point[c] = old[c] + step * tangent[c]
     first, before = 0.0, 0.0
     for turn in range(MOST_TURNS):
-        if point[:width].max() > 1.0 or point[width] < 0.0:
+        for c in range(width):
+            if not point[c] <= 1.0:
+                return False, 2 * FAR, 0
+        if point[width] < 0.0:
             return False, 2 * FAR, 0
         equations(tensors, sizes, starts, prior, point, values, matrix)
         values[width] = 0.0
-        matrix[width] = across
+        for c in range(width + 1):
+            matrix[width, c] = tangent[c] / (1.0 + abs(old[c])) ** 2
         sign = factor(matrix, order)
         if sign == 0:
             return False, 2 * FAR, 0
         substitute(matrix, order, values)
         moved = 0.0
         for c in range(width + 1):
+            if not np.isfinite(values[c]):
+                return False, 2 * FAR, 0
             moved = max(moved, abs(values[c]) / (1.0 + abs(point[c])))
             point[c] -= values[c]
         if turn == 0:
             first = moved
-        if not moved <= FAR or (turn > 0 and moved > max(CONTRACT * before, CLOSE)):
+        if moved > FAR or (turn > 0 and moved > max(CONTRACT * before, CLOSE)):
             return False, first, sign
         if moved <= CLOSE:
-            values[:] = 0.0
-            values[width] = 1.0
+            for c in range(width + 1):
+                values[c] = 1.0 if c == width else 0.0
             substitute(matrix, order, values)
-            new[width + 1 :] = values / length(values, point)
+            scale = 1.0 / length(values, point)
+            for c in range(width + 1):
+                new[width + 1 + c] = scale * values[c]
             return True, first, sign
         before = moved
     return False, first, 0
@@ -123,14 +141,20 @@ def advance(
             if smooth and sign == state[2 * span + 1]:
                 break
             if smooth and step <= SMALL_STEP:
-                state[: 2 * span] = new
+                _copy(new, state)
                 state[2 * span + 1] = sign
                 return BRANCHED, done + 1
             if step < SMALLEST_STEP:
                 return STUCK, done
             state[2 * span] = step / 2.0
-        state[: 2 * span] = new
+        _copy(new, state)
         state[2 * span] = min(LONGEST_STEP, step * min(GROW, max(0.5, np.sqrt(AIM / max(first, 1e-12)))))
         if state[span - 1] >= until:
             return WENT_ON, done + 1
     return WENT_ON, steps
+
+
+@compiled
+def _copy(source: Floats, target: Floats) -> None:
+    for c in range(source.size):
+        target[c] = source[c]

@@ -26,7 +26,9 @@ def contract(tensors: Floats, sizes: Ints, starts: Ints, flat: Floats, payoffs: 
     length = np.ones(count, dtype=np.int64)
     for player in range(count):
         own, row = sizes[player], starts[player]
-        jacobian[row : row + own, row : row + own] = 0.0
+        for a in range(row, row + own):
+            for b in range(row, row + own):
+                jacobian[a, b] = 0.0
         _products(player, sizes, starts, flat, after, begin, length)
         rest = tensors[player]
         for other in range(count):

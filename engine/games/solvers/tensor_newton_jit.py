@@ -26,8 +26,10 @@ def newton(tensors: Floats, sizes: Ints, starts: Ints, keep: NDArray[np.bool_], 
     order = np.empty(many + count, dtype=np.int64)
     for _ in range(turns):
         contract(tensors, sizes, starts, point, payoffs, slopes)
-        matrix[:] = 0.0
-        values[many:] = -1.0
+        for row in range(many + count):
+            values[row] = -1.0
+            for column in range(many + count):
+                matrix[row, column] = 0.0
         player = 0
         for row in range(many):
             a = used[row]
@@ -42,10 +44,19 @@ def newton(tensors: Floats, sizes: Ints, starts: Ints, keep: NDArray[np.bool_], 
         if factor(matrix, order) == 0:
             return False
         substitute(matrix, order, values)
-        point[used] -= values[:many]
-        levels -= values[many:]
-        if not np.abs(point).max() <= WILD:
+        for row in range(many + count):
+            if not np.isfinite(values[row]):
+                return False
+        most, moved = 0.0, 0.0
+        for row in range(many):
+            point[used[row]] -= values[row]
+            most = max(most, abs(point[used[row]]))
+            moved = max(moved, abs(values[row]))
+        for player in range(count):
+            levels[player] -= values[many + player]
+            moved = max(moved, abs(values[many + player]))
+        if most > WILD:
             return False
-        if np.abs(values).max() <= CLOSE:
+        if moved <= CLOSE:
             return True
     return False
