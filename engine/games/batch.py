@@ -26,7 +26,7 @@ from engine.games.solve import solve
 CODES = (Status.SOLVED, Status.NOT_CONVERGED)  # what the numbers in ``BatchSolution.status`` mean
 _SLICE = 1 << 24  # payoffs to look at between two looks at the clock
 _SHARE = 1 << 14  # payoffs for which another thread is worth its start
-_LIMIT = 100_000  # pivots a game, before the slower ways are tried
+_LIMIT = 20_000  # pivots a game, before the slower ways are tried
 _Found = tuple[Floats, Floats, Floats, NDArray[np.int64]]  # strategies, gaps (g, 2), pivots
 
 

@@ -2,21 +2,25 @@
 
 1. Inspection: about two of three random games have an equilibrium in pure strategies.
 2. Lemke-Howson, its paths capped and the next label tried, as some paths are much longer than others.
-3. Logit tracing, which does not mind how long those paths are.
+3. Howson's pivoting from uniform strategies (van den Elzen and Talman's path): where the players' interests are nearly
+   opposed, it takes hundreds of pivots where each label's path takes tens of thousands.
+4. Logit tracing, which does not pivot.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from engine.games.games import BimatrixGame
+from engine.games.games import BimatrixGame, PolymatrixGame
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
+from engine.games.solvers import howson
 from engine.games.solvers.lemke_howson import search
 from engine.games.solvers.pure import as_profile, first_pure
 
-_PIVOTS = 50_000_000_000  # numbers changed by pivoting before tracing is tried: about ten seconds
+_WORK = 2_000_000_000  # numbers changed by the pivots of Lemke-Howson, all labels together: less than a second
 _FEWEST = 1000  # pivots, however large the game
+_MOST = 200_000  # pivots, however small
 
 
 def steps(game: BimatrixGame, options: SolveOptions) -> Steps:
@@ -26,35 +30,40 @@ def steps(game: BimatrixGame, options: SolveOptions) -> Steps:
         profile = as_profile(game, np.array(pure))
         yield Step(1, profile, float(game.regrets(profile).sum()), "pure")
         return Outcome((profile,), iterations=1, method="pure")
-    labels = sum(game.sizes)
-    limit = options.iterations or max(_FEWEST, _PIVOTS // (2 * game.a.size))
-    pivoted = yield from search(game, 0, min(max(32, labels // 2), limit), limit, options.stride)
-    if _reached(game, pivoted, options.epsilon):
-        return Outcome(pivoted.profiles, iterations=pivoted.iterations, method="lemke-howson")
-    from engine.games.solvers import logit
+    done, messages = 0, []
+    answers: list[tuple[float, str, Outcome]] = []
+    for method in ("lemke-howson", "howson", "logit"):
+        outcome = yield from after(done, _phase(method, game, options))
+        done += outcome.iterations
+        messages += [f"{method}: {outcome.message}"] if outcome.message else []
+        if outcome.profiles:
+            gap = float((game.regrets(outcome.profiles[0]) / game.ranges()).sum())
+            answers.append((gap, method, outcome))
+            if gap <= options.epsilon:
+                return Outcome(outcome.profiles, iterations=done, method=method)
+    if not answers:
+        return Outcome(iterations=done, complete=False, message="; ".join(messages))
+    _, method, best = min(answers, key=lambda answer: answer[0])
+    return Outcome(best.profiles, iterations=done, complete=False, method=method, message="; ".join(messages))
 
-    before, tracing = pivoted.iterations, logit.steps(game, options)
+
+def after(done: int, phase: Steps) -> Steps:
+    """Tell the steps of a phase, counted on from those before, and return its outcome."""
     while True:
         try:
-            step = next(tracing)
+            step = next(phase)
         except StopIteration as end:
-            traced: Outcome = end.value
-            break
-        yield Step(before + step.iteration, step.profile, step.gap, step.note or "logit")
-    answers = [outcome for outcome in (pivoted, traced) if outcome.profiles]
-    best = min(answers, key=lambda outcome: _gap(game, outcome), default=traced)
-    return Outcome(
-        best.profiles,
-        iterations=before + traced.iterations,
-        complete=_reached(game, best, options.epsilon),
-        method="lemke-howson" if best is pivoted else "logit",
-        message=f"Lemke-Howson: {pivoted.message}; logit: {traced.message or 'an equilibrium was reached'}",
-    )
+            outcome: Outcome = end.value
+            return outcome
+        yield Step(done + step.iteration, step.profile, step.gap, step.note)
 
 
-def _reached(game: BimatrixGame, outcome: Outcome, epsilon: float) -> bool:
-    return bool(outcome.profiles) and _gap(game, outcome) <= epsilon
+def _phase(method: str, game: BimatrixGame, options: SolveOptions) -> Steps:
+    if method == "lemke-howson":
+        limit = options.iterations or min(_MOST, max(_FEWEST, _WORK // (2 * game.a.size)))
+        return search(game, 0, min(max(32, sum(game.sizes) // 2), limit), limit, options.stride)
+    if method == "howson":
+        return howson.steps(PolymatrixGame(game.sizes, {(0, 1): game.a, (1, 0): game.b.T}), options)
+    from engine.games.solvers import logit
 
-
-def _gap(game: BimatrixGame, outcome: Outcome) -> float:
-    return float((game.regrets(outcome.profiles[0]) / game.ranges()).sum())
+    return logit.steps(game, options)

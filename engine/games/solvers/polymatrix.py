@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 from engine.games.games import PolymatrixGame
 from engine.games.options import SolveOptions
-from engine.games.results import Outcome, Step, Steps
+from engine.games.results import Outcome, Steps
 from engine.games.solvers import howson, polymatrix_lp
+from engine.games.solvers.bimatrix import after
 
 _TRACEABLE = 1 << 22  # payoffs in tensor form up to which logit tracing is tried
 
@@ -20,7 +19,7 @@ def steps(game: PolymatrixGame, options: SolveOptions) -> Steps:
         phase = _phase(method, game, options)
         if phase is None:
             continue
-        outcome = yield from _after(done, phase)
+        outcome = yield from after(done, phase)
         done += outcome.iterations
         messages += [f"{method}: {outcome.message}"] if outcome.message else []
         if outcome.profiles:
@@ -50,14 +49,3 @@ def _phase(method: str, game: PolymatrixGame, options: SolveOptions) -> Steps | 
     from engine.games.solvers import logit
 
     return logit.steps(game.to_tensor(), options)
-
-
-def _after(done: int, phase: Steps) -> Generator[Step, None, Outcome]:
-    """Tell the steps of a phase, counted on from those before, and return its outcome."""
-    while True:
-        try:
-            step = next(phase)
-        except StopIteration as end:
-            outcome: Outcome = end.value
-            return outcome
-        yield Step(done + step.iteration, step.profile, step.gap, step.note)
