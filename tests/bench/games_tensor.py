@@ -45,7 +45,7 @@ def rows(note: Callable[[str], None], seconds: float) -> list[dict[str, Any]]:
             _row(f"{name}, polymatrix", _ours("ipa", games, seconds), "Gambit ipa", ipa, None),
         ]
     note(f"n players: 5 x {actions}")
-    five = [random_game((actions,) * 5, 1)]
+    five = [random_game((actions,) * 5, 4)]
     peer = _gambit("ipa", five, build=True)
     for what, given in (("automatic", {}), ("no pure check", NO_PURE)):
         ours = _ours("auto", five, seconds, given)

@@ -91,10 +91,7 @@ def correct(
         point[c] = old[c] + step * tangent[c]
     first, before = 0.0, 0.0
     for turn in range(MOST_TURNS):
-        for c in range(width):
-            if not point[c] <= 1.0:
-                return False, 2 * FAR, 0
-        if point[width] < 0.0:
+        if not (point[:width].max() <= 1.0 and point[width] >= 0.0):
             return False, 2 * FAR, 0
         equations(tensors, sizes, starts, prior, point, values, matrix)
         values[width] = 0.0

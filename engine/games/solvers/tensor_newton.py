@@ -14,7 +14,7 @@ from engine.games.games import Floats
 from engine.games.solvers.tensor_form import TensorForm, payoffs_and_jacobian, regrets_of
 
 MOST_TURNS = 16
-CLOSE = 1e-13  # a correction that small ends it
+CLOSE, NEAR = 1e-13, 1e-8  # a correction that small ends it; one that is as small as rounding lets it be
 WILD = 1e3  # a probability that large ends it in failure
 CUT_DOWN = 20_000  # payoffs in all from which a game is worth cutting down to the support
 THRESHOLDS = (1e-9, 1e-3, 1e-5)  # of the likeliest action's probability: below, an action is out of use
@@ -41,7 +41,7 @@ def newton(form: TensorForm, flat: Floats, turns: int = MOST_TURNS) -> tuple[boo
     width, count = form.width, form.sizes.size
     owner = np.repeat(np.arange(count), form.sizes)
     border = (owner[:, None] == np.arange(count)).astype(np.float64)
-    point, levels = flat.copy(), np.zeros(count)
+    point, levels, before = flat.copy(), np.zeros(count), 1.0
     for _ in range(turns):
         payoffs, slopes = payoffs_and_jacobian(form, point)
         matrix = np.block([[slopes, -border], [border.T, np.zeros((count, count))]])
@@ -51,8 +51,10 @@ def newton(form: TensorForm, flat: Floats, turns: int = MOST_TURNS) -> tuple[boo
         levels -= correction[width:]
         if not np.abs(point).max() <= WILD:
             return False, point
-        if np.abs(correction).max() <= CLOSE:
+        moved = float(np.abs(correction).max())
+        if moved <= CLOSE or (moved <= NEAR and moved > 0.25 * before):
             return True, point
+        before = moved
     return False, point
 
 

@@ -9,7 +9,7 @@ from engine.games.games import Floats
 from engine.games.jit import compiled
 from engine.games.solvers.tensor_form import Ints
 from engine.games.solvers.tensor_form_jit import contract, factor, substitute
-from engine.games.solvers.tensor_newton import CLOSE, WILD
+from engine.games.solvers.tensor_newton import CLOSE, NEAR, WILD
 
 
 @compiled
@@ -24,23 +24,10 @@ def newton(tensors: Floats, sizes: Ints, starts: Ints, keep: NDArray[np.bool_], 
     slopes, payoffs, levels = np.empty((width, width)), np.empty(width), np.zeros(count)
     matrix, values = np.empty((many + count, many + count)), np.empty(many + count)
     order = np.empty(many + count, dtype=np.int64)
+    before = 1.0
     for _ in range(turns):
         contract(tensors, sizes, starts, point, payoffs, slopes)
-        for row in range(many + count):
-            values[row] = -1.0
-            for column in range(many + count):
-                matrix[row, column] = 0.0
-        player = 0
-        for row in range(many):
-            a = used[row]
-            while a >= starts[player + 1]:
-                player += 1
-            for column in range(many):
-                matrix[row, column] = slopes[a, used[column]]
-            matrix[row, many + player] = -1.0
-            matrix[many + player, row] = 1.0
-            values[row] = payoffs[a] - levels[player]
-            values[many + player] += point[a]
+        _assemble(starts, used, point, payoffs, slopes, levels, matrix, values)
         if factor(matrix, order) == 0:
             return False
         substitute(matrix, order, values)
@@ -57,6 +44,37 @@ def newton(tensors: Floats, sizes: Ints, starts: Ints, keep: NDArray[np.bool_], 
             moved = max(moved, abs(values[many + player]))
         if most > WILD:
             return False
-        if moved <= CLOSE:
+        if moved <= CLOSE or (moved <= NEAR and moved > 0.25 * before):
             return True
+        before = moved
     return False
+
+
+@compiled
+def _assemble(
+    starts: Ints,
+    used: Ints,
+    point: Floats,
+    payoffs: Floats,
+    slopes: Floats,
+    levels: Floats,
+    matrix: Floats,
+    values: Floats,
+) -> None:
+    """Write the equations: equal payoffs of the actions ``used``, and for each player a sum of one."""
+    many = used.size
+    for row in range(values.size):
+        values[row] = -1.0
+        for column in range(values.size):
+            matrix[row, column] = 0.0
+    player = 0
+    for row in range(many):
+        a = used[row]
+        while a >= starts[player + 1]:
+            player += 1
+        for column in range(many):
+            matrix[row, column] = slopes[a, used[column]]
+        matrix[row, many + player] = -1.0
+        matrix[many + player, row] = 1.0
+        values[row] = payoffs[a] - levels[player]
+        values[many + player] += point[a]
