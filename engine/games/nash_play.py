@@ -70,12 +70,21 @@ class Play:
         gap = self.relative_gap(found)
         if gap <= options.epsilon:
             return found, True
-        exact = solve(self._game(), options=options)
-        if exact.equilibria:
-            other = np.stack(exact.equilibria[0].profile)
-            if self.relative_gap(other) < gap:
-                return other, self.relative_gap(other) <= options.epsilon
-        return found, False
+        other = self._exact(options)
+        exact = self.relative_gap(other)
+        return (other, exact <= options.epsilon) if exact < gap else (found, False)
+
+    def _exact(self, options: SolveOptions) -> Floats:
+        """Ask the exact method for the game; where all pairs play the same, for an equilibrium alike for everybody.
+
+        Such a one is the second player's strategy in any equilibrium of the payoffs against the identity matrix, since
+        who imitates plays only what the other plays most, which are best answers to it (McLennan, Tourky (2010),
+        "Simple complexity from imitation games", section 2).
+        """
+        if self.common:
+            imitated = solve(BimatrixGame(self.payoffs, np.eye(self.actions)), options=options)
+            return np.tile(imitated.equilibria[0].profile[1], (self.count, 1))
+        return np.stack(solve(self._game(), options=options).equilibria[0].profile)
 
     def _played(self, device: str, plan: Callable[[torch.device], Plan], epsilon: float) -> Floats:
         """Play until the gap is small; return the last strategies."""
@@ -95,7 +104,9 @@ class Play:
                     break
             last = (x.sum(0) - x) @ matrix.T if self.common else (matrix @ x.reshape(-1)).reshape(x.shape)
             total = total + last
-            x = (prior + RATE * (total + last)).softmax(dim=1)
+            logits = prior + RATE * (total + last)
+            raised = (logits - logits.amax(1, keepdim=True)).exp()  # torch's softmax waits for threads, even this small
+            x = raised / raised.sum(1, keepdim=True)
         return np.asarray(shown)
 
     def _matrix(self, middle: float) -> Floats:
@@ -108,8 +119,7 @@ class Play:
         return np.ascontiguousarray(centred.transpose(0, 2, 1, 3).reshape(size, size))
 
     def _game(self) -> FiniteGame:
-        pairs = [(i, j) for i in range(self.count) for j in range(self.count) if i != j]
-        edges = {(i, j): self.payoffs if self.common else self.payoffs[i, j] for i, j in pairs}
+        edges = {(i, j): self.payoffs[i, j] for i in range(self.count) for j in range(self.count) if i != j}
         if self.count == 2:
             return BimatrixGame(edges[0, 1], edges[1, 0].T)
         return PolymatrixGame((self.actions,) * self.count, edges)

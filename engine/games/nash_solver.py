@@ -35,7 +35,8 @@ class NashEquilibriumSolver:
 
     ``device``: where to compute. Without a CUDA device "cuda" means "cpu": ``device`` is then "cpu", and ``fallback``
     says why. ``confidence`` (a number or (n,)) and ``influence`` (a number or (n, n)) weigh the costs of
-    :class:`engine.games.consensus.ConsensusGame`; ``epsilon`` is the gap to reach, relative to the payoff ranges.
+    :class:`engine.games.consensus.ConsensusGame`; ``epsilon`` is the gap to reach, relative to the payoff
+    ranges; ``time_limit_s`` ends the exact search that follows where play settles on nothing.
     """
 
     def __init__(
@@ -45,10 +46,11 @@ class NashEquilibriumSolver:
         confidence: float | torch.Tensor = 1.0,
         influence: float | torch.Tensor = 1.0,
         epsilon: float = 1e-6,
+        time_limit_s: float = 60.0,
     ) -> None:
         self.device, self.fallback = _device(device)
         self.optimizer = TensorCoreOptimizer()
-        self.options = SolveOptions(epsilon=epsilon)
+        self.options = SolveOptions(epsilon=epsilon, time_limit_s=time_limit_s)
         self.confidence = confidence
         self.influence = influence
 
