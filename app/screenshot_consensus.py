@@ -76,4 +76,6 @@ async def _huge(wiring: Any, target: Callable[[str], Path], helpers: tuple[Settl
     model.run()
     await settled(model, lambda state: state.run is not None and (state.run.iteration > 500 or state.run.ended))
     await shoot(wiring.window, target("consensus-huge"))
+    wiring.navigator.go(Place("consensus", "tab/game"))
+    await shoot(wiring.window, target("consensus-payoffs"))
     model.reset()

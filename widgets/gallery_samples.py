@@ -18,7 +18,7 @@ from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState, StatCard, S
 from widgets.drop_zone import DropZone, DropZoneState
 from widgets.forms import ChoiceField, EthField, Form, IntField, PortField, SeedField, TextField
 from widgets.gallery_games import games, seats, tables
-from widgets.gallery_solver import bars, gaps, pictures
+from widgets.gallery_solver import bars, gaps, payoff_picture, pictures
 from widgets.gallery_solver import tables as payoff_tables
 from widgets.jobs import JobRow, JobsState, JobsTray
 from widgets.labels import HashLabel, HashState, PillState, SectionHeader, StatusPill
@@ -335,4 +335,5 @@ SAMPLES: dict[str, Sample] = {
     "tree-small": Sample(lambda: tree(11), 900, 320), "jobs": Sample(jobs, 620, 360), "steps": Sample(steps, 620, 420),
     "form": Sample(form, 720, 380), "curves": Sample(gaps, 760, 320), "solver-pictures": Sample(pictures, 1120, 360),
     "payoffs": Sample(payoff_tables, 760, 480), "profile": Sample(bars, 720, 360),
+    "payoff-image": Sample(payoff_picture, 420, 360),
 }  # fmt: skip

@@ -9,6 +9,7 @@ from widgets.arrow_field import ArrowField, ArrowFieldState
 from widgets.basics import column, row
 from widgets.curve_buffer import CurveBuffer
 from widgets.curve_plot import Curve, CurvePlot, CurvePlotState, Level
+from widgets.payoff_image import PayoffImage, PayoffImageState, reduced
 from widgets.payoff_table import PayoffTable, PayoffTableState
 from widgets.plot_base import PlotMark
 from widgets.position_plot import PositionPlot, PositionsState
@@ -127,6 +128,13 @@ def bars() -> QWidget:
     many[rng.random(1000) < 0.6] = 0
     small = PlayerBars("Player 1", np.array([0.6, 0.4, 0.0]), HANDS, "payoff 1.2")
     return ProfileBars(ProfileBarsState((small, PlayerBars("Player 2", many / many.sum(), (), "payoff -0.013"))))
+
+
+def payoff_picture() -> QWidget:
+    """The payoffs of a large game."""
+    at = np.arange(600)
+    values = np.cos((at[:, None] - 1.3 * at) / 40) + 0.4 * np.random.default_rng(4).standard_normal((600, 600))
+    return PayoffImage(PayoffImageState("Payoffs of Player 1", reduced(values), "Player 1", "Player 2"))
 
 
 def pictures() -> QWidget:

@@ -60,7 +60,7 @@ def number_text(value: float) -> str:
 
 def short_number(value: float) -> str:
     """A payoff as short as it can be shown."""
-    return f"{value:.6g}"
+    return f"{value:.4g}"
 
 
 def read_numbers(text: str, count: int) -> tuple[tuple[float, ...], str]:

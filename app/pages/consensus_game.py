@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from PySide6.QtWidgets import QComboBox, QWidget
 
+from app.pages.base import side_by_side
 from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
-from app.viewmodels.consensus_tables import GameTable, Key, shares_of, table_of, views_of
+from app.viewmodels.consensus_tables import GameTable, Key, payoffs_of, shares_of, table_of, views_of
 from engine.games.games import Game
 from widgets.basics import column, label, row
 from widgets.labels import SectionHeader
+from widgets.payoff_image import PayoffImage, PayoffImageState, reduced
 from widgets.payoff_table import PayoffTable, PayoffTableState
 
 LEGEND = "Underlined: a best response. Framed: an equilibrium in pure strategies. Shaded: how often it is played."
@@ -23,6 +25,7 @@ class GameTab(QWidget):
         self._model = model
         self._game: Game | None = None
         self._profile: object = None
+        self._drawn: Game | None = None
         self._key: Key = ()
         self._views: tuple[Key, ...] = ()
         self._header = SectionHeader("Payoffs")
@@ -31,12 +34,18 @@ class GameTab(QWidget):
         self.choice.setMinimumWidth(220)
         self.table = PayoffTable()
         self._note = label("", "small", wrap=True)
+        self.images = [PayoffImage(), PayoffImage()]
+        self._pictures = side_by_side(*self.images, stretches=(1, 1), narrow=420)
+        for image in self.images:
+            image.setMinimumHeight(260)
         body = column(self, spacing=12)
         body.addWidget(self._header)
         body.addLayout(row(self.choice, None))
+        body.addWidget(self._pictures, 1)
         body.addWidget(self.table)
         body.addWidget(self._note)
-        body.addStretch(1)
+        self._rest = QWidget()
+        body.addWidget(self._rest, 1)
         self.choice.activated.connect(self._on_choice)
         self.table.cellEdited.connect(self._on_cell)
 
@@ -82,9 +91,24 @@ class GameTab(QWidget):
         )  # fmt: skip
         self._header.set_text(game.title or "Game", EDIT if table.editable else _too_large(table))
         self._note.setText(LEGEND if table.players is not None else "")
+        large = table.left_out != (0, 0) and table.players is not None
+        self._pictures.setVisible(large)
+        self._rest.setVisible(not large)
+        if large and self._drawn is not game:
+            self._drawn = game
+            self._draw(game, table)
+
+    def _draw(self, game: Game, table: GameTable) -> None:
+        """Draw the payoffs of a large game: those of the row's player, and of the column's where they differ."""
+        arrays = payoffs_of(game, self._key)[:2]
+        for at, image in enumerate(self.images):
+            image.setVisible(at < len(arrays))
+            if at < len(arrays):
+                title = f"Payoffs of {(table.row_title, table.column_title)[at]}"
+                image.set_state(PayoffImageState(title, reduced(arrays[at]), table.row_title, table.column_title))
 
     def _on_choice(self, index: int) -> None:
-        self._key = self._views[index]
+        self._key, self._drawn = self._views[index], None
         self._show_table()
 
     def _on_cell(self, row_: int, column_: int, numbers: tuple[float, ...]) -> None:

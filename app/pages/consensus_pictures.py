@@ -20,7 +20,7 @@ from widgets.simplex_view import SimplexPath, SimplexState
 
 ARROWS = 13
 TRIANGLES = 3
-TRAIL = 80  # runs of points into which a way is cut, each with the extremes of its coordinates
+TRAIL = 20  # runs of points into which a way is cut, each with the extremes of its coordinates
 GAP = "NashConv, by best responses, in payoff units"
 COLOURS = 8
 LEVELS = 8  # ideal points drawn as lines
@@ -81,8 +81,7 @@ def simplex_states(run: RunRecord) -> tuple[SimplexState, ...]:
         data, channels = run.path(player)
         points: Any = np.empty((0, 3))
         if channels and data.count:
-            places = np.unique(np.concatenate([data.places(channel, TRAIL) for channel in channels]))
-            points = data.y[places][:, list(channels)]
+            points = thinned(data, channels, TRAIL)
         found = tuple(tuple(map(float, item.profile[player])) for item in run.equilibria[:20])
         path = (SimplexPath(game.players[player], points, player),)
         corners = tuple(action_name(game, player, at) for at in range(3))

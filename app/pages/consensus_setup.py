@@ -186,7 +186,8 @@ def _parameter_field(parameter: Parameter, value: float) -> Field:
 
 
 def _run_fields(setup: RunSetup) -> FieldGrid:
-    starts = tuple(STARTS.items())
+    start = narrow(ChoiceField("Start", tuple(STARTS.items()), value=setup.start, help="Random by the seed"))
+    start.combo.setMinimumContentsLength(6)
     return FieldGrid(
         {
             "epsilon": RealField("Epsilon", setup.epsilon or 1e-6, above=0.0, maximum=1.0, help="Of the payoff range"),
@@ -194,7 +195,7 @@ def _run_fields(setup: RunSetup) -> FieldGrid:
                 "Iterations", setup.iterations, maximum=MAX_ITERATIONS, help="At most; 0: no limit of ours", wrap=True
             ),
             "seed": SeedField("Seed", setup.seed or 0),
-            "start": narrow(ChoiceField("Start", starts, value=setup.start, help="Random by the seed")),
+            "start": start,
         }
     )
 

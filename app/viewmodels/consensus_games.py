@@ -14,8 +14,8 @@ SEED = Parameter("seed", "Seed of the game", 0, 2**53, 1)
 TITLES = {
     "reference": "With known equilibria",
     "generated": "Random and structured",
-    "polymatrix": "Polymatrix: a game on every pair",
-    "consensus": "Consensus: points in space",
+    "polymatrix": "Polymatrix",
+    "consensus": "Consensus",
 }
 
 

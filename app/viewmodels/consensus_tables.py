@@ -118,6 +118,11 @@ def shares_of(table: GameTable, profile: Profile | None) -> tuple[tuple[float, .
     return tuple(map(float, row[: len(table.rows)])), columns
 
 
+def payoffs_of(game: Game, key: Key) -> list[Floats]:
+    """Return a table's payoffs, all of them: an array a number of its cells."""
+    return _arrays(game, key)[1]
+
+
 # Inside
 
 

@@ -5,6 +5,7 @@ import pytest
 from PySide6.QtCore import QPointF, QRectF
 
 from widgets.arrow_field import ArrowField, ArrowFieldState
+from widgets.payoff_image import PayoffImage, PayoffImageState, reduced
 from widgets.position_plot import PositionPlot, PositionsState
 from widgets.profile_bars import MOST, PlayerBars, ProfileBars, ProfileBarsState
 from widgets.real_field import RealField, plain
@@ -134,10 +135,26 @@ def test_bars_stand_beside_each_other_where_there_is_room(show):
     assert bars.height() == 3 * low
 
 
-def test_all_of_them_follow_the_theme(show, settle, qapp, differing):
-    from widgets.gallery_solver import bars, pictures, tables
+def test_large_payoffs_are_means_of_blocks(show):
+    values = np.arange(600.0 * 500).reshape(600, 500)
+    small = reduced(values, 100)
+    assert small.shape == (100, 100)
+    assert small[0, 0] == values[:6, :5].mean()
+    assert small[-1, -1] == values[-6:, -5:].mean()
+    assert reduced(values, 1000) is values
+    uneven = reduced(np.ones((257, 3)))
+    assert uneven.shape == (256, 3)
+    assert np.allclose(uneven, 1)
+    image = show(PayoffImage(PayoffImageState("P", small, "a", "b")))
+    assert image.accessibleDescription() == f"from {small.min():.4g} to {small.max():.4g}"
+    flat = show(PayoffImage(PayoffImageState("P", np.zeros((2, 3)), "a", "b")))
+    assert not flat.grab().isNull()
 
-    for make in (pictures, tables, bars):
+
+def test_all_of_them_follow_the_theme(show, settle, qapp, differing):
+    from widgets.gallery_solver import bars, payoff_picture, pictures, tables
+
+    for make in (pictures, tables, bars, payoff_picture):
         widget = show(make(), 900, 400)
         light = widget.grab().toImage()
         apply_theme(qapp, "dark")
