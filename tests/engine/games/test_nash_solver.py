@@ -204,3 +204,21 @@ def test_where_fp32_is_too_coarse_fp64_solves() -> None:
 def test_torch_is_not_imported_before_it_is_needed() -> None:
     code = "import sys, engine.games.nash_solver; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+@pytest.mark.cuda
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_cuda_device_computes_the_same() -> None:
+    rng = np.random.default_rng(7)
+    count = 300
+    positions = {f"a{i}": torch.from_numpy(row) for i, row in enumerate(rng.normal(size=(count, 5)))}
+    weights = torch.from_numpy(rng.random((count, count)) * (1 - np.eye(count)))
+    solver = NashEquilibriumSolver("cuda", influence=weights)
+    assert solver.device == "cuda"
+    x, converged = solver.compute_equilibrium({name: position.cuda() for name, position in positions.items()})
+    y, _ = NashEquilibriumSolver("cpu", influence=weights).compute_equilibrium(positions)
+    assert converged and x.is_cuda
+    assert x.cpu().numpy() == pytest.approx(y.numpy(), abs=1e-9)
+    played = {name: position.cuda().softmax(0) for name, position in positions.items()}
+    x, converged = solver.compute_equilibrium(played, torch.from_numpy(rng.normal(size=(5, 5))).cuda())
+    assert converged and x.is_cuda
