@@ -21,7 +21,7 @@ from engine.games.games import FiniteGame, Floats
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
 from engine.games.solvers.ipa_lemke import DONE, GOES_ON, Pivoting, pivot
-from engine.games.solvers.tensor_form import TensorForm, payoffs_and_jacobian, regrets_of, tensor_form
+from engine.games.solvers.tensor_form import ROUNDING, TensorForm, payoffs_and_jacobian, regrets_of, tensor_form
 from engine.games.solvers.tensor_newton import action_payoffs, newton_on
 
 Told = tuple[int, Floats, str]
@@ -46,10 +46,11 @@ def steps(game: FiniteGame, options: SolveOptions) -> Steps:
         profile = form.profile(flat)
         yield Step(iteration, profile, float(game.regrets(profile).sum()), note)
     profile = form.profile(flat)
-    yield Step(iteration + 1, profile, float(game.regrets(profile).sum()), "Newton")
-    if regrets <= options.epsilon:
+    found = game.regrets(profile)
+    yield Step(iteration + 1, profile, float(found.sum()), "Newton")
+    if float((found / game.ranges()).sum()) <= options.epsilon:
         return Outcome((profile,), iterations=iteration + 1)
-    message = f"no equilibrium within {iteration} iterations; the logit homotopy is the reliable method"
+    message = ROUNDING if regrets <= options.epsilon else f"no equilibrium within {iteration} iterations; try logit"
     return Outcome((profile,), iterations=iteration + 1, complete=False, message=message)
 
 

@@ -22,7 +22,7 @@ from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
 from engine.games.solvers import logit_reference as reference
 from engine.games.solvers.logit_trace import Trace
-from engine.games.solvers.tensor_form import TensorForm, regrets_of, tensor_form
+from engine.games.solvers.tensor_form import ROUNDING, TensorForm, regrets_of, tensor_form
 from engine.games.solvers.tensor_newton import action_payoffs, polish
 
 Walk = Generator[tuple[int, Floats, str], None, tuple[int, Floats, str]]
@@ -70,7 +70,7 @@ def steps(game: FiniteGame, options: SolveOptions) -> Steps:
 def follow(form: TensorForm, options: SolveOptions) -> Walk:
     """Yield iteration, flat profile and note of points on the path; return iteration, best profile, why it ended."""
     if form.width == 0:
-        return 0, np.empty(0), ""
+        return 0, np.empty(0), "no player has a choice"
     compiled = not options.parameters.get("reference")
     limit = options.iterations or MOST_POINTS
     chunk = options.stride or max(1, int(CHUNK / (10 * form.payoffs.size + 4 * form.width**3)))
@@ -90,7 +90,9 @@ def follow(form: TensorForm, options: SolveOptions) -> Walk:
         if not why or least <= ENOUGH or done >= limit:
             break
         why = ""
-    return done, best, why or "the path became too steep to follow"
+    if least <= ENOUGH:
+        return done, best, ROUNDING
+    return done, best, why or "lambda became as large as fp64 allows"
 
 
 def _stopped(ended: int, attempt: int, at_limit: bool) -> str:

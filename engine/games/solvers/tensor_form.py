@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.games.games import FiniteGame, Floats, Profile
 
 Ints = NDArray[np.int64]
+ROUNDING = "the payoffs are so large for their range that rounding alone leaves this gap"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

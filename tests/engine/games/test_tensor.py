@@ -220,6 +220,20 @@ def test_a_limit_of_iterations_is_kept_and_said() -> None:
             assert solution.message
 
 
+def test_rounding_that_hides_a_game_is_said() -> None:
+    told = []
+    for seed in range(12):
+        game = generic((2, 3, 3), seed)
+        game = TensorGame(tuple(1e5 + 1e-8 * tensor for tensor in game.tensors))
+        solution = solve(game, options=SolveOptions(epsilon=1e-9, parameters={"pure": 0}))
+        assert solution.equilibria[0].gap.relative < 1e-2  # sixteen digits, thirteen of which the offset takes
+        if not solution.solved:
+            assert solution.status is Status.NOT_CONVERGED
+            told.append(solution.message)
+    assert told
+    assert all("rounding" in message for message in told)
+
+
 def test_every_kind_of_table_is_a_form() -> None:
     a = np.array([[1.0, 4.0, 2.0], [3.0, 0.0, 5.0]])
     for game in (MatrixGame(a), BimatrixGame(a, -a), TensorGame((a, -a))):
