@@ -89,7 +89,8 @@ def _solve(weight: Floats, confidence: Floats, influence: Floats, right: Floats)
     """Solve ``(diag(weight) - W) x = right`` (n, d), all right-hand sides at once; weight = confidence + row sums."""
     least = float((confidence / weight).min())  # the condition number is at most 2 / least
     if len(weight) <= SMALL and least > POOR:
-        return np.linalg.solve(np.eye(len(weight)) - influence / weight[:, None], right / weight[:, None]), "LU"
+        found = np.linalg.solve(np.eye(len(weight)) - influence / weight[:, None], right / weight[:, None])
+        return np.asarray(found, dtype=np.float64), "LU"
     from scipy.linalg import lapack  # scipy takes a while to import, and not every method needs it
 
     symmetric = np.array_equal(influence, influence.T)

@@ -41,8 +41,8 @@ TIME, WEIGHT, AVERAGE, ALTERNATE, POWER, RATE, VARIANT, NUMBERS = range(8)
 LAST, MEAN, NEARER = 0, 1, 2  # values of the parameter ``average``
 ITERATIONS = 100_000
 PYTHON = 4e4  # multiplications that could be done while NumPy is called for one player
-DENSE = 1 << 23  # numbers up to which a polymatrix game is one dense matrix
 CALL = 60.0  # the same for one compiled iteration
+DENSE = 1 << 23  # numbers up to which a polymatrix game is one dense matrix
 
 
 class Table:
@@ -237,7 +237,7 @@ def learn(game: FiniteGame, options: SolveOptions, dynamic: Dynamic) -> Steps:
     yield Step(0, best, gap)
     least = relative
     for count in batches(options.iterations or ITERATIONS, options.stride, run.table.cost):
-        if relative <= run.target and not _confirmed(run, best, options):
+        if relative <= run.target and gap_of(game, best).relative > options.epsilon:
             run.target = relative / 2 or -1.0  # rounding in the sums: the payoffs themselves say no
         elif relative <= run.target:
             break
@@ -246,16 +246,13 @@ def learn(game: FiniteGame, options: SolveOptions, dynamic: Dynamic) -> Steps:
         if relative <= least:
             best, least = profile, relative
         yield Step(run.time, profile, gap)
-    if _confirmed(run, best, options):
+    least = gap_of(game, best).relative
+    if least <= options.epsilon:
         return Outcome((best,), iterations=run.time)
     why = f"{dynamic.name} was still {least:.3g} of the payoff range from an equilibrium after {run.time} iterations"
     if not isinstance(game, MatrixGame):
         why += "; in games that are not zero-sum it need not settle"
     return Outcome((best,), iterations=run.time, complete=False, message=why)
-
-
-def _confirmed(run: Learning, profile: Profile, options: SolveOptions) -> bool:
-    return gap_of(run.game, profile).relative <= options.epsilon
 
 
 def _two(game: FiniteGame) -> tuple[Floats, Floats]:
