@@ -43,6 +43,9 @@ _DISK = {
     errno.EACCES: ("Permission denied", "Choose a place that you may write to."),
     errno.ENOENT: ("The file is not there", "Check the path."),
     errno.EISDIR: ("That is a folder, not a file", "Choose a file."),
+    errno.ENOTDIR: ("The file is not there", "Check the path: what it names as a folder is a file."),
+    errno.ENXIO: ("That is a device or a pipe, not a file", "Choose a file."),
+    errno.ENAMETOOLONG: ("The name is too long", "Choose a shorter one."),
 }
 
 

@@ -46,3 +46,29 @@ def test_a_missing_folder_is_told_by_the_files_own_name(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError) as caught:
         write_atomically(tmp_path / "none" / "file", b"")
     assert caught.value.filename == str(tmp_path / "none" / "file")
+
+
+def test_a_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    file, link = tmp_path / "folder" / "file", tmp_path / "link"
+    file.write_bytes(b"old")
+    link.symlink_to(file)
+    write_atomically(link, b"new")
+    assert link.is_symlink()
+    assert file.read_bytes() == b"new"
+    file.unlink()
+    write_atomically(link, b"newer")
+    assert link.read_bytes() == b"newer"
+
+
+def test_what_is_no_file_is_never_replaced(tmp_path: Path) -> None:
+    pipe, link, folder = tmp_path / "pipe", tmp_path / "link", tmp_path / "folder"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    folder.mkdir()
+    for path, error in ((pipe, OSError), (link, OSError), (folder, IsADirectoryError)):
+        with pytest.raises(error) as caught:
+            write_atomically(path, b"")
+        assert caught.value.filename == str(path)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert sorted(tmp_path.iterdir()) == [folder, link, pipe]
