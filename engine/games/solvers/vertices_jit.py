@@ -1,8 +1,8 @@
 """Compiled twin of :mod:`engine.games.solvers.vertices_search`: all vertices of one best-response polytope.
 
-The same polytope, labels and doubts. Instead of keeping every tableau it walks the graph of the vertices depth first in
-one tableau, goes back by pivots or by a fresh start from the labels, whichever is nearer, and knows the vertices it has
-seen by a hash table of their label masks. The fresh starts also measure what rounding has done meanwhile.
+The same polytope and labels, but one tableau, taken depth first over the graph of the vertices: back by pivots or by a
+fresh start from the labels, whichever is nearer. A hash table of label masks knows the vertices seen. What seems
+degenerate is looked at afresh before it is a doubt; fresh starts now and then measure what rounding has done.
 """
 
 from __future__ import annotations
@@ -21,9 +21,11 @@ Mask = int | np.int64  # of labels
 
 DONE, MORE, GROW, DOUBT = 0, 1, 2, 3
 KEY, DEPTH, VISITED, AGE, FOUND = 0, 1, 2, 3, 4  # places in ``state``
-TOLERANCE = 1e-10  # a basic variable below it may be zero: all of them are between 0 and 1
-DRIFT = 1e-11  # the rounding error that is still believed
-_AFRESH = 1e-12  # like TOLERANCE, without the error that pivots add up, for each unit of the largest number
+# The largest t_ij / b_i, in magnitude, of a vertex: the reciprocal of how near the next inequality is along an edge.
+STEEP = 1e6  # worth a look; also how large numbers may be before pivots from there are not trusted any more
+NEARLY = 1e8  # may be degenerate, by the rounding errors of some pivots
+HOPELESS = 1e12  # may be degenerate even in a new tableau
+DRIFT = 1e-9  # the rounding error of b that is still believed: b is between 0 and 1
 _SINGULAR = 1e-13  # a pivot not larger than that is none
 _REFRESH = 64  # pivots from one measurement of the rounding error to the next
 _SLOTS = 1 << 11  # of the first table: enough for 8 x 8 actions
@@ -35,8 +37,8 @@ class Walk(NamedTuple):
 
     The dictionary ``x_B = b - T x_N`` of the vertex, with the variables of its rows and columns in ``heads`` and where
     each of them is in ``where``; the path to it, with for each level and column the label that is given up (``enter``)
-    and the one that is met (``leave``), the next column to try and the one taken; all vertices seen as label masks,
-    with how often each was met; ``state``, by the places above.
+    and the one that is met (``leave``), the next column to try, the one taken, and whether the numbers are too large to
+    pivot on with; all vertices seen as label masks, with how often each was met; ``state``, by the places above.
     """
 
     matrix: Floats
@@ -48,6 +50,7 @@ class Walk(NamedTuple):
     leave: Bytes
     cursor: Bytes
     taken: Bytes
+    rough: Bytes
     table: Ints
     counts: Bytes
     state: Ints
@@ -73,10 +76,10 @@ def room(matrix: Floats, t: Floats, b: Floats, heads: Ints, where: Ints, state: 
     m, n = matrix.shape
     most = slots // 2 + 2
     enter, leave = np.empty((most, n), np.uint8), np.empty((most, n), np.uint8)
-    cursor, taken = np.zeros(most, np.uint8), np.zeros(most, np.uint8)
+    cursor, taken, rough = np.zeros(most, np.uint8), np.zeros(most, np.uint8), np.zeros(most, np.uint8)
     table, counts = np.zeros(slots, np.int64), np.zeros(slots, np.uint8)
-    floats, rows = np.empty(m + n), np.empty(n, np.int64)
-    return Walk(matrix, t, b, heads, where, enter, leave, cursor, taken, table, counts, state, floats, rows)
+    floats, rows = np.empty(m + 2 * n), np.empty(n, np.int64)
+    return Walk(matrix, t, b, heads, where, enter, leave, cursor, taken, rough, table, counts, state, floats, rows)
 
 
 @compiled
@@ -88,7 +91,7 @@ def start(matrix: Floats) -> Walk:
     restart(walk, (1 << n) - 1)
     state[VISITED] = 1
     walk.table[-1 - find(walk.table, state[KEY])] = state[KEY]
-    neighbours(walk.t, walk.b, heads, walk.floats, walk.rows, walk.enter[0], walk.leave[0], TOLERANCE)
+    neighbours(walk.t, walk.b, heads, walk.floats, walk.rows, walk.enter[0], walk.leave[0])
     return walk
 
 
@@ -97,7 +100,7 @@ def grown(walk: Walk) -> Walk:
     """Return the same walk with four times the room."""
     new = room(walk.matrix, walk.t, walk.b, walk.heads, walk.where, walk.state, 4 * len(walk.table))
     for k in range(walk.state[DEPTH] + 1):
-        new.cursor[k], new.taken[k] = walk.cursor[k], walk.taken[k]
+        new.cursor[k], new.taken[k], new.rough[k] = walk.cursor[k], walk.taken[k], walk.rough[k]
         for j in range(walk.t.shape[1]):
             new.enter[k, j], new.leave[k, j] = walk.enter[k, j], walk.leave[k, j]
     for slot in range(len(walk.table)):
@@ -111,7 +114,7 @@ def grown(walk: Walk) -> Walk:
 def pivot(t: Floats, b: Floats, heads: Ints, where: Ints, r: int, c: int) -> None:
     """Exchange the basic variable of row ``r`` with the nonbasic one of column ``c``, in place."""
     m, n = t.shape
-    p = 1.0 / t[r, c]
+    p = 1.0 / t[r, c] if t[r, c] != 0.0 else np.inf  # which is seen in b then
     for j in range(n):
         t[r, j] *= p
     b[r] *= p
@@ -162,6 +165,8 @@ def restart(walk: Walk, key: Mask) -> bool:
 def drifted(walk: Walk) -> bool:
     """Start afresh at the vertex where the tableau is, and say whether rounding had moved it too far."""
     m = len(walk.b)
+    if walk.rough[walk.state[DEPTH]] != 0:
+        return not restart(walk, walk.state[KEY])
     for k in range(len(walk.floats)):
         walk.floats[k] = 0.0
     for i in range(m):
@@ -173,47 +178,54 @@ def drifted(walk: Walk) -> bool:
 
 
 @compiled
-def neighbours(
-    t: Floats, b: Floats, heads: Ints, best: Floats, rows: Ints, enter: Bytes, leave: Bytes, tolerance: float
-) -> bool:
-    """Write for each column which label it gives up and which one it meets, by the ratio test; False where in doubt.
+def neighbours(t: Floats, b: Floats, heads: Ints, floats: Floats, rows: Ints, enter: Bytes, leave: Bytes) -> float:
+    """Write for each column which label it gives up and which one it meets; return the largest t_ij / b_i.
 
-    The least b_i / t_ij is the largest t_ij / b_i, which needs no look at signs; it is at least 1, edges being no
-    longer than 1.
+    That is the ratio test: the least b_i / t_ij is the largest t_ij / b_i, which needs no look at signs; it is at
+    least 1, edges being no longer than 1. Infinity is returned where there is no such vertex.
     """
     m, n = t.shape
+    most, least = floats[:n], floats[n : 2 * n]
     for j in range(n):
-        best[j] = 0.5
+        most[j], least[j] = 0.5, 0.0
         rows[j] = -1
     for i in range(m):
-        if not b[i] >= tolerance:
-            return False
+        if not b[i] > 0.0:
+            return np.inf
         scale = 1.0 / b[i]
         for j in range(n):
             value = t[i, j] * scale
-            larger = value > best[j]
-            best[j] = value if larger else best[j]
+            larger = value > most[j]
+            most[j] = value if larger else most[j]
             rows[j] = i if larger else rows[j]
+        for j in range(n):  # apart from the other loop, so that both become vector instructions
+            least[j] = t[i, j] * scale if t[i, j] * scale < least[j] else least[j]
+    steepest = 1.0
     for j in range(n):
         if rows[j] < 0:
-            return False
+            return np.inf
         enter[j] = heads[m + j]
         leave[j] = heads[rows[j]]
-    return True
+        steepest = max(steepest, most[j], -least[j])
+    return steepest
 
 
 @compiled
-def sure(walk: Walk) -> bool:
-    """Look at a vertex that seemed degenerate afresh: a new tableau of small numbers needs less than TOLERANCE."""
-    if not restart(walk, walk.state[KEY]):
-        return False
-    largest = 1.0
+def settled(walk: Walk, steepest: float) -> bool:
+    """Look closer at a vertex with something nearly tight: False where it may be degenerate even in a new tableau."""
+    at = walk.state[DEPTH]
+    if not steepest < NEARLY:
+        if not restart(walk, walk.state[KEY]):
+            return False
+        enter, leave = walk.enter[at], walk.leave[at]
+        if not neighbours(walk.t, walk.b, walk.heads, walk.floats, walk.rows, enter, leave) < HOPELESS:
+            return False
+    largest = 0.0
     for i in range(walk.t.shape[0]):
         for j in range(walk.t.shape[1]):
             largest = max(largest, abs(walk.t[i, j]))
-    at = walk.state[DEPTH]
-    enter, leave = walk.enter[at], walk.leave[at]
-    return neighbours(walk.t, walk.b, walk.heads, walk.floats, walk.rows, enter, leave, _AFRESH * largest)
+    walk.rough[at] = largest > STEEP
+    return True
 
 
 @compiled
@@ -244,10 +256,9 @@ def unseen(
 @compiled
 def all_met(walk: Walk) -> bool:
     """Say whether each vertex was met once from each of its neighbours, as in the graph of a simple polytope."""
-    n = walk.t.shape[1]
     met = True
     for slot in range(len(walk.table)):
-        met = met and (walk.table[slot] == 0 or walk.counts[slot] == n)
+        met = met and (walk.table[slot] == 0 or walk.counts[slot] == walk.t.shape[1])
     return met
 
 
@@ -258,7 +269,7 @@ def advance(walk: Walk, other: Ints, matches: Ints, budget: int) -> int:
     ``other`` is the table of the opponent's finished walk (or a single zero), ``matches`` where to write the vertices
     that make an equilibrium with one of its; when it is full, MORE is returned.
     """
-    _, t, b, heads, where, enter, leave, cursor, taken, table, counts, state, best, rows = walk
+    _, t, b, heads, where, enter, leave, cursor, taken, rough, table, counts, state, floats, rows = walk
     m, n = t.shape
     ones, full = (1 << n) - 1, (1 << (m + n)) - 1
     for _ in range(budget):
@@ -266,31 +277,32 @@ def advance(walk: Walk, other: Ints, matches: Ints, budget: int) -> int:
         level, near, column, slot = unseen(enter, leave, cursor, taken, table, counts, state[DEPTH], state[KEY])
         if level < 0:
             return DONE if all_met(walk) and not drifted(walk) else DOUBT
-        # 2. Up the path to that, by pivots or afresh.
-        if state[AGE] > _REFRESH and drifted(walk):
+        # 2. Back to that, by pivots or afresh, and on to the new one.
+        afresh = state[DEPTH] - level > n
+        for k in range(level, state[DEPTH] + 1):
+            afresh = afresh or rough[k] != 0
+        if (state[AGE] > _REFRESH and drifted(walk)) or (afresh and not restart(walk, near)):
             return DOUBT
-        if state[DEPTH] - level > n:
-            if not restart(walk, near):
-                return DOUBT
-        else:
+        if not afresh:
             for k in range(state[DEPTH] - 1, level - 1, -1):
                 pivot(t, b, heads, where, where[enter[k, taken[k]]], where[leave[k, taken[k]]] - m)
                 state[AGE] += 1
-        # 3. And on to the new one.
         gone, met = np.int64(enter[level, column]), np.int64(leave[level, column])
         pivot(t, b, heads, where, where[met], where[gone] - m)
-        key = near ^ (1 << gone) ^ (1 << met)
-        table[slot], counts[slot], taken[level] = key, 1, column
-        state[KEY], state[DEPTH] = key, level + 1
-        state[AGE] += 1
-        state[VISITED] += 1
-        cursor[level + 1] = 0
-        if not neighbours(t, b, heads, best, rows, enter[level + 1], leave[level + 1], TOLERANCE) and not sure(walk):
+        state[KEY], state[AGE] = near ^ (1 << gone) ^ (1 << met), state[AGE] + 1
+        if rough[level] != 0 and not restart(walk, state[KEY]):
+            return DOUBT
+        state[DEPTH], state[VISITED] = level + 1, state[VISITED] + 1
+        table[slot], counts[slot], taken[level] = state[KEY], 1, column
+        # 3. See which vertices are next to it.
+        cursor[level + 1], rough[level + 1] = 0, 0
+        steepest = neighbours(t, b, heads, floats, rows, enter[level + 1], leave[level + 1])
+        if not steepest < STEEP and not settled(walk, steepest):
             return DOUBT
         # 4. Does it make an equilibrium?
-        rest = full ^ key
+        rest = full ^ state[KEY]
         if find(other, (rest >> n) | (rest & ones) << m) >= 0:
-            matches[state[FOUND]] = key
+            matches[state[FOUND]] = state[KEY]
             state[FOUND] += 1
         if 2 * state[VISITED] >= len(counts) or state[FOUND] == len(matches):
             return GROW if 2 * state[VISITED] >= len(counts) else MORE

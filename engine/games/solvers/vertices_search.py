@@ -5,8 +5,9 @@ the labels of its tight inequalities, and a pair that carries all labels, other 
 once both are scaled to sum to one: von Stengel, "Equilibrium computation for two-player games in strategic and
 extensive form", section 3.4, in Algorithmic Game Theory (2007).
 
-Every vertex of a simple polytope has n neighbours, one pivot away each. What looks like a vertex with more tight
-inequalities than that is left to exact arithmetic. The compiled twin is :mod:`engine.games.solvers.vertices_jit`.
+Every vertex of a simple polytope has n neighbours, one label exchanged for another each. What may be a vertex with
+more tight inequalities than that is left to exact arithmetic. The compiled twin, which pivots from vertex to vertex
+instead of solving for each of them, is :mod:`engine.games.solvers.vertices_jit`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 
 from engine.games.games import Floats
 
-TOLERANCE = 1e-10  # a basic variable below it may be zero: all of them are between 0 and 1
+HOPELESS = 1e12  # how large t_ij / b_i may be: the next inequality is nearer than its reciprocal along an edge
 Ints = NDArray[np.int64]
 
 
@@ -32,29 +33,25 @@ class Dictionary:
     basic: Ints
     nonbasic: Ints
 
-    @property
-    def key(self) -> int:
-        """The labels that are tight here, as a bit mask."""
-        return sum(1 << int(label) for label in self.nonbasic)
+    @classmethod
+    def at(cls, matrix: Floats, key: int) -> Dictionary:
+        """Return that of the vertex of {z >= 0: M z <= 1} with the tight labels ``key``."""
+        m, n = matrix.shape
+        labels = np.arange(m + n)
+        tight = np.array([key >> label & 1 for label in range(m + n)], np.bool_)
+        # M z + s = 1: the variables z are the labels 0 to n - 1, the slacks s those after.
+        system = np.hstack([matrix, np.eye(m)])
+        solved = np.linalg.solve(system[:, ~tight], np.column_stack([system[:, tight], np.ones(m)]))
+        return cls(solved[:, :n], solved[:, n], labels[~tight], labels[tight])
 
-    def leaving(self, column: int) -> int:
-        """Return the row that becomes tight first when the variable of ``column`` grows."""
-        return int(np.argmax(self.t[:, column] / self.b))
+    def steepest(self) -> float:
+        """Return the largest t_ij / b_i, in magnitude; infinity where an inequality is not kept."""
+        return float((np.abs(self.t) / self.b[:, None]).max()) if self.b.min() > 0 else np.inf
 
-    def pivoted(self, row: int, column: int) -> Dictionary:
-        """Return the neighbouring vertex where the variables of ``row`` and ``column`` have changed places."""
-        t, b = self.t.copy(), self.b.copy()
-        t[row] /= self.t[row, column]
-        b[row] /= self.t[row, column]
-        t[row, column] = 1.0 / self.t[row, column]
-        others = np.arange(len(b)) != row
-        factors = self.t[others, column]
-        t[others, column] = 0.0
-        t[others] -= np.outer(factors, t[row])
-        b[others] -= factors * b[row]
-        basic, nonbasic = self.basic.copy(), self.nonbasic.copy()
-        basic[row], nonbasic[column] = self.nonbasic[column], self.basic[row]
-        return Dictionary(t, b, basic, nonbasic)
+    def exchange(self, column: int) -> tuple[int, int]:
+        """Return the label given up when the variable of ``column`` grows, and the one that is met first."""
+        row = int(np.argmax(self.t[:, column] / self.b))
+        return int(self.nonbasic[column]), int(self.basic[row])
 
     def point(self) -> Floats:
         """Return the coordinates z (n,) of the vertex."""
@@ -70,24 +67,25 @@ def vertices_of(matrix: Floats) -> tuple[dict[int, Floats], bool]:
     Label k < n stands for z_k = 0, label n + i for row i of ``matrix`` (m, n). Where a vertex may be degenerate the
     search stops, and the second value is False.
     """
-    m, n = matrix.shape
+    n = matrix.shape[1]
     # 1. The origin: all z are zero, all slacks one.
-    origin = Dictionary(matrix.copy(), np.ones(m), np.arange(n, n + m), np.arange(n))
-    found = {origin.key: origin.point()}
-    waiting = deque([origin])
+    origin = (1 << n) - 1
+    found = {origin: np.zeros(n)}
+    waiting = deque([Dictionary.at(matrix, origin)])
     while waiting:
         vertex = waiting.popleft()
+        key = sum(1 << int(label) for label in vertex.nonbasic)
         # 2. Each neighbour gives up one label and meets another.
         for column in range(n):
-            row = vertex.leaving(column)
-            key = vertex.key ^ (1 << int(vertex.nonbasic[column])) ^ (1 << int(vertex.basic[row]))
-            if key in found:
+            gone, met = vertex.exchange(column)
+            other = key ^ (1 << gone) ^ (1 << met)
+            if other in found:
                 continue
             # 3. A new one is kept, unless more inequalities than n seem tight there.
-            neighbour = vertex.pivoted(row, column)
-            if neighbour.b.min() < TOLERANCE:
+            neighbour = Dictionary.at(matrix, other)
+            if not neighbour.steepest() < HOPELESS:
                 return found, False
-            found[key] = neighbour.point()
+            found[other] = neighbour.point()
             waiting.append(neighbour)
     return found, True
 
