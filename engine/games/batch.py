@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -139,13 +140,27 @@ def _verifier(a: Floats, b: Floats | None, x: Floats, y: Floats, found: Floats) 
 
 
 def _spread(do: Callable[[slice], None], first: int, end: int, size: int) -> None:
-    """Deal the games out to the cores, in some more shares than cores, as some are done sooner than others."""
+    """Deal the games out to the cores; this thread takes shares too, and never waits for one that cannot start."""
     shares = min((end - first) * size // _SHARE, end - first, 8 * _cores())
     if shares < 2:
         do(slice(first, end))
         return
     edges = np.linspace(first, end, shares + 1).astype(int).tolist()
-    list(_threads().map(do, map(slice, edges[:-1], edges[1:])))
+    left = deque(map(slice, edges[:-1], edges[1:]))
+
+    def work() -> None:
+        while True:
+            try:
+                share = left.popleft()
+            except IndexError:
+                return
+            do(share)
+
+    others = [_threads().submit(work) for _ in range(min(_cores(), shares) - 1)]
+    work()
+    for other in others:
+        if not other.cancel():
+            other.result()
 
 
 @functools.cache

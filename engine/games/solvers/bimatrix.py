@@ -1,13 +1,16 @@
 """One equilibrium of a bimatrix game, the quickest way first; each answer is checked before it counts.
 
 1. Inspection: about two of three random games have an equilibrium in pure strategies.
-2. Lemke-Howson, its paths capped and the next label tried, as some paths are much longer than others.
+2. Lemke-Howson from a few labels, each path capped, as some are much longer than others.
 3. Howson's pivoting from uniform strategies (van den Elzen and Talman's path): where the players' interests are nearly
    opposed, it takes hundreds of pivots where each label's path takes tens of thousands.
-4. Logit tracing, which does not pivot.
+4. Lemke-Howson from all labels, the caps growing.
+5. Logit tracing, which does not pivot.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,9 +21,10 @@ from engine.games.solvers import howson
 from engine.games.solvers.lemke_howson import search
 from engine.games.solvers.pure import as_profile, first_pure
 
-_WORK = 2_000_000_000  # numbers changed by the pivots of Lemke-Howson, all labels together: less than a second
-_FEWEST = 1000  # pivots, however large the game
-_MOST = 200_000  # pivots, however small
+_LABELS = 16  # tried by Lemke-Howson at first
+_TRACED = 40  # pivots an action from the first starts of Howson's
+_WORK = 2_000_000_000  # numbers changed by the pivots of all labels: about a second
+_FEWEST, _MOST = 1000, 200_000  # pivots, however large or small the game
 
 
 def steps(game: BimatrixGame, options: SolveOptions) -> Steps:
@@ -32,8 +36,8 @@ def steps(game: BimatrixGame, options: SolveOptions) -> Steps:
         return Outcome((profile,), iterations=1, method="pure")
     done, messages = 0, []
     answers: list[tuple[float, str, Outcome]] = []
-    for method in ("lemke-howson", "howson", "logit"):
-        outcome = yield from after(done, _phase(method, game, options))
+    for phase, method in enumerate(("lemke-howson", "howson", "lemke-howson", "logit")):
+        outcome = yield from after(done, _phase(phase, game, options))
         done += outcome.iterations
         messages += [f"{method}: {outcome.message}"] if outcome.message else []
         if outcome.profiles:
@@ -58,12 +62,20 @@ def after(done: int, phase: Steps) -> Steps:
         yield Step(done + step.iteration, step.profile, step.gap, step.note)
 
 
-def _phase(method: str, game: BimatrixGame, options: SolveOptions) -> Steps:
-    if method == "lemke-howson":
+def _phase(phase: int, game: BimatrixGame, options: SolveOptions) -> Steps:
+    actions = sum(game.sizes)
+    cap = max(32, actions // 2)
+    if phase == 0:
+        limit = options.iterations or _LABELS * cap
+        return search(game, 0, min(cap, limit), limit, options.stride)
+    if phase == 1:
+        limit = options.iterations or max(_FEWEST, _TRACED * actions)
+        both = PolymatrixGame(game.sizes, {(0, 1): game.a, (1, 0): game.b.T})
+        parameters = {"cap": -(-limit // 2)}
+        return howson.steps(both, replace(options, iterations=limit, parameters=parameters))
+    if phase == 2:
         limit = options.iterations or min(_MOST, max(_FEWEST, _WORK // (2 * game.a.size)))
-        return search(game, 0, min(max(32, sum(game.sizes) // 2), limit), limit, options.stride)
-    if method == "howson":
-        return howson.steps(PolymatrixGame(game.sizes, {(0, 1): game.a, (1, 0): game.b.T}), options)
+        return search(game, min(_LABELS, actions - 1), min(cap, limit), limit, options.stride)
     from engine.games.solvers import logit
 
     return logit.steps(game, options)
