@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 
 from engine.games.games import BimatrixGame
 from engine.games.solve import solve
-from engine.games.solvers import rational, rational_jit
+from engine.games.solvers import rational, rational_jit, vertices_jit
 
 VECTORS: list[dict[str, Any]] = json.loads(
     (Path(__file__).parents[2] / "vectors" / "games_extreme.json").read_text(encoding="utf-8")
@@ -167,3 +167,28 @@ def test_components_and_maximal_subsets() -> None:
     assert rational.nash_subsets([*chain, *square, (7, 70)]) == 4
     crown = [(p, q) for p in range(14) for q in range(14) if p != q]
     assert rational.nash_subsets(crown) is None, "too many to count"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_where_fp64_has_no_doubt_it_has_the_very_labels_of_exact_arithmetic(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    sure = 0
+    for round_ in range(150):
+        shape = tuple(chance.integers(1, 7, 2).tolist())
+        a, b = chance.integers(0, chance.integers(2, 6), (2, *shape)) * 1.0
+        noise = 10.0 ** -chance.integers(5, 16) * chance.normal(size=(2, *shape))
+        if round_ % 3 == 0:  # nearly degenerate
+            a, b = a + noise[0], b + noise[1]
+        elif round_ % 3 == 1:  # badly scaled
+            a, b = a * 10.0 ** chance.integers(-8, 9, (shape[0], 1)), b * 10.0 ** chance.integers(-8, 9, (1, shape[1]))
+        else:  # nearly of rank one: bases are nearly singular
+            parts = [chance.normal(size=(size, 1)) for size in (*shape, *shape)]
+            a, b = parts[0] @ parts[1].T + noise[0], parts[2] @ parts[3].T + noise[1]
+        theirs = np.ascontiguousarray(b.T)
+        code, keys, _, _ = vertices_jit.both(a, theirs, np.empty(4096, np.int64), 1 << 20)
+        if code == vertices_jit.DONE:
+            sure += 1
+            first, second = rational.vertices_of(theirs), rational.vertices_of(a)
+            exact = [x for group in rational.pairs_of(first, second) for x, _ in group]
+            assert sorted(keys.tolist()) == sorted(exact)
+    assert sure > 30
