@@ -14,26 +14,26 @@ class RealField(LineField):
     """A number above ``above``, from ``minimum`` to ``maximum``; powers of ten as 1e-6."""
 
     def __init__(
-        self, title: str, value: float = 0.0, *, above: float = -math.inf, minimum: float = -math.inf,
-        maximum: float = math.inf, help: str = "", parent: QWidget | None = None,
+        self, title: str, value: float | None = 0.0, *, above: float = -math.inf, minimum: float = -math.inf,
+        maximum: float = math.inf, help: str = "", optional: bool = False, parent: QWidget | None = None,
     ) -> None:  # fmt: skip
-        self._above, self._low, self._high = above, minimum, maximum
-        super().__init__(title, plain(value), help=help, parent=parent)
+        self._above, self._low, self._high, self._optional = above, minimum, maximum, optional
+        super().__init__(title, "" if value is None else plain(value), help=help, parent=parent)
         self._refresh()
 
     def value(self) -> float | None:
-        """The number, or None while it is not valid."""
-        return None if self.problem() else float(self.text())
+        """The number; None while it is not valid, or empty where that is allowed."""
+        return None if self.problem() or not self.text() else float(self.text())
 
-    def set_value(self, value: float) -> None:
+    def set_value(self, value: float | None) -> None:
         """Show a number; one that is shown already keeps its notation."""
-        if self.value() != value:
-            self._put(plain(value))
+        if value is None or self.value() != value:
+            self._put("" if value is None else plain(value))
 
     def problem(self) -> str:
         """Missing, not a number, or beyond the limits."""
         if not self.text():
-            return "Required."
+            return "" if self._optional else "Required."
         try:
             number = float(self.text())
         except ValueError:

@@ -11,9 +11,17 @@ from widgets.basics import button, column, label, row
 from widgets.labels import HashLabel, HashState, PillState, StatusPill
 
 FIELDS = {
-    "epsilon": "Epsilon", "seed": "Seed", "iterations": "Iterations", "stride": "Iterations a point",
-    "fault_agent": "Which agent", "fault_at": "At iteration", "game": "Game", "method": "Method", "device": "Device",
-}  # fmt: skip
+    "epsilon": "Epsilon",
+    "seed": "Seed",
+    "iterations": "Iterations",
+    "stride": "Iterations a point",
+    "device": "Device",
+    "parameters": "A parameter of the method",
+    "fault_agent": "Which agent",
+    "fault_at": "At iteration",
+    "game": "Game",
+    "method": "Method",
+}
 
 
 class RunBar(QWidget):

@@ -10,11 +10,21 @@ from PySide6.QtWidgets import QVBoxLayout, QWidget
 
 from app.pages.league_fields import FieldGrid, Section, narrow
 from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
-from app.viewmodels.consensus_setup import FAULTS, FOUND, STARTS, RunSetup, describe, fitting, starts_anywhere
+from app.viewmodels.consensus_setup import (
+    FAULTS,
+    FOUND,
+    STARTS,
+    RunSetup,
+    describe,
+    fitting,
+    numbers_of,
+    starts_anywhere,
+)
 from engine.games.catalogue import Parameter
 from engine.games.consensus import ConsensusGame
 from engine.games.methods import AUTO
 from engine.games.options import MAX_ITERATIONS
+from engine.games.parameters import Number
 from widgets.basics import Card, button, column, label, row
 from widgets.forms import ChoiceField, Field, IntField, SeedField
 from widgets.labels import SectionHeader
@@ -33,6 +43,7 @@ class SetupCard(Card):
         self._filling = False
         self._known: tuple[Any, ...] = ()
         self._values: Any = None
+        self._numbers: tuple[Number, ...] = ()
         setup = model.state.setup
         self.group = narrow(
             ChoiceField("Kind of game", ((None, ""),), help="Or open a file; or drop one on the window")
@@ -42,6 +53,7 @@ class SetupCard(Card):
         self._box: QVBoxLayout = column(spacing=0)
         self.method = narrow(ChoiceField("Method", ((AUTO, "Automatic"),), value=AUTO))
         self.fields, self.more, self.faults = _run_fields(setup), _more_fields(setup), _fault_fields(setup)
+        self.tuning = FieldGrid({})
         self.inject = button("Inject now", "slash", tooltip="Make that agent faulty at the iteration of this moment")
         self._summary = label("", "muted", wrap=True)
         self._undo = button("Undo edits", "undo", tooltip="Take the payoffs as they were before they were edited")
@@ -62,7 +74,11 @@ class SetupCard(Card):
         self.body.itemAt(self.body.count() - 1).layout().setStretch(0, 1)
         self.add(self.method)
         self.add(self.fields)
-        self._more = Section("More", self.more)
+        more = QWidget()
+        self._tunables: QVBoxLayout = column(more, spacing=8)
+        self._tunables.addWidget(self.more)
+        self._tunables.addWidget(self.tuning)
+        self._more = Section("More", more)
         self.add(self._more)
         faults = QWidget()
         inside = column(faults, spacing=8)
@@ -158,6 +174,27 @@ class SetupCard(Card):
         readable = {name: value for name, value in values.items() if value is not None}
         for grid in grids:
             grid.set_values(readable)
+        self.tuning.set_values({number.name: state.setup.parameters.get(number.name) for number in self._numbers})
+
+    def _show_tuning(self, state: ConsensusState) -> None:
+        """Offer the method's own parameters; empty fields leave them to the method."""
+        numbers = numbers_of(state.game, state.setup.method)
+        if numbers == self._numbers:
+            return
+        self._numbers = numbers
+        self._tunables.removeWidget(self.tuning)
+        self.tuning.hide()
+        self.tuning.deleteLater()
+        self.tuning = FieldGrid({n.name: _tuning_field(n, state.setup.parameters.get(n.name)) for n in numbers})
+        self.tuning.changed.connect(self._on_tuning)
+        self._tunables.addWidget(self.tuning)
+        self.tuning.setVisible(bool(numbers))
+        self._more.set_title(f"More ({len(numbers)} of the method)" if numbers else "More")
+
+    def _on_tuning(self) -> None:
+        given = {name: value for name, value in self.tuning.values().items() if value is not None}
+        well = all(field.valid for field in self.tuning.fields.values())
+        self._edit(parameters=given, tuned_well=well)
 
     def _show_errors(self, state: ConsensusState) -> None:
         method = next((m for m in fitting(state.game) if m.key == state.setup.method), None)
@@ -168,6 +205,7 @@ class SetupCard(Card):
         self.fields.show_only(name for name in self.fields.fields if name != "start" or learns)
         offered = method is not None and "cuda" in method.devices
         self.more.show_only(name for name in self.more.fields if name != "device" or offered)
+        self._show_tuning(state)
         own = {name: text for name, text in state.errors.items() if text != "Cannot be read."}
         self.game.set_error(own.get("game", ""))
         self.method.set_error(own.get("method", ""))
@@ -220,3 +258,16 @@ def _fault_fields(setup: RunSetup) -> FieldGrid:
             "fault_at": IntField("At iteration", setup.fault_at, minimum=1, maximum=MAX_ITERATIONS, help="Planned"),
         }
     )
+
+
+def _tuning_field(number: Number, value: float | None) -> Field:
+    low, high, title = number.minimum, number.maximum, number.name.capitalize()
+    if number.whole:
+        given = None if value is None else int(value)
+        field: Field = IntField(
+            title, given, minimum=int(low), maximum=int(high), help=number.title, optional=True, placeholder="default"
+        )
+    else:
+        field = RealField(title, value, minimum=low, maximum=high, help=number.title, optional=True)
+        field.edit.setPlaceholderText("default")
+    return field

@@ -145,7 +145,9 @@ class ConsensusViewModel(ViewModel[ConsensusState]):
         self._check()
 
     def edit(self, values: Mapping[str, Any]) -> None:
-        """Take what was typed into the form."""
+        """Take what was typed into the form; another method has other parameters."""
+        if values.get("method", self.state.setup.method) != self.state.setup.method:
+            values = {**values, "parameters": {}, "tuned_well": True}
         self.update(setup=replace(self.state.setup, **values))
         self._check()
 
@@ -359,7 +361,8 @@ class ConsensusViewModel(ViewModel[ConsensusState]):
         method, *rest = self.state.queue
         self.update(queue=tuple(rest))
         if self.state.ready:
-            self._launch(replace(self.state.setup, method=method), paused=False)
+            own = self.state.setup.parameters if method == self.state.setup.method else {}
+            self._launch(replace(self.state.setup, method=method, parameters=own), paused=False)
 
 
 def _due(record: RunRecord, solution: Solution, planned: tuple[int, str] | None) -> tuple[int, str] | None:

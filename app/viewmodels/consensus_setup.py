@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from engine.games.games import FiniteGame, Floats, Game, Profile
 from engine.games.generators import random_start
 from engine.games.methods import AUTO, Finds, Method, method_for, methods_for
 from engine.games.options import MAX_ITERATIONS, SolveOptions
+from engine.games.parameters import Number, tunable, tuned
 
 STARTS = {"random": "Random", "method": "Method's own", "first": "First actions"}
 FAULTS = {"none": "None", "far": "Far away", "nan": "Not a number"}
@@ -44,6 +45,8 @@ class RunSetup:
     stride: int | None = 1
     start: str = "random"
     device: str = "cpu"
+    parameters: Mapping[str, float] = field(default_factory=dict)  # the method's own
+    tuned_well: bool = True
     fault: str = "none"
     fault_agent: int | None = 1
     fault_at: int | None = 10
@@ -57,6 +60,7 @@ class RunSetup:
             seed=self.seed or 0,
             device=self.device,
             start=start_of(self, game),
+            parameters=dict(self.parameters),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -64,6 +68,7 @@ class RunSetup:
         made = {
             "method": self.method, "epsilon": self.epsilon, "seed": self.seed, "iterations": self.iterations,
             "stride": self.stride, "device": self.device, "start": self.start,
+            "method_parameters": dict(self.parameters),
         }  # fmt: skip
         if self.fault != "none":
             made["fault"] = {"kind": self.fault, "agent": self.fault_agent, "iteration": self.fault_at}
@@ -95,8 +100,15 @@ def fitted(setup: RunSetup, game: Game) -> RunSetup:
     key = setup.method if any(method.key == setup.method for method in methods) else methods[0].key
     device = setup.device if setup.device in method_for(game, key).devices else "cpu"
     stride = 1 if sum(game.sizes) <= STEPPED else 0
+    own = setup.parameters if key == setup.method else {}
     agent = min(setup.fault_agent or 1, len(game.sizes))
-    return replace(setup, method=key, device=device, stride=stride, fault_agent=agent)
+    return replace(setup, method=key, device=device, stride=stride, fault_agent=agent, parameters=own)
+
+
+def numbers_of(game: Game | None, key: str) -> tuple[Number, ...]:
+    """Return the parameters that a method has for who uses it."""
+    method = next((m for m in fitting(game) if m.key == key), None)
+    return tunable(method) if method is not None else ()
 
 
 def errors_of(setup: RunSetup, game: Game | None) -> dict[str, str]:
@@ -105,9 +117,12 @@ def errors_of(setup: RunSetup, game: Game | None) -> dict[str, str]:
              if getattr(setup, name) is None}  # fmt: skip
     if game is None:
         return {**found, "game": "There is no game yet."}
+    if not setup.tuned_well:
+        found["parameters"] = "Cannot be read."
     if not found:
         try:
             method = method_for(game, setup.method)
+            tuned(method, setup.parameters)
             setup.options(game)
         except EngineError as error:
             found["method"] = str(error)

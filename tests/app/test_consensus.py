@@ -189,6 +189,31 @@ async def test_a_parameter_out_of_range_blocks_too(opened: Opened, data_dir: Dat
         assert wiring.consensus.state.game.sizes == (6, 6)
 
 
+async def test_a_method_can_be_tuned(opened: Opened, data_dir: DataDir, until: Any) -> None:
+    async with opened(data_dir) as wiring:
+        page = await shown(wiring, until, method="mwu", epsilon=1e-9, iterations=20)
+        model = wiring.consensus
+        await until(lambda: "average" in page.setup.tuning.fields)
+        page.setup._more.open(True)
+        hashes = []
+        for text in ("", "0"):
+            type_into(page.setup.tuning.fields["average"].edit, text)
+            page.setup.tuning.fields["average"].edit.setText(text)
+            await until(lambda want=text: ("average" in model.state.setup.parameters) == bool(want))
+            click(await until(lambda: page.bar.run if page.bar.run.isEnabled() else None))
+            run = await finished(wiring, until)
+            hashes.append(run.trace_hash)
+        assert hashes[0] != hashes[1]
+        assert run.setup["method_parameters"] == {"average": 0}
+        type_into(page.setup.tuning.fields["average"].edit, "9")
+        await until(lambda: not page.bar.run.isEnabled())
+        assert "from 0 to 2" in page.setup.tuning.fields["average"].error()
+        combo = page.setup.method.combo
+        combo.setCurrentText("Vertex enumeration")
+        await until(lambda: "exact" in page.setup.tuning.fields and page.bar.run.isEnabled())
+        assert model.state.setup.parameters == {}
+
+
 async def test_only_fitting_methods_are_offered(opened: Opened, data_dir: DataDir, until: Any) -> None:
     async with opened(data_dir) as wiring:
         page = await shown(wiring, until, "consensus", agents=4)

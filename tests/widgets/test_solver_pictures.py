@@ -192,3 +192,14 @@ def test_a_real_number_reads_as_it_is_written(qtbot):
     assert low.valid
     low.edit.setText("-0.1")
     assert low.error() == "Must be at least 0."
+
+
+def test_a_real_number_may_be_left_out(qtbot):
+    field = RealField("Rate", None, minimum=0.0, maximum=1.0, optional=True)
+    qtbot.addWidget(field)
+    assert field.valid
+    assert field.value() is None
+    field.set_value(0.5)
+    assert field.value() == 0.5
+    field.set_value(None)
+    assert (field.text(), field.valid) == ("", True)
