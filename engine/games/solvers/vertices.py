@@ -28,6 +28,7 @@ MAX_BASES = 200_000  # of one polytope in exact arithmetic, with long ones: minu
 MAX_NUMBERS = 10_000  # payoffs a player; a larger game has no chance to end
 MAX_LISTED = 1000  # pure equilibria given of a game that is too large
 MAX_EQUILIBRIA = 100_000
+_ROOM = 1 << 24  # probabilities in a list of equilibria: 128 MB
 _LABELS = 62  # a mask of labels is one signed integer in the compiled search
 _COMPARISONS = 100_000_000  # of payoffs, to find dominated actions: a tenth of a second
 _MATCHES = 4096
@@ -49,6 +50,10 @@ class Reduced:
         full_x, full_y = np.zeros(self.a.shape[0]), np.zeros(self.a.shape[1])
         full_x[self.rows], full_y[self.columns] = x, y
         return full_x, full_y
+
+    def most(self, count: int) -> int:
+        """Return how many equilibria may be listed, at most so many."""
+        return max(1, min(count, _ROOM // sum(self.a.shape)))
 
     def payoffs(self) -> tuple[Floats, Floats]:
         """Return both players' payoffs by their own actions first: (n, m) and (m, n)."""
@@ -90,7 +95,7 @@ class Search:
             self.stopped = f"the time limit of {self.options.time_limit_s:g} s"
         elif count >= self.limit(own):
             self.stopped = f"{count} vertices of one polytope"
-        elif len(self.found) >= MAX_EQUILIBRIA:
+        elif len(self.found) >= self.game.most(MAX_EQUILIBRIA):
             self.stopped = f"{len(self.found)} equilibria"
         return bool(self.stopped)
 
@@ -122,7 +127,7 @@ def steps(game: BimatrixGame | MatrixGame, options: SolveOptions) -> Steps:
     exact = yield from _searched(search)
     yield search.tell("exact" if exact else "vertices", time.perf_counter())
     if search.stopped:
-        search.found += pure_equilibria(search.game, search.found)
+        search.found += pure_equilibria(search.game, search.found, MAX_LISTED)
         search.message = f"stopped at {search.stopped}; there may be more equilibria"
     return Outcome(
         tuple(search.found),
@@ -146,15 +151,16 @@ def reduced(a: Floats, b: Floats) -> Reduced:
     return Reduced(a, b, np.flatnonzero(own), np.flatnonzero(theirs))
 
 
-def pure_equilibria(game: Reduced, known: list[Pair]) -> list[Pair]:
-    """Return the first MAX_LISTED equilibria in pure strategies that are not among the known ones."""
+def pure_equilibria(game: Reduced, known: list[Pair], most: int) -> list[Pair]:
+    """Return the first equilibria in pure strategies that are not among the known ones, at most so many."""
+    most = game.most(most)
     best = (game.a == game.a.max(axis=0)) & (game.b == game.b.max(axis=1, keepdims=True))
     have = {(int(x.argmax()), int(y.argmax())) for x, y in known if x.max() == y.max() == 1.0}
     made = []
-    for i, j in np.argwhere(best)[: MAX_LISTED + len(have)].tolist():
+    for i, j in np.argwhere(best)[: most + len(have)].tolist():
         if (i, j) not in have:
             made.append((np.eye(1, game.a.shape[0], i)[0], np.eye(1, game.a.shape[1], j)[0]))
-    return made[:MAX_LISTED]
+    return made[:most]
 
 
 def _at_once(game: Reduced) -> list[Pair] | None:
@@ -176,6 +182,11 @@ def _at_once(game: Reduced) -> list[Pair] | None:
 def _searched(search: Search) -> Generator[Step, None, bool]:
     """Fill in what ``search`` finds; return whether that took exact arithmetic."""
     n, m = len(search.game.rows), len(search.game.columns)
+    if min(n, m) == 1:  # who has a choice mixes the best actions at will
+        search.found = pure_equilibria(search.game, [], MAX_EQUILIBRIA)
+        search.ends(0, 1)
+        search.message = _described(1, 1, len(search.found)) if len(search.found) > 1 else ""
+        return True
     if n * m > MAX_NUMBERS:
         search.stopped = f"the start: {n} x {m} actions, not strictly dominated, are too many"
         return False
@@ -286,9 +297,11 @@ def _paired(search: Search, first: rational.Vertices, second: rational.Vertices)
     search.found = [search.found[k] for k in sorted(range(len(pairs)), key=pairs.__getitem__)]
     parts = rational.components(pairs)
     if len(parts) < len(pairs):
-        subsets = rational.nash_subsets(pairs)
-        search.message = (
-            f"infinitely many: {len(parts)} component{'s' * (len(parts) != 1)}"
-            + (f", {subsets} maximal Nash subset{'s' * (subsets != 1)}" if subsets else "")
-            + f"; the {len(pairs)} extreme ones are listed"
-        )
+        search.message = _described(len(parts), rational.nash_subsets(pairs), len(pairs))
+
+
+def _described(parts: int, subsets: int | None, extreme: int) -> str:
+    counted = f"{parts} component{'s' * (parts != 1)}"
+    if subsets:
+        counted += f", {subsets} maximal Nash subset{'s' * (subsets != 1)}"
+    return f"infinitely many: {counted}; the {extreme} extreme ones are listed"

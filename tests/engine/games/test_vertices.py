@@ -177,6 +177,19 @@ def test_a_constant_game_with_more_labels_than_a_mask_has_bits() -> None:
     assert len(found(np.arange(100.0)[None], np.arange(100.0)[None]).equilibria) == 1
 
 
+def test_a_choice_among_a_million_actions() -> None:
+    payoffs = np.random.default_rng(1).random((1, 10**6))
+    payoffs[0, 77] = payoffs[0, 5] = 2.0
+    solution = found(np.zeros_like(payoffs), payoffs)
+    assert solution.status is Status.SOLVED
+    assert [int(item.profile[1].argmax()) for item in solution.equilibria] == [5, 77]
+    assert "1 component, 1 maximal" in solution.message
+    assert found(payoffs.T, payoffs.T, time_limit_s=60).status is Status.SOLVED
+    several = found(np.zeros((10**6, 1)), np.zeros((10**6, 1)))
+    assert several.status is Status.INCOMPLETE
+    assert 1 < len(several.equilibria) < 100
+
+
 @pytest.mark.parametrize("key", ["rps", "oneill", "stalling"])
 def test_zero_sum_games_have_their_one_equilibrium(key: str) -> None:
     known = KNOWN[key]
