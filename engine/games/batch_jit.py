@@ -52,7 +52,7 @@ def simplex_one(a: Floats, tab: Tableau, cost: Floats, x: Floats, y: Floats, lim
     ``cost`` (columns + 1,) is scratch.
     """
     n, m = a.shape
-    units = units_of(a, cost[:m], tab.line[:m])
+    units = units_of(a)
     if units.scale == 0.0:
         return REFUSED, 0
     fill(tab, a, units)
@@ -95,9 +95,9 @@ def bimatrix_games(a: Floats, b: Floats, x: Floats, y: Floats, caps: tuple[int, 
     """
     games, n, m = a.shape
     tabs = (empty(m, n, n), empty(n, m, whole(0)))
-    scratch, state = np.empty((2, m)), np.zeros(4, np.int64)
+    scratch, state = np.empty(m), np.zeros(4, np.int64)
     for k in range(games):
-        if not pure_one(a[k], b[k], x[k], y[k], scratch[0]):
+        if not pure_one(a[k], b[k], x[k], y[k], scratch):
             state[2] = 0
             solve_one(a[k], b[k], state, caps, tabs, x[k], y[k], scratch)
             pivots[k] = state[3]
@@ -120,15 +120,15 @@ def gaps(a: Floats, b: Floats, sign: float, x: Floats, y: Floats, found: Floats)
     Strategies that are zeros still become uniform first; the gaps are NaN where a payoff cannot be used.
     """
     games, _, m = a.shape
-    scratch = np.empty((2, m))
+    scratch = np.empty(m)
     for k in range(games):
         fill_in(x[k])
         fill_in(y[k])
-        in_a, in_b = units_of(a[k], scratch[0], scratch[1]), units_of(b[k], scratch[0], scratch[1])
+        in_a, in_b = units_of(a[k]), units_of(b[k])
         if in_a.scale == 0.0 or in_b.scale == 0.0:
             found[k, 0] = found[k, 1] = np.nan
             continue
-        first, second = row_regret(a[k], x[k], y[k]), column_regret(b[k], sign, x[k], y[k], scratch[0])
+        first, second = row_regret(a[k], x[k], y[k]), column_regret(b[k], sign, x[k], y[k], scratch)
         found[k, 0] = first + second
         found[k, 1] = first / (in_a.spread / in_a.scale) + second / (in_b.spread / in_b.scale)
 

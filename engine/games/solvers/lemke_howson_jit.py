@@ -227,9 +227,9 @@ def solve_one(
     """Find one equilibrium from the label ``state[2]``; return the status and the relative gap.
 
     ``caps``: pivots until the next label is tried (all labels at that cap, then at eight times as many), and pivots in
-    all. ``state[3]`` holds the pivots done. ``scratch`` (2, columns).
+    all. ``state[3]`` holds the pivots done. ``scratch`` (columns,).
     """
-    units = (units_of(a, scratch[0], scratch[1]), units_of(b, scratch[0], scratch[1]))
+    units = (units_of(a), units_of(b))
     if units[0].scale == 0.0 or units[1].scale == 0.0:
         return REFUSED, 0.0
     cap, total, labels = min(caps), 0, a.shape[0] + a.shape[1]
@@ -241,7 +241,7 @@ def solve_one(
             status = follow(a, b, units, tabs, state, min(cap, caps[1] - total))
             total += state[3]
             if status == DONE:
-                gap = finish(a, b, units, tabs, x, y, scratch[0])
+                gap = finish(a, b, units, tabs, x, y, scratch)
                 if gap <= GOOD:
                     state[3] = total
                     return DONE, gap
@@ -267,5 +267,5 @@ def solve_alone(a: Floats, b: Floats, label: int, cap: int, limit: int) -> tuple
     state = np.zeros(4, np.int64)
     state[2] = label
     x, y = np.zeros(n), np.zeros(m)
-    status, gap = solve_one(a, b, state, (cap, limit), tabs, x, y, np.empty((2, m)))
+    status, gap = solve_one(a, b, state, (cap, limit), tabs, x, y, np.empty(m))
     return status, gap, state, x, y

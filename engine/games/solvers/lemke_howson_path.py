@@ -107,8 +107,7 @@ class CompiledPath(Path):
         super().__init__(game, label)
         self._pivot, self._make_anew = advance, jit.rebuild
         self._first, self._other = (jit.around(t.t, t.basic, t.free, t.place, t.slacks) for t in self._tableaux)
-        low, high = np.empty((2, game.sizes[1]))
-        self._in_a, self._in_b = (jit.units_of(payoffs, low, high) for payoffs in (game.a, game.b))
+        self._in_a, self._in_b = jit.units_of(game.a), jit.units_of(game.b)
         self._state = np.array([label, int(self._second), label, 0])
 
     def advance(self, limit: int) -> int:

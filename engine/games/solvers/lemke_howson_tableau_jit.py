@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.games.games import MAX_PAYOFF
 from engine.games.jit import compiled_ieee as compiled
 from engine.games.solvers.lemke_howson_tableau import PIVOT, TIE
 
@@ -194,23 +195,29 @@ def rebuild(tab: Tableau, payoffs: Floats, units: Units) -> None:
 
 
 @compiled
-def units_of(payoffs: Floats, low: Floats, high: Floats) -> Units:
-    """Return the units; scale 0 when an entry is not finite. ``low`` and ``high`` (columns,) are scratch."""
+def units_of(payoffs: Floats) -> Units:
+    """Return the units; scale 0 when an entry is not finite, or too large."""
     n, m = payoffs.shape
-    good = 0
-    for j in range(m):
-        low[j] = payoffs[0, j]
-        high[j] = payoffs[0, j]
-    for i in range(n):  # by columns, so that the processor does several at once
-        for j in range(m):
+    least = most = low0 = low1 = low2 = low3 = high0 = high1 = high2 = high3 = payoffs[0, 0]
+    none0 = none1 = none2 = none3 = 0.0
+    for i in range(n):  # four at a time, and without branches
+        for j in range(0, m - 3, 4):
+            v0, v1, v2, v3 = payoffs[i, j], payoffs[i, j + 1], payoffs[i, j + 2], payoffs[i, j + 3]
+            low0, low1 = v0 if v0 < low0 else low0, v1 if v1 < low1 else low1
+            low2, low3 = v2 if v2 < low2 else low2, v3 if v3 < low3 else low3
+            high0, high1 = v0 if v0 > high0 else high0, v1 if v1 > high1 else high1
+            high2, high3 = v2 if v2 > high2 else high2, v3 if v3 > high3 else high3
+            none0 += v0 * 0.0  # becomes NaN where an entry is no finite number
+            none1 += v1 * 0.0
+            none2 += v2 * 0.0
+            none3 += v3 * 0.0
+        for j in range(m - m % 4, m):
             value = payoffs[i, j]
-            good += 1 if abs(value) <= 1e100 else 0
-            low[j] = value if value < low[j] else low[j]
-            high[j] = value if value > high[j] else high[j]
-    least, most = low[0], high[0]
-    for j in range(1, m):
-        least, most = min(least, low[j]), max(most, high[j])
-    if good != n * m:
+            least, most = value if value < least else least, value if value > most else most
+            none0 += value * 0.0
+    least = min(min(low0, low1), min(low2, low3), least)
+    most = max(max(high0, high1), max(high2, high3), most)
+    if not (none0 + none1 + none2 + none3 == 0.0 and least >= -MAX_PAYOFF and most <= MAX_PAYOFF):
         return Units(0.0, 0.0, 0.0)
     if most == least:
         return Units(least, 1.0, 1.0)
