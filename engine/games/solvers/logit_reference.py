@@ -18,9 +18,9 @@ from engine.games.solvers.tensor_form import TensorForm, payoffs_and_jacobian
 
 WENT_ON, STUCK, BRANCHED = 0, 1, 2  # how an advance ends
 MOST_TURNS = 6  # of Newton's iteration at a point
-FAR, AIM, CLOSE = 0.8, 0.2, 1e-4  # how far the first correction may go, should go; where corrections end
+FAR, AIM, CLOSE = 0.3, 0.05, 3e-4  # how far the first correction may go, should go; where corrections end
 CONTRACT = 0.5  # by which each correction has to be smaller than the last
-TURN, GROW = 0.8, 3.0  # least cosine between tangents; by how much a step may grow
+TURN, GROW = 0.7, 3.0  # least cosine between tangents; by how much a step may grow
 SMALL_STEP, SMALLEST_STEP, LONGEST_STEP = 1e-4, 1e-9, 10.0
 FIRST_STEP = 0.1
 
