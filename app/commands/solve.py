@@ -60,6 +60,7 @@ def solve(
     from engine.games.parameters import tuned
 
     output: Output = context.obj
+    _check_apart(trace, file, out)
     if games:
         listed = text.games_json()
         output.result(listed, text.games_text(listed))
@@ -89,6 +90,16 @@ def solve(
     if out is not None:
         value["out"] = str(out)
     _tell(output, value, played, solution)
+
+
+def _check_apart(trace: Path | None, *games: Path | None) -> None:
+    """Raise UsageError when the trace would take the place of a game."""
+    from os.path import realpath
+
+    from engine.core.errors import UsageError
+
+    if trace is not None and realpath(trace) in [realpath(game) for game in games if game]:
+        raise UsageError("The trace cannot be written", f"{trace} is the file of the game", "Choose another name.")
 
 
 def _tell(output: Output, value: dict[str, Any], game: Game, solution: Solution) -> None:

@@ -210,6 +210,17 @@ def test_a_wrong_file_is_refused_at_its_line(nashboard, tmp_path: Path) -> None:
     assert "expected a number, found 'x'" in error["why"]
 
 
+@pytest.mark.parametrize("role", ["read", "written"])
+def test_a_trace_never_takes_the_place_of_its_game(nashboard, tmp_path: Path, role: str) -> None:
+    game = tmp_path / "game.nfg"
+    write_game(game, make("chicken"))
+    before = game.read_bytes()
+    asked = [str(game)] if role == "read" else ["--game", "battle", "--out", str(game)]
+    ran = nashboard("solve", *asked, "--trace", str(tmp_path / "." / "game.nfg"), status=2)
+    assert "is the file of the game" in ran.err
+    assert game.read_bytes() == before
+
+
 def test_without_a_gpu_the_status_is_4(nashboard, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = nashboard(
         "solve", "--game", "rps", "--method", "interior-point", "--device", "cuda", status=None,
