@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +22,7 @@ Profile = tuple[Floats, ...]
 MAX_NUMBERS = 1 << 26  # payoffs in one game, all players together: half a GiB
 MAX_PAYOFF = 1e100  # in magnitude: squares and sums must stay finite
 MAX_PLAYERS = 64  # of a game in tensor form; polymatrix and consensus games may have more
+_OFFSET = 64  # payoff ranges: with larger offsets regrets would lose digits
 _TOLERANCE = 1e-7  # how far a given strategy may be from summing to one
 
 
@@ -74,9 +76,18 @@ class FiniteGame(Game):
     def to_tensor(self) -> TensorGame:
         """Return the same game as payoff tensors. Raises GameError where they would be too large."""
 
+    @abstractmethod
+    def levelled(self) -> FiniteGame:
+        """Return a game of the same regrets without large offsets in its payoffs; the game itself where it has none."""
+
+    @cached_property
+    def _level(self) -> FiniteGame | None:
+        made = self.levelled()
+        return None if made is self else made  # not itself: a cycle would keep large games in memory
+
     def regrets(self, profile: Profile) -> Floats:
-        """Return what each player would gain by its best response."""
-        return regrets_from(profile, self.payoff_vectors(profile))
+        """Return what each player would gain by its best response, as exact as if payoffs had no offset."""
+        return regrets_from(profile, (self._level or self).payoff_vectors(profile))
 
     def payoffs(self, profile: Profile) -> Floats:
         """Return each player's expected payoff."""
@@ -132,6 +143,11 @@ class MatrixGame(FiniteGame):
         x, y = profile
         return self.a @ y, -(x @ self.a)
 
+    def levelled(self) -> FiniteGame:
+        """Take the middle from the matrix."""
+        a = _levelled(self.a)
+        return self if a is self.a else MatrixGame(a)
+
     def ranges(self) -> Floats:
         """Return the matrix's range, twice."""
         return np.full(2, _range(self.a))
@@ -170,6 +186,11 @@ class BimatrixGame(FiniteGame):
         x, y = profile
         return self.a @ y, x @ self.b
 
+    def levelled(self) -> FiniteGame:
+        """Take its middle from each matrix."""
+        a, b = _levelled(self.a), _levelled(self.b)
+        return self if a is self.a and b is self.b else BimatrixGame(a, b)
+
     def ranges(self) -> Floats:
         """Return the ranges of both matrices."""
         return np.array([_range(self.a), _range(self.b)])
@@ -204,6 +225,11 @@ class TensorGame(FiniteGame):
     def payoff_vectors(self, profile: Profile) -> Profile:
         """Contract each tensor with all strategies but its player's own."""
         return tuple(_contract(tensor, profile, player) for player, tensor in enumerate(self.tensors))
+
+    def levelled(self) -> FiniteGame:
+        """Take its middle from each tensor."""
+        made = tuple(_levelled(tensor) for tensor in self.tensors)
+        return self if all(new is old for new, old in zip(made, self.tensors, strict=True)) else TensorGame(made)
 
     def ranges(self) -> Floats:
         """Return the range of each tensor."""
@@ -259,6 +285,12 @@ class PolymatrixGame(FiniteGame):
             vectors[i][:] += matrix @ profile[j]
         return vectors
 
+    def levelled(self) -> FiniteGame:
+        """Take its middle from each pair's matrix: strategies sum to one, so that too is an offset."""
+        made = {pair: _levelled(matrix) for pair, matrix in self.edges.items()}
+        same = all(made[pair] is matrix for pair, matrix in self.edges.items())
+        return self if same else PolymatrixGame(self.action_counts, made)
+
     def ranges(self) -> Floats:
         """Return for each player the sum of its pairs' ranges."""
         found = np.zeros(len(self.sizes))
@@ -312,6 +344,13 @@ def _numbers(values: ArrayLike, what: str) -> Floats:
         return np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError, OverflowError) as error:
         raise GameError(f"The {what} cannot be used", f"not an array of numbers: {error}") from error
+
+
+def _levelled(values: Floats) -> Floats:
+    """Return payoffs less their middle where that is far larger than their range: regrets would drown in its rounding."""
+    low, high = float(values.min()), float(values.max())
+    middle = low / 2 + high / 2
+    return values - middle if abs(middle) > _OFFSET * (high - low) else values
 
 
 def _range(values: Floats) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -80,6 +81,11 @@ class Solving(Iterator[Step]):
             robust = [item for item in found if item.reduced and item.reduced.relative <= self.options.epsilon]
             if status is Status.NOT_CONVERGED and robust:
                 status = Status.ROBUST
+        message = outcome.message
+        if status is Status.NOT_CONVERGED and outcome.complete:  # the method knows nothing of it
+            gap = min((item.gap.relative for item in found), default=math.inf)
+            missed = f"the answer was verified to {gap:.2g} of the payoff range, not to {self.options.epsilon:g}"
+            message = f"{message}; {missed}" if message else missed
         # Profiles that miss epsilon are shown only where there is nothing better.
         kept = good or found[:1]
         name = self.method.key if outcome.method in ("", self.method.key) else f"{self.method.key}: {outcome.method}"
@@ -91,7 +97,7 @@ class Solving(Iterator[Step]):
             self._seconds,
             self.options.epsilon,
             self.options.device,
-            outcome.message,
+            message,
             outcome.rate,
         )
 

@@ -69,13 +69,13 @@ def correlated_gap(game: FiniteGame, joint: Floats, *, coarse: bool) -> Gap:
     given = np.maximum(given, 0.0)
     given = given / given.sum()
     regrets, payoffs = [], []
-    for player, payoff in enumerate(tensor.tensors):
+    for player, (payoff, level) in enumerate(zip(tensor.tensors, tensor.levelled().to_tensor().tensors, strict=True)):
         mass = np.moveaxis(given, player, 0).reshape(tensor.sizes[player], -1)
-        gain = mass @ np.moveaxis(payoff, player, 0).reshape(tensor.sizes[player], -1).T  # [told, played]
+        gain = mass @ np.moveaxis(level, player, 0).reshape(tensor.sizes[player], -1).T  # [told, played]
         told = np.diag(gain)
         best = gain.sum(axis=0).max() - told.sum() if coarse else (gain.max(axis=1) - told).sum()
         regrets.append(max(0.0, float(best)))
-        payoffs.append(float(told.sum()))
+        payoffs.append(float((given * payoff).sum()))
     found = np.array(regrets)
     return Gap(float(found.sum()), float((found / tensor.ranges()).sum()), None, found, np.array(payoffs))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import pickle
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from engine.games.games import (
     TensorGame,
     as_game,
 )
+from engine.games.options import SolveOptions
+from engine.games.results import Status
+from engine.games.solve import solve
 from engine.games.verify import correlated_gap, gap_of
 
 WHOLE = st.integers(-3, 3).map(float)
@@ -161,3 +165,42 @@ def test_what_is_no_profile_is_refused(profile: Any) -> None:
 def test_rounding_in_a_profile_is_mended() -> None:
     checked = MatrixGame(np.eye(2)).check_profile(([1.0 + 1e-9, -1e-9], [0.5, 0.5]))
     assert checked[0].tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e12, -1e15])
+def test_regrets_are_as_exact_with_an_offset_as_without(offset: float) -> None:
+    chance = np.random.default_rng(3)
+    for _ in range(20):
+        a, b = (chance.integers(0, 9, (3, 3)).astype(float) for _ in range(2))
+        edges = {(0, 1): a, (1, 0): b.T}
+        shift = {pair: matrix + offset for pair, matrix in edges.items()}
+        pairs: list[tuple[FiniteGame, FiniteGame]] = [
+            (MatrixGame(a), MatrixGame(a + offset)),
+            (BimatrixGame(a, b), BimatrixGame(a + offset, b)),
+            (TensorGame((a, b)), TensorGame((a, b - offset))),
+            (PolymatrixGame((3, 3), edges), PolymatrixGame((3, 3), shift)),
+        ]
+        profile = (chance.dirichlet(np.ones(3)), chance.dirichlet(np.ones(3)))
+        joint = chance.dirichlet(np.ones(9)).reshape(3, 3)
+        for plain, moved in pairs:
+            np.testing.assert_allclose(moved.regrets(profile), plain.regrets(profile), atol=1e-13)
+            far = correlated_gap(moved, joint, coarse=False).regrets
+            np.testing.assert_allclose(far, correlated_gap(plain, joint, coarse=False).regrets, atol=1e-13)
+            assert len(pickle.loads(pickle.dumps(moved)).sizes) == 2
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e12])
+def test_games_with_an_offset_are_solved_and_their_equilibria_all_found(offset: float) -> None:
+    a = np.array([[2.0, 0, 1], [0, 2, 1], [1, 1, 1]])
+    game = BimatrixGame(a + offset, a.T - offset)
+    for method in ("auto", "vertices"):
+        plain = solve(BimatrixGame(a, a.T), method, SolveOptions(epsilon=1e-9))
+        moved = solve(game, method, SolveOptions(epsilon=1e-9))
+        assert moved.solved
+        assert len(moved.equilibria) == len(plain.equilibria)
+
+
+def test_an_answer_that_verification_refuses_says_so() -> None:
+    solution = solve(ConsensusGame(np.array([[1e15], [1e15 + 1], [1e15 + 3]])), options=SolveOptions(epsilon=1e-9))
+    assert solution.status is Status.NOT_CONVERGED
+    assert "not to 1e-09" in solution.message
