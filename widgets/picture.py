@@ -67,7 +67,7 @@ def path_line(painter: QPainter, points: list[QPointF], colour: str, width: floa
     """Draw a path, its start as a ring and its end as a dot: the direction does not rest on a colour."""
     if not points:
         return
-    thin = len(points) > 600  # antialiasing takes ten times as long, and many short pieces hide the steps
+    thin = len(points) > 1500  # antialiasing takes ten times as long, and many short pieces hide the steps
     painter.setRenderHint(QPainter.RenderHint.Antialiasing, not thin)
     painter.setPen(QPen(QColor(colour), 1 if thin else width))
     painter.setBrush(Qt.BrushStyle.NoBrush)

@@ -25,7 +25,7 @@ from widgets.basics import column, label, row
 from widgets.curve_plot import CurvePlot
 from widgets.plot import CrosshairLink
 from widgets.position_plot import PositionPlot
-from widgets.profile_bars import ProfileBars
+from widgets.profile_bars import ProfileBars, ProfileBarsState
 from widgets.simplex_view import SimplexView
 
 PANELS = 3  # players drawn at once
@@ -61,17 +61,17 @@ class Pictures(QStackedWidget):
             return
         self.setCurrentIndex(KINDS.index(kind))
         if kind == "simplex":
-            states = simplex_states(run) if run is not None else ()
+            states = simplex_states(game, run)
             for at, view in enumerate(self.simplex):
-                view.setVisible(at < max(1, len(states)))
+                view.setVisible(at < len(states))
                 if at < len(states):
                     view.set_state(states[at])
         elif kind == "arrows":
             self.arrows.set_state(arrow_state(game, run))
         elif kind == "positions":
             self.positions.set_state(positions_state(run, game))
-        elif run is not None:
-            self.bars.set_state(bars_state(run, BARS))
+        else:
+            self.bars.set_state(bars_state(run, BARS) if run is not None else ProfileBarsState())
 
 
 class LiveTab(QWidget):

@@ -20,7 +20,7 @@ from widgets.simplex_view import SimplexPath, SimplexState
 
 ARROWS = 13
 TRIANGLES = 3
-TRAIL = 20  # runs of points into which a way is cut, each with the extremes of its coordinates
+TRAIL = 48  # runs of points into which a way is cut, each with the extremes of its coordinates
 GAP = "NashConv, by best responses, in payoff units"
 COLOURS = 8
 LEVELS = 8  # ideal points drawn as lines
@@ -70,19 +70,19 @@ def panel_state(panel: Panel, run: RunRecord) -> CurvePlotState:
     return CurvePlotState(panel.title, "iteration", "", curves, levels, marks, y_range=y_range, empty="No step yet")
 
 
-def simplex_states(run: RunRecord) -> tuple[SimplexState, ...]:
-    """Return a triangle for each player with three actions."""
+def simplex_states(game: Game, run: RunRecord | None) -> tuple[SimplexState, ...]:
+    """Return a triangle for each player with three actions; an empty one where nothing was played yet."""
     made = []
-    game = run.game
     assert isinstance(game, FiniteGame)
     for player, size in enumerate(game.sizes):
         if size != 3:
             continue
-        data, channels = run.path(player)
         points: Any = np.empty((0, 3))
-        if channels and data.count:
+        data, channels = run.path(player) if run is not None else (None, ())
+        if data is not None and channels and data.count:
             points = thinned(data, channels, TRAIL)
-        found = tuple(tuple(map(float, item.profile[player])) for item in run.equilibria[:20])
+        known = run.equilibria[:20] if run is not None else ()
+        found = tuple(tuple(map(float, item.profile[player])) for item in known)
         path = (SimplexPath(game.players[player], points, player),)
         corners = tuple(action_name(game, player, at) for at in range(3))
         made.append(SimplexState(game.players[player], corners, path, found))  # type: ignore[arg-type]

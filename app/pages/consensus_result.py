@@ -117,7 +117,7 @@ def profile_text(run: RunRecord, item: Equilibrium) -> str:
         if len(played) > NAMED:
             parts.append(f"{len(played):,} of {len(strategy):,} actions")
             continue
-        words = (f"{strategy[i]:.4g} {game.actions[player][i]}" for i in played)
+        words = (f"{game.actions[player][i]} {strategy[i]:.3g}" for i in played)
         pure = len(played) == 1
-        parts.append(game.actions[player][played[0]] if pure else " + ".join(words))
-    return "; ".join(parts) + ("; …" if len(item.profile) > 6 else "")
+        parts.append(game.actions[player][played[0]] if pure else ", ".join(words))
+    return " | ".join(parts) + (" | …" if len(item.profile) > 6 else "")

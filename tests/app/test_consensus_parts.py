@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.pages.consensus_pictures import arrow_state, gap_state, picture_of, positions_state, small_equilibria
+from app.pages.consensus_pictures import (
+    arrow_state,
+    gap_state,
+    picture_of,
+    positions_state,
+    simplex_states,
+    small_equilibria,
+)
 from app.viewmodels.consensus_export import export_json, result_of
 from app.viewmodels.consensus_games import build, choices
 from app.viewmodels.consensus_runs import ProfileHistory, RunRecord, short, verdict_of
@@ -234,6 +241,21 @@ def test_equilibria_of_two_by_two_games_are_marked_right(seed: int) -> None:
         for x, y in line:  # every point of a best response is one
             profile = two(x, y)
             assert gap_of(game, profile).regrets[player] < 1e-9
+
+
+def test_triangles_are_empty_before_anything_is_played() -> None:
+    game = build("rps", {})
+    bare = simplex_states(game, None)
+    assert [state.title for state in bare] == ["Player 1", "Player 2"]
+    assert all(len(state.paths[0].points) == 0 and not state.equilibria for state in bare)
+    run = record_of(game)
+    watched = tuple((player, index) for player in (0, 1) for index in range(3))
+    shares = np.random.default_rng(1).dirichlet(np.ones(3), 300)
+    told = frame(list(range(300)), [1.0] * 300, np.hstack([shares, shares]), (shares[-1], shares[-1]))
+    run.take(told, watched)
+    drawn = simplex_states(game, run)[1].paths[0].points
+    assert np.allclose(drawn.sum(axis=1), 1)
+    assert np.array_equal(drawn[-1], shares[-1])
 
 
 def test_positions_show_where_everybody_wants_to_be() -> None:
