@@ -347,7 +347,7 @@ def _numbers(values: ArrayLike, what: str) -> Floats:
 
 
 def _levelled(values: Floats) -> Floats:
-    """Return payoffs less their middle where that is far larger than their range: regrets would drown in its rounding."""
+    """Return payoffs less their middle where that is far beyond their range: regrets would drown in its rounding."""
     low, high = float(values.min()), float(values.max())
     middle = low / 2 + high / 2
     return values - middle if abs(middle) > _OFFSET * (high - low) else values
