@@ -29,6 +29,8 @@ from engine.games.solvers.zero_sum_scale import gap_in, mapped, scaled, strategy
 LIMIT = 100  # iterations; 10 to 20 are usual
 _SHARE = 0.995  # of the way to the boundary
 _STALLED = 1e-8  # a shorter step leads nowhere
+_GAIN = 0.9  # an iteration without such a factor gains nothing
+_PATIENCE = 25  # of these in a row are the end
 _REGULAR = (0.0, 1e-13, 1e-10, 1e-7)  # added to the diagonal, as a share of the largest entry, until N factors
 
 
@@ -48,15 +50,16 @@ def interior(matrix: Floats, options: SolveOptions, done: int = 0) -> Steps:
     if matrix.shape[0] > matrix.shape[1]:  # swap the players
         return (yield from _swapped(interior(np.ascontiguousarray(-matrix.T), options, done)))
     path = _Path(array_module(options.device), matrix)
-    best, least = path.profile(), np.inf
+    best, least, waited = path.profile(), np.inf, 0
     last = min(done + LIMIT, options.iterations or done + LIMIT)
     while done < last and path.advance():
         done += 1
         profile, gap = path.profile(), path.gap()
         yield Step(done, profile, gap, "interior point")
+        waited = 0 if gap < _GAIN * least else waited + 1
         if gap < least:
             best, least = profile, gap
-        if least <= options.epsilon:
+        if least <= options.epsilon or waited == _PATIENCE:
             break
     return Outcome((best,), iterations=done, complete=least <= options.epsilon)
 

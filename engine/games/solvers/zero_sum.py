@@ -19,7 +19,7 @@ from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
 from engine.games.solvers.simplex import cold, pivoting
 from engine.games.solvers.zero_sum_basis import choose, mending
-from engine.games.solvers.zero_sum_scale import gap_in, mapped, scaled, told
+from engine.games.solvers.zero_sum_scale import SAFE, gap_in, mapped, scaled, told
 from engine.games.solvers.zero_sum_start import RoughPlay
 from engine.games.solvers.zero_sum_symmetry import Quotient, quotient
 
@@ -71,7 +71,7 @@ def _search(matrix: Floats, options: SolveOptions, done: int = 0) -> Steps:
             if gap_in(matrix, _only(outcome)) > gap_in(matrix, profile):  # stopped before it got anywhere
                 outcome = replace(outcome, profiles=(profile,), method="prm+")
     gap = gap_in(matrix, _only(outcome))
-    if gap <= options.epsilon:
+    if gap * SAFE <= options.epsilon:
         return replace(outcome, complete=True)
     if _spent(outcome.iterations, options):
         return replace(outcome, complete=False, message=f"stopped after {outcome.iterations} iterations")

@@ -11,7 +11,7 @@ from engine.games.games import Floats, regrets_from
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
 
-_SAFE = 0.5  # of the epsilon asked for: the verification, on the payoffs as they were given, rounds too
+SAFE = 0.5  # of the epsilon asked for: the verification, on the payoffs as they were given, rounds too
 _NARROWEST = 1e-6  # of the range: nearer bounds of the value are not blown up to 1
 
 
@@ -45,7 +45,7 @@ def scaled(a: Floats, options: SolveOptions) -> Scaled:
     made = a - surest[row]
     made /= unit
     made += 1.0
-    epsilon = min(1.0, _SAFE * options.epsilon * (width / unit))
+    epsilon = min(1.0, SAFE * options.epsilon * (width / unit))
     return Scaled(made, unit, spread, width, (x, y), replace(options, epsilon=epsilon))
 
 
@@ -73,7 +73,7 @@ def told(steps: Steps, game: Scaled) -> Steps:
     """
     outcome = yield from mapped(steps, lambda step: replace(step, gap=step.gap * game.unit))
     x, y = outcome.profiles[0]
-    if gap_in(game.matrix, (x, y)) * _SAFE <= game.options.epsilon:
+    if gap_in(game.matrix, (x, y)) * SAFE <= game.options.epsilon:
         return replace(outcome, complete=True, message="")
     return replace(outcome, complete=False)
 
