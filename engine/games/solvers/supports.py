@@ -3,12 +3,13 @@
 Source: Porter, Nudelman and Shoham (2008), "Simple search methods for finding a Nash equilibrium", section 4, for the
 order of supports and for leaving out those with a conditionally dominated action.
 
-1. All pure equilibria, by inspection. 2. Where at most two players have a choice: :mod:`engine.games.solvers.vertices`.
-3. Three players of two actions: by elimination, exactly (:mod:`engine.games.solvers.supports_exact`). 4. Otherwise each
-support profile, small and balanced ones first: leave it out where an action in it is worse than another one whatever
-the others play in it, or where it has more equations than unknowns; else Newton from several starts (one where two
-players mix: the equations are linear then). 5. Keep what is an equilibrium and not there yet.
-Isolated solutions can be missed by the fourth, and the answer says so. Parameter ``starts``: how many.
+1. Without actions that another one always beats, over and over. 2. All pure equilibria, by inspection. 3. Where at most
+two players have a choice: :mod:`engine.games.solvers.vertices`. 4. Three players of two actions: by elimination,
+exactly (:mod:`engine.games.solvers.supports_exact`). 5. Otherwise each support profile, small and balanced ones first:
+leave it out where an action in it is worse than another one whatever the others play in it, or where it has more
+equations than unknowns; else Newton from several starts (one where two players mix: the equations are linear then).
+6. Keep what is an equilibrium and not there yet.
+Isolated solutions can be missed by the fifth, and the answer says so. Parameter ``starts``: how many.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from itertools import combinations, product
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.games.games import BimatrixGame, FiniteGame, Floats, Profile
+from engine.games.games import BimatrixGame, FiniteGame, Floats, Profile, TensorGame
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
 from engine.games.solvers.supports_exact import ONE, Elimination
@@ -40,10 +41,51 @@ Marks = tuple[tuple[int, ...], ...]  # the actions of each player in a support
 
 def steps(game: FiniteGame, options: SolveOptions) -> Steps:
     """Search all supports; a step shows the equilibrium found last. ``iterations``: at most so many supports."""
+    kept = undominated(tensor_form(game), game.sizes)
+    if all(len(actions) == size for actions, size in zip(kept, game.sizes, strict=True)):
+        return (yield from _all_of(game, options))
+    small = TensorGame(tuple(tensor[np.ix_(*kept)] for tensor in game.to_tensor().tensors))
+    walk = _all_of(small, options)
+    while True:
+        try:
+            step = next(walk)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            profiles = tuple(_spread(profile, kept, game.sizes) for profile in outcome.profiles)
+            return replace(outcome, profiles=profiles)
+        yield replace(step, profile=_spread(step.profile, kept, game.sizes))
+
+
+def _spread(profile: Profile, kept: Marks, sizes: tuple[int, ...]) -> Profile:
+    """Return strategies of the whole game from those of the actions kept."""
+    made = tuple(np.zeros(size) for size in sizes)
+    for whole, actions, part in zip(made, kept, profile, strict=True):
+        whole[list(actions)] = part
+    return made
+
+
+def undominated(form: TensorForm, sizes: tuple[int, ...]) -> Marks:
+    """Return the actions of each player that are left when those which another one always beats are gone."""
+    worse = _Dominated(form)
+    marks: Marks = tuple(tuple(range(size)) for size in form.sizes)
+    while True:
+        left = tuple(
+            tuple(action for action in mark if not worse.mask(player, marks)[action])
+            for player, mark in enumerate(marks)
+        )
+        if left == marks:
+            break
+        marks = left
+    every: list[tuple[int, ...]] = [(0,) for _ in sizes]
+    for player, mark in zip(form.players, marks, strict=True):
+        every[player] = mark
+    return tuple(every)
+
+
+def _all_of(game: FiniteGame, options: SolveOptions) -> Steps:
     form = tensor_form(game)
     if form.sizes.size == 2:
-        outcome = yield from _two_players(game, form, options)
-        return outcome
+        return (yield from _two_players(game, form, options))
     found = Found(game, form)
     pure = all_pure(game, MOST_FOUND + 1)
     for profile in pure[:MOST_FOUND]:
@@ -55,7 +97,7 @@ def steps(game: FiniteGame, options: SolveOptions) -> Steps:
     if tuple(form.sizes) == (2, 2, 2) and _eliminate(game, form, found):
         yield found.step(2, "elimination")
         return found.outcome(2, True, "")
-    tried, ended = yield from _search(form, found, options)
+    tried, ended = yield from search(form, found, options)
     starts = int(options.parameters.get("starts", STARTS))
     message = f"Newton from {starts} starts on each of {tried} supports: equilibria may be missing"
     return found.outcome(tried + 1, False, message if ended else message + ", and larger supports were left out")
@@ -130,7 +172,7 @@ def _eliminate(game: FiniteGame, form: TensorForm, found: Found) -> bool:
     return exact.certain
 
 
-def _search(form: TensorForm, found: Found, options: SolveOptions) -> Generator[Step, None, tuple[int, bool]]:
+def search(form: TensorForm, found: Found, options: SolveOptions) -> Generator[Step, None, tuple[int, bool]]:
     """Go through the supports; return how many were tried and whether all were."""
     most = options.iterations or MOST_SUPPORTS
     pause = options.stride or PAUSE
@@ -187,9 +229,10 @@ class _Dominated:
 
     def has_one(self, marks: Marks) -> bool:
         """Whether a player has such an action in its support."""
-        return any(self._mask(player, marks)[list(mark)].any() for player, mark in enumerate(marks))
+        return any(self.mask(player, marks)[list(mark)].any() for player, mark in enumerate(marks))
 
-    def _mask(self, player: int, marks: Marks) -> NDArray[np.bool_]:
+    def mask(self, player: int, marks: Marks) -> NDArray[np.bool_]:
+        """Return for each action of a player whether another one beats it."""
         others = marks[:player] + marks[player + 1 :]
         mask = self._known.get((player, others))
         if mask is None:
