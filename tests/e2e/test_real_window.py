@@ -1,5 +1,6 @@
 """The console as an operator has it: a real window on a real X server, driven by keys and clicks."""
 
+import contextlib
 import signal
 from pathlib import Path
 
@@ -19,7 +20,8 @@ def test_pages_are_painted_and_keys_lead_to_them(tmp_path: Path, console_on, unt
     with console_on(tmp_path / "data") as console:
         console.settle()
         shots = []
-        for number, name in enumerate(("Overview", "Devnet", "Leagues", "Stakes", "Replay", "Merkle"), start=1):
+        names = ("Overview", "Devnet", "Consensus", "Leagues", "Stakes", "Replay", "Merkle")
+        for number, name in enumerate(names, start=1):
             console.press(f"ctrl+{number}")
             until(lambda name=name: name in console.title())
             last = shots[-1] if shots else None
@@ -28,6 +30,27 @@ def test_pages_are_painted_and_keys_lead_to_them(tmp_path: Path, console_on, unt
         assert all(colours(shot) > BLANK * 10 for shot in shots)
         console.press("ctrl+q")
         assert console.process.wait(10) == 0
+
+
+def solvers(console: int) -> list[str]:
+    """The processes that work on games: spawned ones, but for Python's own."""
+    lines = []
+    for child in psutil.Process(console).children():
+        with contextlib.suppress(psutil.Error):
+            lines.append(" ".join(child.cmdline()))
+    return [line for line in lines if "spawn_main" in line]
+
+
+def test_a_key_runs_a_method(tmp_path: Path, console_on, until, differs):
+    with console_on(tmp_path / "data") as console:
+        console.settle()
+        console.press("ctrl+3")
+        until(lambda: "Consensus" in console.title())
+        console.settle()
+        before = console.screen.shot()
+        console.press("F5")  # rock, paper, scissors is solved at once
+        until(lambda: differs(before, console.screen.shot()) > 0.01, 30)
+        until(lambda: not solvers(console.process.pid), 10)
 
 
 def test_a_killed_console_leaves_no_node(tmp_path: Path, console_on, until):
