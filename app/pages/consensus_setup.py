@@ -230,7 +230,7 @@ def _run_fields(setup: RunSetup) -> FieldGrid:
         {
             "epsilon": RealField("Epsilon", setup.epsilon or 1e-6, above=0.0, maximum=1.0, help="Of the payoff range"),
             "iterations": IntField(
-                "Iterations", setup.iterations, maximum=MAX_ITERATIONS, help="At most; 0: no limit of ours", wrap=True
+                "Iterations", setup.iterations, maximum=MAX_ITERATIONS, help="0: its own limit", wrap=True
             ),
             "seed": SeedField("Seed", setup.seed or 0),
             "start": start,

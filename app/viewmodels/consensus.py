@@ -141,13 +141,13 @@ class ConsensusViewModel(ViewModel[ConsensusState]):
 
     def fill(self, **values: Any) -> None:
         """Set values of the form from outside."""
-        self.update(setup=replace(self.state.setup, **values), revision=self.state.revision + 1)
-        self._check()
+        self.edit(values)
+        self.update(revision=self.state.revision + 1)
 
     def edit(self, values: Mapping[str, Any]) -> None:
         """Take what was typed into the form; another method has other parameters."""
         if values.get("method", self.state.setup.method) != self.state.setup.method:
-            values = {**values, "parameters": {}, "tuned_well": True}
+            values = {"parameters": {}, "tuned_well": True, **values}
         self.update(setup=replace(self.state.setup, **values))
         self._check()
 
