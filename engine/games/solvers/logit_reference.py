@@ -48,8 +48,8 @@ def first_state(form: TensorForm, prior: Floats) -> Floats:
     point = np.append(prior, 0.0)
     _, matrix = equations(form, prior, point)
     square = np.vstack((matrix, np.eye(form.width + 1)[-1]))
-    tangent = np.linalg.solve(square, np.eye(form.width + 1)[-1])
-    sign = np.linalg.slogdet(square)[0]
+    sign, solved = signed_solve(square, np.eye(form.width + 1)[:, -1:])
+    tangent = solved[:, 0]
     return np.concatenate((point, tangent / length(tangent, point), [FIRST_STEP, sign]))
 
 
@@ -81,7 +81,7 @@ def correct(
         values, matrix = equations(form, prior, point)
         square = np.vstack((matrix, across))
         sides = np.column_stack((np.append(values, 0.0), np.eye(span)[-1]))
-        sign, solved = _solve(square, sides)
+        sign, solved = signed_solve(square, sides)
         if sign == 0.0:
             return None, 2 * FAR, 0.0
         correction, ahead = solved.T
@@ -96,7 +96,7 @@ def correct(
     return None, first, 0.0
 
 
-def _solve(square: Floats, sides: Floats) -> tuple[float, Floats]:
+def signed_solve(square: Floats, sides: Floats) -> tuple[float, Floats]:
     """Return the sign of the determinant and the solution, by one factorisation; sign 0 where there is none."""
     from scipy.linalg.lapack import dgetrf, dgetrs
 

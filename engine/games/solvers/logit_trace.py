@@ -108,7 +108,8 @@ class Trace:
         point = np.append(logs[keep], pace)
         if (keep & ~self.keep).any():
             _, matrix = reference.equations(self.form, self.prior[keep], point)
-            ahead = np.linalg.solve(np.vstack((matrix, ahead)), np.append(np.zeros(point.size - 1), 1.0))
+            regular, solved = reference.signed_solve(np.vstack((matrix, ahead)), np.eye(point.size)[:, -1:])
+            ahead = solved[:, 0] if regular else ahead
         else:
             step *= reference.length(ahead, point)
         self.keep = keep
