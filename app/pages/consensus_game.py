@@ -104,8 +104,10 @@ class GameTab(QWidget):
         for at, image in enumerate(self.images):
             image.setVisible(at < len(arrays))
             if at < len(arrays):
+                small = reduced(arrays[at])
                 title = f"Payoffs of {(table.row_title, table.column_title)[at]}"
-                image.set_state(PayoffImageState(title, reduced(arrays[at]), table.row_title, table.column_title))
+                title += ", means of blocks" if small.shape != arrays[at].shape else ""
+                image.set_state(PayoffImageState(title, small, table.row_title, table.column_title))
 
     def _on_choice(self, index: int) -> None:
         self._key, self._drawn = self._views[index], None
