@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.games.errors import GameError
-from engine.games.games import MAX_NUMBERS, BimatrixGame, Floats, payoff_array
+from engine.games.games import MAX_NUMBERS, BimatrixGame, Floats, MatrixGame, payoff_array
 from engine.games.options import SolveOptions
 from engine.games.results import Status
 from engine.games.solve import solve
+from engine.games.solvers.lemke_howson_path import writable
 
 CODES = (Status.SOLVED, Status.NOT_CONVERGED)  # what the numbers in ``BatchSolution.status`` mean
 _SLICE = 1 << 24  # payoffs to look at between two looks at the clock
@@ -75,7 +76,7 @@ def solve_batch(a: ArrayLike, b: ArrayLike | None = None, options: SolveOptions 
     for game in missed:
         if time.perf_counter() - started >= options.time_limit_s:
             break
-        one = BimatrixGame(rows[game], -rows[game] if columns is None else columns[game])
+        one = MatrixGame(rows[game]) if columns is None else BimatrixGame(rows[game], columns[game])
         best = solve(one, options=replace(options, device="cpu")).equilibria
         if best and best[0].gap.relative < found[game, 1]:
             (x[game], y[game]), found[game] = best[0].profile, (best[0].gap.nashconv, best[0].gap.relative)
@@ -87,9 +88,8 @@ def solve_batch(a: ArrayLike, b: ArrayLike | None = None, options: SolveOptions 
 def _stack(values: ArrayLike, what: str) -> Floats:
     """Return payoffs (g, n, m) as a contiguous array; whether they are finite is found out while solving."""
     made = np.asarray(values)
-    if made.dtype != np.float64 or made.ndim != 3 or not made.flags.c_contiguous or not 0 < made.size <= MAX_NUMBERS:
-        return payoff_array(values, 3, what)
-    return made
+    usable = made.dtype == np.float64 and made.ndim == 3 and made.flags.c_contiguous and 0 < made.size <= MAX_NUMBERS
+    return writable(made if usable else payoff_array(values, 3, what))
 
 
 def _on_cpu(a: Floats, b: Floats | None, options: SolveOptions, started: float) -> _Found:

@@ -53,7 +53,7 @@ def _batch(name: str, count: int, n: int, goal: float | None, seconds: float) ->
     ours, theirs = _in_turn(lambda: solve_batch(a, b), lambda: [peer.lemke_howson(game) for game in built], seconds)
     answer = solve_batch(a, b)
     gaps = f"largest relative gap: ours {answer.relative.max():.0e} (verified in that time), "
-    gaps += f"QuantEcon {_worst(games, [peer.lemke_howson(game) for game in built]):.0e}; with kernels for GPUs 20x"
+    gaps += f"QuantEcon {_worst(games, [peer.lemke_howson(game) for game in built]):.0e}"
     return row(name, ours, f"{THEIRS}, a loop", theirs, goal=goal, note=gaps)
 
 

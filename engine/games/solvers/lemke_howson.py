@@ -29,7 +29,7 @@ from engine.games.errors import GameError
 from engine.games.games import BimatrixGame, Floats, MatrixGame, Profile, payoff_array, regrets_from
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
-from engine.games.solvers.lemke_howson_path import DONE, FAIR, GOOD, MORE, REFUSED, CompiledPath, Path
+from engine.games.solvers.lemke_howson_path import DONE, FAIR, GOOD, MORE, REFUSED, CompiledPath, Path, writable
 
 LIMIT = 1_000_000  # pivots in all, unless told otherwise
 CAP = 100_000  # pivots until the next label is tried, unless told otherwise
@@ -47,10 +47,15 @@ def lemke_howson(
     """
     from engine.games.solvers.lemke_howson_jit import solve_alone
 
-    a, b = np.ascontiguousarray(a, dtype=np.float64), np.ascontiguousarray(b, dtype=np.float64)
+    try:
+        a, b = np.ascontiguousarray(a, dtype=np.float64), np.ascontiguousarray(b, dtype=np.float64)
+    except (TypeError, ValueError):
+        _refuse(a, b, label)
     if a.ndim != 2 or a.shape != b.shape or a.size == 0 or not 0 <= label < a.shape[0] + a.shape[1]:
         _refuse(a, b, label)
-    status, _, state, x, y = solve_alone(a, b, label, cap, limit)
+    if cap < 1 or limit < 1:
+        raise GameError("The cap cannot be used", f"{min(cap, limit)} is below 1")
+    status, _, state, x, y = solve_alone(writable(a), writable(b), int(label), int(cap), int(limit))
     if status == REFUSED:
         _refuse(a, b, label)
     if status != DONE:
@@ -89,7 +94,8 @@ def search(game: BimatrixGame, label: int, cap: int, limit: int, stride: int) ->
                 return Outcome((profile,), iterations=done)
             if gap < best_gap:
                 best, best_gap, why = (profile,), gap, "rounding errors led the paths astray"
-    return Outcome(best, iterations=done, complete=best_gap <= FAIR, message=why)
+    complete = best_gap <= FAIR
+    return Outcome(best, iterations=done, complete=complete, message="" if complete else why)
 
 
 def _schedule(labels: int, label: int, cap: int, limit: int) -> Iterator[tuple[int, int]]:
@@ -117,9 +123,9 @@ def _nashconv(game: BimatrixGame, profile: Profile) -> float:
     return float(regrets_from(profile, game.payoff_vectors(profile)).sum())
 
 
-def _refuse(a: Floats, b: Floats, label: int) -> NoReturn:
+def _refuse(a: ArrayLike, b: ArrayLike, label: int) -> NoReturn:
     """Raise the GameError that says what is wrong with the arguments."""
-    a, b = payoff_array(a, 2, "payoff matrix of player 1"), payoff_array(b, 2, "payoff matrix of player 2")
-    if a.shape != b.shape:
-        raise GameError("The payoff matrices do not fit", f"their shapes are {a.shape} and {b.shape}")
-    raise GameError("The label cannot be used", f"{label} is not between 0 and {sum(a.shape) - 1}")
+    rows, columns = payoff_array(a, 2, "payoff matrix of player 1"), payoff_array(b, 2, "payoff matrix of player 2")
+    if rows.shape != columns.shape:
+        raise GameError("The payoff matrices do not fit", f"their shapes are {rows.shape} and {columns.shape}")
+    raise GameError("The label cannot be used", f"{label} is not between 0 and {sum(rows.shape) - 1}")

@@ -107,7 +107,8 @@ class CompiledPath(Path):
         super().__init__(game, label)
         self._pivot, self._make_anew = advance, jit.rebuild
         self._first, self._other = (jit.around(t.t, t.basic, t.free, t.place, t.slacks) for t in self._tableaux)
-        self._in_a, self._in_b = jit.units_of(game.a), jit.units_of(game.b)
+        self._given_a, self._given_b = writable(game.a), writable(game.b)
+        self._in_a, self._in_b = jit.units_of(self._given_a), jit.units_of(self._given_b)
         self._state = np.array([label, int(self._second), label, 0])
 
     def advance(self, limit: int) -> int:
@@ -115,12 +116,17 @@ class CompiledPath(Path):
         status, end = MORE, self.pivots + limit
         while status == MORE and self.pivots < end:
             if self.pivots % REBUILD == 0 and self.pivots:
-                self._make_anew(self._first, self.game.b, self._in_b)
-                self._make_anew(self._other, self.game.a, self._in_a)
+                self._make_anew(self._first, self._given_b, self._in_b)
+                self._make_anew(self._other, self._given_a, self._in_a)
             part = min(end - self.pivots, REBUILD - self.pivots % REBUILD)
             status = self._pivot(self._first, self._other, self._state, part)
             self.pivots = int(self._state[3])
         return status
+
+
+def writable(payoffs: Floats) -> Floats:
+    """Return the array, a copy when it is read-only: for those Numba would compile everything once more."""
+    return payoffs if payoffs.flags.writeable else payoffs.copy()
 
 
 def scaled(payoffs: Floats) -> Floats:

@@ -244,8 +244,26 @@ def test_what_is_no_game_is_refused(a: Floats, b: Floats, label: int, why: str) 
         lemke_howson(a, b, label)
 
 
+def test_arrays_of_any_kind_are_taken_and_none_is_compiled_for_twice() -> None:
+    from engine.games.solvers.lemke_howson_jit import solve_alone
+
+    game = random_game(0, 5, 6)
+    expected = np.concatenate(lemke_howson(game.a, game.b))
+    fixed = game.a.copy()
+    fixed.flags.writeable = False
+    known = len(solve_alone.signatures)
+    for a, b in ((fixed, game.b), (np.asfortranarray(game.a), game.b[::1]), (game.a.tolist(), game.b.tolist())):
+        np.testing.assert_array_equal(np.concatenate(lemke_howson(a, b, np.int64(0))), expected)
+    assert solve(BimatrixGame(fixed, game.b), "lemke-howson").solved
+    assert len(solve_alone.signatures) == known
+    with pytest.raises(GameError, match="numbers"):
+        lemke_howson([["a"]], [[1.0]])
+
+
 def test_a_label_or_cap_that_is_none_is_refused() -> None:
     game = random_game(0, 2, 2)
     for parameters in ({"label": 4}, {"cap": 0}):
         with pytest.raises(GameError):
             solve(game, "lemke-howson", SolveOptions(parameters=parameters))
+    with pytest.raises(GameError, match="below 1"):
+        lemke_howson(game.a, game.b, cap=0)
