@@ -138,7 +138,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         command = typer.main.get_command(cli)
         status = command.main(complete(arguments), prog_name="nashboard", standalone_mode=False, obj=output)
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BaseException as error:  # the one place where every failure becomes text and an exit status
         return report(error, output)
     if status == INTERRUPTED:  # the parser turns a KeyboardInterrupt into this status

@@ -46,6 +46,8 @@ class Output:
 
     def result(self, value: Any, text: str = "") -> None:
         """Print the result: the value as JSON where that was asked for, else the text."""
+        if sys.stdout is None:  # closed by whoever started the program: nobody wants to know
+            return
         sys.stdout.write((json.dumps(value, indent=2) if self.json else text.rstrip("\n")) + "\n")
 
     def note(self, text: str) -> None:
@@ -80,9 +82,8 @@ def _report_interrupt(output: Output) -> int:
         output.note(f"Interrupted. Go on with: {output.resume_hint}")
     else:
         output.note("Interrupted.")
-    if output.json:
-        hint = {"resume": output.resume_hint} if output.resume_hint else {}
-        output.result({"error": "Interrupted", **hint, **output.extra})
+    hint = {"resume": output.resume_hint} if output.resume_hint else {}
+    _as_json({"error": "Interrupted", **hint, **output.extra}, output)
     return INTERRUPTED
 
 
@@ -92,10 +93,20 @@ def _report_failure(error: BaseException, output: Output) -> int:
     expected = error if isinstance(error, EngineError) else _expected(error)
     if expected is not None:
         output.note(_as_text(expected))
-        if output.json:
-            output.result(expected.to_json())
+        _as_json(expected.to_json(), output)
         return expected.exit_code
     return _report_bug(error, output)
+
+
+def _as_json(value: Any, output: Output) -> None:
+    """Print a failure as JSON too where that was asked for and stdout takes it: the failure may be that it is full."""
+    try:
+        if output.json:
+            output.result(value)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:  # Python would complain once more at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report_bug(error: BaseException, output: Output) -> int:
@@ -114,8 +125,7 @@ def _report_bug(error: BaseException, output: Output) -> int:
         output.note(text)
         advice = "Please report it with the lines above"
     output.note(f"Error: this is a bug in Nashboard: {error!r}\n  next: {advice}.")
-    if output.json:
-        output.result({"error": "Bug", "what": repr(error), "why": "a bug in Nashboard", "next": f"{advice}."})
+    _as_json({"error": "Bug", "what": repr(error), "why": "a bug in Nashboard", "next": f"{advice}."}, output)
     return 1
 
 

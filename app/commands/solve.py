@@ -208,6 +208,7 @@ def _run(output: Output, solving: Solving, trace: Path | None) -> dict[str, Any]
     from engine.games.trace import TraceDigest, TraceWriter
 
     with contextlib.ExitStack() as stack:
+        stack.enter_context(_terminable())
         show = stack.enter_context(_progress(output))
         writer = None if trace is None else stack.enter_context(TraceWriter(trace, solving.game))
         digest = TraceDigest()
@@ -226,6 +227,18 @@ def _run(output: Output, solving: Solving, trace: Path | None) -> dict[str, Any]
         if writer.left_out:
             value["trace"]["left_out"] = writer.left_out
     return value
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Take SIGTERM like Ctrl+C: the best so far is told, and no half-written trace stays behind."""
+    import signal
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextlib.contextmanager

@@ -169,3 +169,21 @@ def test_a_reader_that_goes_away_is_no_failure_to_shout_about(program: list[str]
     )
     assert "Traceback" not in reader.stderr
     assert "BrokenPipe" not in reader.stderr
+
+
+@pytest.mark.parametrize(("where", "status"), [("> /dev/full", 1), (">&-", 0)], ids=["full", "closed"])
+@pytest.mark.parametrize(("game", "form"), [("stengel", "--json"), ("chicken", "")])
+def test_a_full_or_closed_stdout_is_no_bug(program: list[str], where: str, status: int, game: str, form: str) -> None:
+    done = subprocess.run(
+        f"{' '.join(program)} solve --game {game} --all {form} {where}",
+        shell=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert ("The disk is full" in done.stderr) == (status == 1)
+    assert "Traceback" not in done.stderr
+    assert "bug" not in done.stderr
+    assert "Exception" not in done.stderr

@@ -133,7 +133,8 @@ def test_the_time_limit_holds(nashboard) -> None:
     assert 0.4 < value["seconds"] < 10
 
 
-def test_ctrl_c_keeps_the_best_so_far(started, tmp_path: Path) -> None:
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_keeps_the_best_so_far(started, tmp_path: Path, stop: signal.Signals) -> None:
     path = tmp_path / "game.npz"
     write_game(path, random_zero_sum(400, 400, 1))
     process = started("solve", path, "--method", "rm", "--epsilon", 1e-12, "--trace", tmp_path / "t.csv", "--json")
@@ -142,7 +143,7 @@ def test_ctrl_c_keeps_the_best_so_far(started, tmp_path: Path) -> None:
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(stop)
     out, err = process.communicate(timeout=30)
     assert process.returncode == 130
     assert "Interrupted" in err
@@ -153,6 +154,7 @@ def test_ctrl_c_keeps_the_best_so_far(started, tmp_path: Path) -> None:
     rows = (tmp_path / "t.csv").read_text().splitlines()
     assert len(rows) == value["trace"]["rows"] + 1
     assert value["trace"]["left_out"] == "736 of 800 numbers a step"
+    assert sorted(item.name for item in tmp_path.iterdir()) == ["game.npz", "t.csv"]
 
 
 def test_lists(nashboard) -> None:
