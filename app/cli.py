@@ -34,7 +34,7 @@ from app.commands.output import INTERRUPTED, Output, report
 
 cli = typer.Typer(
     name="nashboard",
-    help="Verifiable competition of AI agents: play, prove, anchor and settle. Without a command: the console.",
+    help="Verifiable consensus and competition of AI agents: solve, play, prove, settle. Without command: the console.",
     add_completion=False,
     rich_markup_mode=None,  # plain help needs no rich, which takes longer to import than everything else here
     pretty_exceptions_enable=False,
