@@ -26,6 +26,7 @@ class GameTab(QWidget):
         self._game: Game | None = None
         self._profile: object = None
         self._drawn: Game | None = None
+        self._made: tuple[Game, Key, GameTable] | None = None
         self._key: Key = ()
         self._views: tuple[Key, ...] = ()
         self._header = SectionHeader("Payoffs")
@@ -81,7 +82,9 @@ class GameTab(QWidget):
         game = self._game
         if game is None:
             return
-        table = table_of(game, self._key)
+        if self._made is None or self._made[:2] != (game, self._key):
+            self._made = (game, self._key, table_of(game, self._key))
+        table = self._made[2]
         rows, columns = shares_of(table, self._profile)  # type: ignore[arg-type]
         self.table.set_state(
             PayoffTableState(

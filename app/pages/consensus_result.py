@@ -8,6 +8,7 @@ import numpy as np
 from PySide6.QtWidgets import QWidget
 
 from app.viewmodels.consensus import ConsensusState
+from app.viewmodels.consensus_games import known_of
 from app.viewmodels.consensus_runs import RunRecord
 from engine.games.consensus import ConsensusGame
 from engine.games.games import FiniteGame
@@ -67,7 +68,8 @@ class ResultTab(QWidget):
         solution = self._run.solution if self._run is not None else None
         rate = _rate(self._run)
         method = f"By {solution.method} in {solution.seconds:.3g} s." if solution is not None else ""
-        self._words.setText(f"{method}{rate}{more}".strip())
+        known = known_of(state.choice) if self._run is not None and self._run.game is state.original else ""
+        self._words.setText(f"{method}{rate}{more} {known}".strip())
         self._words.setVisible(bool(self._words.text()))
         if rows:
             self.table.select((0,))

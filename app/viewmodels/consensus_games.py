@@ -51,3 +51,13 @@ def build(key: str, parameters: Mapping[str, float]) -> Game:
     """Make a game. Raises GameError."""
     values = dict(parameters)
     return entry_of(key).make(int(values.pop("seed", 0)), **values)
+
+
+def known_of(key: str) -> str:
+    """Return what is known of a game's equilibria, in words; "" of a game of which nothing is."""
+    entry = next((entry for entry in catalogue() if entry.key == key), None)
+    if entry is None or entry.reference is None:
+        return ""
+    known = entry.reference
+    many = "1 equilibrium is known" if known.count == 1 else f"{known.count} equilibria are known"
+    return f"{many} ({known.source})."

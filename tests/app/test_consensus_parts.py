@@ -19,7 +19,7 @@ from app.pages.consensus_pictures import (
     small_equilibria,
 )
 from app.viewmodels.consensus_export import export_json, result_of
-from app.viewmodels.consensus_games import build, choices
+from app.viewmodels.consensus_games import build, choices, known_of
 from app.viewmodels.consensus_runs import ProfileHistory, RunRecord, short, verdict_of
 from app.viewmodels.consensus_setup import RunSetup, describe, errors_of, fitted, fitting, start_of, with_fault
 from app.viewmodels.consensus_tables import shares_of, table_of, views_of, with_cell
@@ -106,6 +106,12 @@ def test_every_game_of_the_catalogue_can_be_chosen_and_described() -> None:
         assert picture_of(game) in ("positions", "simplex", "arrows", "bars", "")
     assert not errors_of(RunSetup(), GAMES[0])
     assert "game" in errors_of(RunSetup(), None)
+
+
+def test_what_is_known_of_a_game_is_said() -> None:
+    assert known_of("stengel").startswith("75 equilibria are known (")
+    assert known_of("rps").startswith("1 equilibrium is known")
+    assert known_of("zero-sum") == known_of("opened") == ""
 
 
 @pytest.mark.parametrize(
