@@ -19,6 +19,7 @@ from the cover of all ones. Lexicographic, so that degenerate games do not cycle
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Generator
@@ -35,7 +36,7 @@ _WORK = 20_000_000_000  # entries changed in all, unless told otherwise: about t
 _FEWEST = 1000  # pivots, however large the game
 CAP = 10_000  # pivots until another start is tried; eight times as many after each round
 ROUND = 5
-REBUILD = 256  # pivots after which the tableau is made anew
+REBUILD = 256  # pivots after which the tableau is made anew, more of them in large games
 GOOD = 1e-12  # relative gap above which another start is tried
 DONE, MORE, LOST = 1, 0, -1
 _MOST_STARTS = 4 * ROUND
@@ -86,28 +87,30 @@ class Path:
         self._cover = np.ones(self.size)
         self._cover[:actions] = self._matrix[:actions, :actions] @ self._start
         self._reference = reference
-        self.tableau = self._fresh()
+        self.tableau = Tableau(np.column_stack([-self._matrix, -self._cover]), self._right, 0, self.size)
         # 3. The cover enters for the last line: of equal ones it is the lexicographically least.
         self._z0 = 2 * self.size
         self._entering = 2 * self.size - 1
         self.tableau.pivot(self.size - 1, self.size)
 
-    def _fresh(self) -> Tableau:
-        return Tableau(np.column_stack([-self._matrix, -self._cover]), self._right, 0, self.size)
-
     def advance(self, limit: int) -> int:
         """Do at most ``limit`` pivots and return how it stands: DONE, MORE or LOST."""
-        done, status = 0, MORE
+        done, status, every = 0, MORE, max(REBUILD, self.size)
         while status == MORE and done < limit:
-            if self.pivots and self.pivots % REBUILD == 0:
-                fresh = self._fresh()
-                fresh.enter_all(self.tableau.place < 0)
-                self.tableau = fresh
-            part = min(limit - done, REBUILD - self.pivots % REBUILD)
+            if self.pivots and self.pivots % every == 0:
+                self._rebuild()
+            part = min(limit - done, every - self.pivots % every)
             count, status = self._exchange(part) if self._reference else self._compiled(part)
             done += count
             self.pivots += count
         return status
+
+    def _rebuild(self) -> None:
+        """Solve for the basic variables anew, to drop rounding errors."""
+        columns = np.column_stack([np.eye(self.size), -self._matrix, -self._cover])
+        t, others = self.tableau, np.column_stack([columns[:, self.tableau.free], self._right])
+        with contextlib.suppress(np.linalg.LinAlgError):
+            t.t[...] = np.linalg.solve(columns[:, t.basic], others)
 
     def _exchange(self, limit: int) -> tuple[int, int]:
         tableau = self.tableau
