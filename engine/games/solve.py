@@ -36,7 +36,7 @@ class Solving(Iterator[Step]):
         if self.solution is not None:
             raise StopIteration
         if self._seconds >= self.options.time_limit_s:
-            self._end(self._so_far(f"the time limit of {self.options.time_limit_s:g} s"), Status.NOT_CONVERGED)
+            self._end(self._so_far(f"the time limit of {self.options.time_limit_s:g} s"))
             raise StopIteration
         started = time.perf_counter()
         try:
@@ -70,7 +70,8 @@ class Solving(Iterator[Step]):
             return Outcome(message=why, complete=False)
         # Who learns is where it is; a method that looks for an equilibrium may have been nearer before.
         shown = self._best if self.method.finds is Finds.ONE else self._last
-        return Outcome((shown.profile,), iterations=self._last.iteration, message=why, complete=False)
+        complete = self.method.finds is not Finds.ALL  # if it is verified: one is all that was asked for
+        return Outcome((shown.profile,), iterations=self._last.iteration, message=why, complete=complete)
 
     def _end(self, outcome: Outcome, status: Status | None = None) -> None:
         self._steps.close()

@@ -27,6 +27,7 @@ from engine.games.results import Outcome, Step, Steps
 
 WELFARE, LEAST, WORST = 0, 1, 2
 MAX_ENTRIES = 4_000_000  # numbers in the program; HiGHS takes minutes for these
+_LIMIT = 1  # what linprog says of a time limit
 TOLERANCE = 1e-10  # of HiGHS, in scaled payoffs
 
 
@@ -67,14 +68,12 @@ def best_joint(
     rows = _Rows(tensor, coarse)
     cost, bounds = rows.objective(int(objective))
     limit = {} if math.isinf(time_limit_s) else {"time_limit": time_limit_s}
-    found: Any = linprog(
-        cost,
-        *rows.upper.matrices(len(cost)),
-        *rows.equal.matrices(len(cost)),
-        bounds=bounds,
-        method="highs",
-        options={"primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE, **limit},
-    )
+    program = cost, *rows.upper.matrices(len(cost)), *rows.equal.matrices(len(cost)), bounds
+    accuracy = {"primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE, **limit}
+    for presolve in (True, False):  # it finds some programs infeasible that are not, where payoffs differ by 1e-9
+        found: Any = linprog(*program, method="highs", options={**accuracy, "presolve": presolve})
+        if found.status in (0, _LIMIT):
+            break
     if found.x is None or not found.success:
         return Joint(None, str(found.message), int(found.nit or 0))
     joint = np.maximum(found.x[: tensor.tensors[0].size], 0.0).reshape(tensor.sizes)

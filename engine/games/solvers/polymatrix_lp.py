@@ -55,6 +55,7 @@ def program(game: PolymatrixGame, edges: Edges, options: SolveOptions) -> Steps:
 
 def pairwise_zero_sum(game: PolymatrixGame) -> Edges | None:
     """Return payoffs of the same best responses in which each pair's cancel out; None where there are none."""
+    game = _in_ranges(game)
     factors = _factors(game)
     if factors is None:
         return None
@@ -66,6 +67,13 @@ def pairwise_zero_sum(game: PolymatrixGame) -> Edges | None:
         made[i, j] = (_interaction(ours) - _interaction(theirs).T) / 2 + rows - columns.T
         made[j, i] = -made[i, j].T
     return made
+
+
+def _in_ranges(game: PolymatrixGame) -> PolymatrixGame:
+    """Return the game in units of each player's payoff range, so that no product below under- or overflows."""
+    level, ranges = game.levelled(), game.ranges()
+    assert isinstance(level, PolymatrixGame)
+    return PolymatrixGame(game.sizes, {(i, j): matrix / ranges[i] for (i, j), matrix in level.edges.items()})
 
 
 def _factors(game: PolymatrixGame) -> Floats | None:

@@ -126,3 +126,11 @@ def test_a_program_that_is_not_done_in_time_says_so() -> None:
     solution = solve(game, "correlated", SolveOptions(time_limit_s=0.05))
     assert solution.status is Status.NOT_CONVERGED
     assert "limit" in solution.message
+
+
+def test_payoffs_that_are_nearly_alike_have_an_equilibrium_too() -> None:
+    """HiGHS's presolve takes this program for infeasible, though every game has a correlated equilibrium."""
+    chance = np.random.default_rng(209)
+    nearly = 10.0 ** chance.integers(-13, -6)
+    a, b = (chance.integers(-2, 3, (4, 4)) + nearly * chance.normal(size=(4, 4)) for _ in range(2))
+    assert solve(BimatrixGame(a, b), "correlated").solved

@@ -154,3 +154,15 @@ def test_what_does_not_fit_is_refused_with_what_does() -> None:
 def test_options_that_make_no_sense_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(GameError):
         SolveOptions(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("method", "status"), [("mwu", Status.SOLVED), ("newton-all", Status.INCOMPLETE)])
+def test_a_time_limit_does_not_deny_what_was_verified(method: str, status: Status) -> None:
+    rock = np.array([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]])  # uniform play, where both begin, is its equilibrium
+    game = TensorGame((rock, rock.T))
+    solution = solve(game, method, SolveOptions(time_limit_s=1e-9))
+    assert solution.equilibria[0].gap.relative == 0
+    assert solution.status is status
+    assert "time limit" in solution.message
+    missed = solve(BimatrixGame(A, B), "mwu", SolveOptions(time_limit_s=1e-9))
+    assert missed.status is Status.NOT_CONVERGED

@@ -228,3 +228,15 @@ def test_the_final_strategies_are_solved_from_the_payoffs_again() -> None:
     path = Path(game, game.uniform())
     assert path.advance(10_000) == DONE
     assert gap_of(game, path.finish()).relative <= min(1e-13, 10 * gap_of(game, path.profile()).relative + 1e-15)
+
+
+@pytest.mark.parametrize("unit", [1e-312, 1e-300, 1e-160, 1e99])
+@pytest.mark.parametrize("method", ["auto", "polymatrix-lp"])
+def test_no_unit_is_too_small_or_too_large(unit: float, method: str) -> None:
+    chance = np.random.default_rng(2)
+    edges = {}
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        edges[i, j] = chance.integers(-4, 5, (3, 3)) * unit
+        edges[j, i] = -edges[i, j].T
+    solution = solve(PolymatrixGame((3, 3, 3), edges), method)
+    assert solution.solved, solution.message
