@@ -153,7 +153,8 @@ class CurvePlot(CrossedPlot):
         self._cross.setPen(pg.mkPen(tokens.faint, width=1))
         axis = item.getAxis("left")
         axis.tickStrings = self._decades if state.y_log else tick_texts
-        axis.setTickSpacing() if not state.y_log else None
+        if not state.y_log:
+            axis.setTickSpacing()
         item.showGrid(x=False, y=True, alpha=0.25 if tokens.is_dark else 0.35)
         for side, text in (("bottom", state.x_label), ("left", state.y_label)):
             item.setLabel(side, text or None, color=tokens.muted)
