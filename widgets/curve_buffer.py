@@ -1,8 +1,7 @@
 """Curves that grow while they are drawn: appending is cheap, and a picture costs as much as it has pixels.
 
 Beside the values lies a pyramid: level k knows, for every run of 4^k points, where the least and the greatest value of
-each channel are. A redraw takes the level that fits and never touches the points themselves (MinMaxLTTB's idea of an
-extremes' tree; here the extremes alone are drawn, so the picture is that of all points).
+each channel are. A redraw takes the level that fits and touches few points; what it draws covers the same pixels.
 """
 
 from __future__ import annotations
