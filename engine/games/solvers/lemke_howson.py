@@ -18,7 +18,8 @@ when every label is free in one of them. The path starts at the pair of all slac
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+import functools
+from collections.abc import Callable, Generator, Iterator
 from typing import NoReturn
 
 import numpy as np
@@ -30,6 +31,7 @@ from engine.games.games import BimatrixGame, Floats, MatrixGame, Profile, payoff
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
 from engine.games.solvers.lemke_howson_path import DONE, FAIR, GOOD, MORE, REFUSED, CompiledPath, Path, writable
+from engine.games.solvers.lemke_howson_tableau import Integers
 
 LIMIT = 1_000_000  # pivots in all, unless told otherwise
 CAP = 100_000  # pivots until the next label is tried, unless told otherwise
@@ -45,8 +47,6 @@ def lemke_howson(
     in all. When rounding spoils the end of a path, the next label is tried, too.
     Raises GameError for payoffs or labels that cannot be used, EngineError when the limit was reached.
     """
-    from engine.games.solvers.lemke_howson_jit import solve_alone
-
     try:
         a, b = np.ascontiguousarray(a, dtype=np.float64), np.ascontiguousarray(b, dtype=np.float64)
     except (TypeError, ValueError):
@@ -55,12 +55,20 @@ def lemke_howson(
         _refuse(a, b, label)
     if cap < 1 or limit < 1:
         raise GameError("The cap cannot be used", f"{min(cap, limit)} is below 1")
-    status, _, state, x, y = solve_alone(writable(a), writable(b), int(label), int(cap), int(limit))
+    status, _, state, x, y = _compiled()(writable(a), writable(b), int(label), int(cap), int(limit))
     if status == REFUSED:
         _refuse(a, b, label)
     if status != DONE:
         raise EngineError("No equilibrium was found", f"after {state[3]} pivots", "Allow more, or use logit tracing.")
     return x, y
+
+
+@functools.cache
+def _compiled() -> Callable[[Floats, Floats, int, int, int], tuple[int, float, Integers, Floats, Floats]]:
+    """Import what is compiled, once: an import statement takes a tenth of a small game."""
+    from engine.games.solvers.lemke_howson_jit import solve_alone
+
+    return solve_alone
 
 
 def steps(game: BimatrixGame | MatrixGame, options: SolveOptions) -> Steps:
