@@ -2,13 +2,64 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import time
 from collections.abc import Callable
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
+import platformdirs
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_KEPT_S = 30 * 86_400.0  # compiled code of other versions that was used in the last month is kept
+
+
+def cache_folder(package: Path) -> Path:
+    """Return where compiled code of just this version of a package is kept.
+
+    By itself Numba compiles anew only when the file of a function changes. Code of other files that it calls, and
+    constants of theirs, are inlined: after an update the old would go on inside the new. So the folder is named by all
+    of the sources.
+    """
+    digest = sha256(numba.__version__.encode())
+    sources = sorted(package.rglob("*.py"))
+    for path in sources:
+        digest.update(path.read_bytes())
+    if not sources:  # a frozen build has none
+        digest.update(_version().encode())
+    beside = package / "__pycache__"
+    writable = os.access(beside if beside.is_dir() else package, os.W_OK)
+    root = beside if writable else Path(platformdirs.user_cache_dir("nashboard", appauthor=False))
+    return root / f"compiled-{digest.hexdigest()[:16]}"
+
+
+def _version() -> str:
+    try:
+        return version("nashboard")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _use(folder: Path) -> None:
+    """Let Numba keep its files there, and let go of folders that nobody used for a month."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)
+        for other in folder.parent.glob("compiled-*"):
+            if time.time() - other.stat().st_mtime > _KEPT_S:
+                shutil.rmtree(other, ignore_errors=True)
+    except OSError:
+        return  # nothing is kept then, and compiled at each start
+    config: Any = numba.config
+    config.CACHE_DIR = str(folder)
+
+
+_use(cache_folder(Path(__file__).parent))
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
@@ -20,10 +71,4 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 def compiled_ieee(function: Callable[P, R]) -> Callable[P, R]:
     """Compile like :func:`compiled`; division by zero gives infinity or NaN, as in NumPy: faster loops."""
     made: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
-    return cast("Callable[P, R]", made)
-
-
-def compiled_parallel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile like :func:`compiled`, with the ``numba.prange`` loops spread over the cores."""
-    made: Any = numba.njit(cache=True, nogil=True, parallel=True)(function)
     return cast("Callable[P, R]", made)
