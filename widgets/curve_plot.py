@@ -171,7 +171,7 @@ class CurvePlot(CrossedPlot):
         for level in self._state.levels:
             colour = tokens.kind(level.kind)[0]
             pen = pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine)
-            options = {"color": colour, "position": 0.99, "anchors": [(1, 1), (1, 1)]}
+            options = {"color": colour, "position": 0.01, "anchors": [(0, 1), (0, 1)]}
             made = pg.InfiniteLine(self._height(level.y), angle=0, pen=pen, label=level.text or None, labelOpts=options)
             self._plot.addItem(made, ignoreBounds=True)
             self._levels.append(made)
