@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from engine.games.errors import GameError
 from engine.games.games import FiniteGame, Game
@@ -22,6 +23,8 @@ class Solving(Iterator[Step]):
             raise GameError(
                 f"{method.title} does not run on {options.device}", f"it runs on {', '.join(method.devices)}"
             )
+        if options.start is not None:
+            game.check_profile(options.start)
         self.game = game
         self.method = method
         self.options = options
@@ -75,6 +78,9 @@ class Solving(Iterator[Step]):
 
     def _end(self, outcome: Outcome, status: Status | None = None) -> None:
         self._steps.close()
+        nothing = not (outcome.profiles or outcome.joints or outcome.complete)
+        if nothing and self._best is not None and self.method.finds is not Finds.ALL:
+            outcome = replace(outcome, profiles=(self._best.profile,))
         found = _verified(self.game, outcome)
         good = tuple(item for item in found if item.gap.relative <= self.options.epsilon)
         if status is None:
@@ -111,7 +117,7 @@ def solve(
 ) -> Solution:
     """Solve a game by a method of :mod:`engine.games.methods` and return the verified solution.
 
-    Raises GameError where the method does not fit the game.
+    Raises GameError where the method, its device or the start does not fit the game.
     """
     return Solving(game, method_for(game, method), options or SolveOptions()).drain(watch)
 

@@ -96,7 +96,7 @@ def _all_of(game: FiniteGame, options: SolveOptions) -> Steps:
         return found.outcome(1, few, "" if few else f"only the first {MOST_FOUND} equilibria are listed")
     if tuple(form.sizes) == (2, 2, 2) and _eliminate(game, form, found):
         yield found.step(2, "elimination")
-        return found.outcome(2, True, "")
+        return found.outcome(2, True, "infinitely many: the ends of their sets are listed" if found.endless() else "")
     tried, ended = yield from search(form, found, options)
     starts = int(options.parameters.get("starts", STARTS))
     message = f"Newton from {starts} starts on each of {tried} supports: equilibria may be missing"
@@ -136,6 +136,12 @@ class Found:
         flat = self.profiles[-1] if self.profiles else self.form.uniform()
         profile = self.form.profile(flat)
         return Step(iteration, profile, float(self.game.regrets(profile).sum()), f"{note}: {len(self.profiles)} found")
+
+    def endless(self) -> bool:
+        """Whether two differ in one player alone: what lies between them is then an equilibrium as well."""
+        each = [self.form.profile(flat) for flat in self.profiles]
+        apart = ([np.abs(x - y).max() > SAME for x, y in zip(*pair, strict=True)] for pair in combinations(each, 2))
+        return any(sum(players) == 1 for players in apart)
 
     def outcome(self, iterations: int, complete: bool, message: str) -> Outcome:
         """Return what was found."""

@@ -166,3 +166,18 @@ def test_a_time_limit_does_not_deny_what_was_verified(method: str, status: Statu
     assert "time limit" in solution.message
     missed = solve(BimatrixGame(A, B), "mwu", SolveOptions(time_limit_s=1e-9))
     assert missed.status is Status.NOT_CONVERGED
+
+
+def test_the_best_profile_is_told_of_who_gives_up() -> None:
+    solution = solve(BimatrixGame(A, B), "lemke-howson", SolveOptions(iterations=1))
+    assert solution.status is Status.NOT_CONVERGED
+    assert len(solution.equilibria) == 1
+    assert solution.equilibria[0].gap.relative > solution.epsilon
+
+
+@pytest.mark.parametrize("start", [([1.0] * 4,), ([0.2] * 5, [1, 0, 0]), ([1.0] * 4, [1.0] * 3), ([np.nan] * 4,) * 2])
+def test_a_start_that_is_no_profile_is_refused(start: tuple[list[float], ...]) -> None:
+    game = BimatrixGame(A, B)
+    for method in methods_for(game):
+        with pytest.raises(GameError):
+            solve(game, method.key, SolveOptions(start=tuple(np.array(part) for part in start)))

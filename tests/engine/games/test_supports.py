@@ -240,3 +240,14 @@ def test_a_game_in_which_nothing_matters_lists_its_outcomes() -> None:
     solution = solve(TensorGame((np.zeros((2, 2, 2)),) * 3), "newton-all", TIGHT)
     assert solution.status is Status.INCOMPLETE
     assert len(solution.equilibria) >= 8
+
+
+def test_it_says_when_there_are_infinitely_many() -> None:
+    first = np.array([[[2.0, 1], [2, 1]], [[0, 1], [1, 0]]])
+    second = np.array([[[1.0, 2], [2, 0]], [[1, 0], [2, 2]]])
+    third = np.array([[[0.0, 1], [0, 1]], [[2, 1], [0, 0]]])
+    solution = solve(TensorGame((first, second, third)), "newton-all")
+    assert solution.solved
+    assert "infinitely many" in solution.message
+    middle = tuple((x + y) / 2 for x, y in zip(*(found.profile for found in solution.equilibria), strict=True))
+    assert gap_of(TensorGame((first, second, third)), middle).nashconv < 1e-12
