@@ -179,6 +179,8 @@ def _numbers(values: float | torch.Tensor, what: str) -> Floats:
     given = torch.as_tensor(values).detach()
     if given.numel() > MAX_NUMBERS:
         raise GameError(f"The {what} is too large", f"{given.numel()} numbers, at most {MAX_NUMBERS} are allowed")
+    if given.is_meta:
+        raise GameError(f"The {what} cannot be used", "it is on the device meta, where tensors have no numbers")
     if given.is_complex():
         raise GameError(f"The {what} cannot be used", "its numbers are complex")
     dense = given if given.layout == torch.strided else given.to_dense()

@@ -222,3 +222,8 @@ def test_a_cuda_device_computes_the_same() -> None:
     played = {name: position.cuda().softmax(0) for name, position in positions.items()}
     x, converged = solver.compute_equilibrium(played, torch.from_numpy(rng.normal(size=(5, 5))).cuda())
     assert converged and x.is_cuda
+
+
+def test_tensors_without_numbers_are_refused() -> None:
+    with pytest.raises(GameError, match="no numbers"):
+        NashEquilibriumSolver("cpu").compute_equilibrium({"a": torch.empty(3, device="meta")})
