@@ -30,15 +30,15 @@ KINDS = {
 }
 METHODS = (Column("Run", kind="check", width=60), Column("Method"), Column("Finds", width=130))
 RUNS = (
-    Column("Show", kind="check", width=56),
-    Column("No.", align="right", kind="number", width=46),
+    Column("Show", kind="check", width=62),
+    Column("No.", align="right", kind="number", width=50),
     Column("Method", width=110),
-    Column("Status", kind="pill", pill=lambda word: KINDS.get(word, "neutral"), width=142),
-    Column("Iterations", align="right", kind="number", width=84, format=lambda v: f"{v:,}"),
-    Column("NashConv", align="right", kind="number", width=84, format=lambda v: f"{v:.3g}", exact=repr),
-    Column("Seconds", align="right", kind="number", width=74, format=lambda v: f"{v:.3g}", exact=repr),
-    Column("Speed", width=60, tooltip="How many times as fast as the baseline"),
-    Column("Trace hash", kind="hash", width=122),
+    Column("Status", kind="pill", pill=lambda word: KINDS.get(word, "neutral"), width=150),
+    Column("Iterations", align="right", kind="number", width=88, format=lambda v: f"{v:,}"),
+    Column("NashConv", align="right", kind="number", width=90, format=lambda v: f"{v:.3g}", exact=repr),
+    Column("Seconds", align="right", kind="number", width=82, format=lambda v: f"{v:.3g}", exact=repr),
+    Column("Speed", width=70, tooltip="How many times as fast as the baseline"),
+    Column("Trace hash", kind="hash", width=132),
     Column("Game"),
 )
 
