@@ -145,6 +145,7 @@ def _spread(do: Callable[[slice], None], first: int, end: int, size: int) -> Non
     if shares < 2:
         do(slice(first, end))
         return
+    shares = min(-(-shares // _cores()) * _cores(), end - first)  # as many for each core, else one waits in the end
     edges = np.linspace(first, end, shares + 1).astype(int).tolist()
     left = deque(map(slice, edges[:-1], edges[1:]))
 

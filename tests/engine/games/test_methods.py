@@ -181,3 +181,17 @@ def test_a_start_that_is_no_profile_is_refused(start: tuple[list[float], ...]) -
     for method in methods_for(game):
         with pytest.raises(GameError):
             solve(game, method.key, SolveOptions(start=tuple(np.array(part) for part in start)))
+
+
+def test_a_search_for_all_that_is_stopped_keeps_what_it_found() -> None:
+    game = BimatrixGame(np.eye(6), np.eye(6))
+    solving = Solving(game, method_for(game, "vertices"), SolveOptions(stride=1))
+    seen = set()
+    for step in solving:
+        if step.gap < 1e-12:
+            seen.add(tuple(np.concatenate(step.profile).round(9)))
+        if len(seen) == 9:
+            break
+    stopped = solving.cancel()
+    assert stopped.status is Status.CANCELLED
+    assert {tuple(np.concatenate(found.profile).round(9)) for found in stopped.equilibria} == seen
