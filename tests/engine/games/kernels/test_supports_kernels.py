@@ -11,37 +11,19 @@ from engine.games.errors import GameError
 from engine.games.games import BimatrixGame
 from engine.games.kernels.reference import equal_supports as plainly
 from engine.games.kernels.supports import equal_supports, sets_of
+from engine.games.reference import references
 
-BATTLE = ([[3, 0], [0, 2]], [[2, 0], [0, 3]])
-CHICKEN = ([[6, 2], [7, 0]], [[6, 7], [2, 0]])
-SHAPLEY = ([[0, 3, 0], [2, 2, 0], [3, 0, 1]], [[0, 2, 3], [3, 2, 0], [0, 0, 1]])
-VON_STENGEL = (
-    [
-        [-81, 36, -126, 126, -36, 90],
-        [-180, 72, -333, 297, -153, 270],
-        [20, -3, 42, -33, 17, -30],
-        [-30, 17, -33, 42, -3, 20],
-        [270, -153, 297, -333, 72, -180],
-        [90, -36, 126, -126, 36, -81],
-    ],
-    [
-        [72, 36, 17, -3, -36, -153],
-        [-180, -81, -30, 20, 90, 270],
-        [297, 126, 42, -33, -126, -333],
-        [-333, -126, -33, 42, 126, 297],
-        [270, 90, 20, -30, -81, -180],
-        [-153, -36, -3, 17, 36, 72],
-    ],
-)
+REFERENCES = {known.key: known.game for known in references()}
 
 
-@pytest.mark.parametrize(("payoffs", "count"), [(BATTLE, 3), (CHICKEN, 3), (SHAPLEY, 3), (VON_STENGEL, 75)])
-def test_games_whose_equilibria_are_known(host: Any, payoffs: tuple[Any, Any], count: int) -> None:
-    a, b = np.array(payoffs, dtype=float)
+@pytest.mark.parametrize(("key", "count"), [("battle", 3), ("chicken", 3), ("unreachable", 3), ("stengel", 75)])
+def test_games_whose_equilibria_are_known(host: Any, key: str, count: int) -> None:
+    game = REFERENCES[key]
+    assert isinstance(game, BimatrixGame)
+    a, b = game.a, game.b
     found = equal_supports(host, a[None], b[None])
     assert len(found.game) == count
     assert len({(*np.round(x, 9), *np.round(y, 9)) for x, y in zip(found.x, found.y, strict=True)}) == count
-    game = BimatrixGame(a, b)
     for x, y in zip(found.x, found.y, strict=True):
         assert (game.regrets(game.check_profile((x, y))) / game.ranges()).sum() <= 1e-9
 
