@@ -1,0 +1,1 @@
+"""Consensus: neural agents agree on a task through a Nash equilibrium that the chain checks."""

@@ -1,0 +1,117 @@
+"""What a round of consensus leaves: iterations, verdicts on agents, steps on the chain, the result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from engine.consensus.config import ConsensusConfig
+from engine.consensus.messages import SignedPosition
+from engine.consensus.tasks import Task
+from engine.games.games import Floats
+
+REASONS = {
+    "silent": "it did not answer in time",
+    "failed": "its model raised an error",
+    "not finite": "its position holds NaN or infinity",
+    "out of range": "its position is not in the task's space",
+    "wrong shape": "its position has another number of coordinates than the task",
+    "bad signature": "its signature is not its own",
+    "stale nonce": "it signed with a nonce that is used up",
+    "equivocation": "it signed two different positions for one round",
+    "outlier": "its position is far from all others, and was outvoted",
+    "not accepted": "the contract did not take its position",
+}
+PHASES = ("stake", "register", "create", "submit", "prove", "finalize", "reputation", "slash")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Iteration:
+    """One iteration off chain. Rows are agents in the order of ``agents``.
+
+    ``ideals`` (n, d) are the proposals, ``positions`` (n, d) where the agents stand in play, ``consensus`` (d,) the
+    equilibrium's weighted mean. ``gap`` is the largest relative regret of ``positions``.
+    """
+
+    number: int
+    agents: tuple[str, ...]
+    ideals: Floats
+    positions: Floats
+    consensus: Floats
+    gap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why an agent's word did not count from ``iteration`` on (0: on chain). ``reason`` is a key of REASONS."""
+
+    agent: str
+    reason: str
+    iteration: int
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Equivocation:
+    """Evidence that convicts: two messages of one agent, task and round that differ, both signed."""
+
+    agent: str
+    first: SignedPosition
+    second: SignedPosition
+
+
+@dataclass(frozen=True, slots=True)
+class ChainStep:
+    """A phase on chain: ``state`` running, done or failed; ``txs`` are hashes, ``gas`` their sum."""
+
+    phase: str
+    state: str
+    txs: tuple[str, ...] = ()
+    gas: int = 0
+    block: int | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnChain:
+    """What the chain holds. ``equilibrium`` (d,) is read back from the contract, ``tx`` finalised it."""
+
+    chain_id: int
+    contract: str
+    task_hash: bytes
+    tx: str
+    block: int
+    gas_used: int
+    equilibrium: Floats
+    certified: bool
+    steps: tuple[ChainStep, ...] = ()
+    slashed_wei: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConsensusResult:
+    """The end of a round.
+
+    ``equilibrium`` (d,) is the weighted mean of the equilibrium of the last proposals, ``positions`` (n, d) where each
+    of ``agents`` stands in it. ``gap`` is its largest relative regret, as verified. ``convergence_rate`` in [0, 1] is
+    the share of the gap that an iteration took away, as a geometric mean. ``message`` says in a sentence why the round
+    did not converge or has no result on chain; ``task_hash`` differs from the task's own when it ran on a chain before.
+    """
+
+    task: Task
+    task_hash: bytes
+    config: ConsensusConfig
+    agents: tuple[str, ...]
+    ideals: Floats
+    positions: Floats
+    confidences: Floats
+    weights: Floats
+    equilibrium: Floats
+    converged: bool
+    convergence_rate: float
+    iterations: int
+    gap: float
+    seconds: float
+    message: str = ""
+    verdicts: tuple[Verdict, ...] = ()
+    evidence: tuple[Equivocation, ...] = ()
+    on_chain: OnChain | None = None

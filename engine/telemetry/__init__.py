@@ -1,0 +1,1 @@
+"""Telemetry: what the engine tells the outside by metrics, WebSocket and HTTP."""
