@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -35,7 +36,7 @@ class Decoded:
 
 
 class ContractAbi:
-    """The ABI of one artifact, by name and by selector."""
+    """The ABI of one artifact, by name (overloads: by signature) and by selector."""
 
     def __init__(self, artifact: Artifact) -> None:
         self.name = artifact.name
@@ -87,7 +88,10 @@ class ContractAbi:
         return Decoded(self.name, item["name"], {i["name"]: _plain(values[i["name"]], i) for i in item["inputs"]})
 
     def _named(self, kind: str) -> dict[str, Mapping[str, Any]]:
-        return {item["name"]: item for item in self.artifact.abi if item["type"] == kind}
+        """Return the items by name; those that share one by their signature."""
+        items = [item for item in self.artifact.abi if item["type"] == kind]
+        often = Counter(item["name"] for item in items)
+        return {item["name"] if often[item["name"]] == 1 else signature(item): item for item in items}
 
     def _decoded(self, item: Mapping[str, Any] | None, data: bytes) -> Decoded | None:
         if item is None:
@@ -101,7 +105,7 @@ class ContractAbi:
         return Decoded(self.name, item["name"], dict(zip(names, plain, strict=True)))
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=16)
 def contract_abi(name: str) -> ContractAbi:
     """Return the ABI of the contract ``name`` from the shipped artifacts."""
     return ContractAbi(load_artifact(name))
