@@ -1,0 +1,164 @@
+"""The HTTP service: metrics for Prometheus, events over a WebSocket, and a small JSON interface."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from engine.core.bus import EventBus
+from engine.core.errors import EngineError, UsageError, VerificationError
+from engine.telemetry.access import Access
+from engine.telemetry.hub import Hub
+from engine.telemetry.metrics import CONTENT_TYPE, Metrics
+
+MAX_BODY = 1 << 20  # bytes of a request
+HEARTBEAT = 20.0  # seconds between pings; a client that does not answer is gone
+CLOSE_S = 2.0
+Answer = Callable[[Any], Awaitable[Any]]  # a JSON-ready value for the request's: path parts and the body
+Routes = dict[tuple[str, str], Answer]
+_log = logging.getLogger(__name__)
+
+
+class TelemetryServer:
+    """Serves one runtime; an async context manager, ``url`` says where it listens.
+
+    ``routes`` adds JSON answers by method and path; they get a dict of path parts, with the body under ``body``.
+    """
+
+    def __init__(self, bus: EventBus, access: Access, routes: Routes | None = None) -> None:
+        self.metrics = Metrics(bus)
+        self._hub = Hub(bus)
+        self._access = access
+        self._routes = routes or {}
+        self._sockets: set[web.WebSocketResponse] = set()
+        self._runner: web.AppRunner | None = None
+        self.url = ""
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. Port 0 takes a free one. Raises EngineError when the port is taken or not allowed."""
+        app = web.Application(client_max_size=MAX_BODY, middlewares=[self._guard])
+        app.router.add_get("/", self._index)
+        app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/ws", self._websocket)
+        for (method, path), answer in self._routes.items():
+            app.router.add_route(method, path, _json_handler(answer))
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, host, port).start()
+        except OSError as error:
+            await self.close()
+            raise _why_not(host, port, error) from error
+        bound = self._runner.addresses[0]
+        name = f"[{bound[0]}]" if ":" in bound[0] else bound[0]
+        self.url = f"http://{name}:{bound[1]}"
+
+    async def close(self) -> None:
+        """Say goodbye to all clients and stop listening."""
+        self._hub.close()
+        self.metrics.close()
+        for socket in tuple(self._sockets):
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                async with asyncio.timeout(CLOSE_S):
+                    await socket.close(code=1001, message=b"the service ends")
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def __aenter__(self) -> TelemetryServer:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        headers = request.headers
+        allowed, why = self._access.allows(
+            request.host, headers.get("Origin"), headers.get("Authorization"), request.query.get("token")
+        )
+        if not allowed:
+            status = 401 if "token" in why else 403
+            return web.json_response({"error": "Forbidden", "what": "The service refuses", "why": why}, status=status)
+        response: web.StreamResponse = await handler(request)
+        return response
+
+    async def _index(self, request: web.Request) -> web.Response:
+        paths = ["GET /metrics", "GET /ws?events=PREFIX", *(" ".join(route) for route in self._routes)]
+        return web.json_response({"program": "nashboard", "paths": sorted(paths)})
+
+    async def _metrics(self, request: web.Request) -> web.Response:
+        return web.Response(body=self.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _websocket(self, request: web.Request) -> web.StreamResponse:
+        if self._hub.full:
+            return web.json_response({"error": "Busy", "what": "There are too many clients"}, status=503)
+        socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=4096)
+        await socket.prepare(request)
+        client = self._hub.join(request.query.get("events", "consensus_update"))
+        self._sockets.add(socket)
+        pump = asyncio.get_running_loop().create_task(client.pump(socket), name="websocket client")
+        try:
+            async for message in socket:  # clients only listen: what they say is read and dropped
+                if message.type is WSMsgType.ERROR:
+                    break
+        finally:
+            self._hub.leave(client)
+            self._sockets.discard(socket)
+            pump.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConnectionError, RuntimeError):
+                await pump
+        return socket
+
+
+def _json_handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        try:
+            value = dict(request.match_info)
+            if request.method == "POST":
+                value["body"] = await _body(request)
+            return web.json_response(await answer(value))
+        except EngineError as error:
+            return web.json_response(error.to_json(), status=_status_of(error))
+        except Exception as error:
+            _log.exception("a request failed: %s %s", request.method, request.path)
+            return web.json_response({"error": "Bug", "what": repr(error)}, status=500)
+
+    return handle
+
+
+async def _body(request: web.Request) -> Any:
+    if request.content_type != "application/json":  # a form of a page elsewhere cannot have this type
+        raise UsageError("The request's body must be JSON", f"its type is {request.content_type}")
+    try:
+        return json.loads(await request.text())
+    except web.HTTPRequestEntityTooLarge as error:
+        raise UsageError("The request's body is too large", f"it may have {MAX_BODY} bytes") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError("The request's body is no JSON", str(error)) from error
+
+
+def _status_of(error: EngineError) -> int:
+    if isinstance(error, UsageError):
+        return 400
+    return 409 if isinstance(error, VerificationError) else 422
+
+
+def _why_not(host: str, port: int, error: OSError) -> EngineError:
+    why = error.strerror or repr(error)
+    if error.errno == errno.EADDRINUSE:
+        return EngineError(
+            f"The port {port} is taken", f"another program listens there ({host})", "Choose another --port."
+        )
+    if error.errno == errno.EACCES:
+        return EngineError(
+            f"The port {port} may not be used", why, "Ports below 1024 need rights; choose a higher one."
+        )
+    return EngineError(f"Listening on {host}:{port} is not possible", why, "Check the address.")
