@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.messages import SignedPosition
@@ -70,6 +71,10 @@ class ChainStep:
     block: int | None = None
     text: str = ""
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as a JSON-ready object."""
+        return {**asdict(self), "txs": list(self.txs)}
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OnChain:
@@ -85,6 +90,20 @@ class OnChain:
     certified: bool
     steps: tuple[ChainStep, ...] = ()
     slashed_wei: dict[str, int] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as a JSON-ready object; wei are text."""
+        return {
+            "chain_id": self.chain_id,
+            "contract": self.contract,
+            "tx": self.tx,
+            "block": self.block,
+            "gas_used": self.gas_used,
+            "equilibrium": self.equilibrium.tolist(),
+            "certified": self.certified,
+            "steps": [step.to_json() for step in self.steps],
+            "slashed_wei": {agent: str(wei) for agent, wei in self.slashed_wei.items()},
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,3 +134,32 @@ class ConsensusResult:
     verdicts: tuple[Verdict, ...] = ()
     evidence: tuple[Equivocation, ...] = ()
     on_chain: OnChain | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as a JSON-ready object, vectors in full precision."""
+        return {
+            "task_hash": "0x" + self.task_hash.hex(),
+            "task": {"type": self.task.type, "title": self.task.title, "labels": list(self.task.labels)},
+            "equilibrium": self.equilibrium.tolist(),
+            "converged": self.converged,
+            "convergence_rate": self.convergence_rate,
+            "iterations": self.iterations,
+            "gap": self.gap,
+            "seconds": self.seconds,
+            "message": self.message,
+            "agents": [
+                {"agent": agent, "ideal": ideal, "position": position, "confidence": confidence, "weight": weight}
+                for agent, ideal, position, confidence, weight in zip(
+                    self.agents,
+                    self.ideals.tolist(),
+                    self.positions.tolist(),
+                    self.confidences.tolist(),
+                    self.weights.tolist(),
+                    strict=True,
+                )
+            ],
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "convicted": [proof.agent for proof in self.evidence],
+            "config": asdict(self.config),
+            "on_chain": None if self.on_chain is None else self.on_chain.to_json(),
+        }
