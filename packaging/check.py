@@ -11,6 +11,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = ROOT / "contracts"
+TOOLS = ROOT / "build" / "tools"  # analysers of the contracts, made by bootstrap.py where they can be installed
 
 
 def forge() -> str:
@@ -30,18 +31,24 @@ def steps(action: str, pytest_arguments: list[str]) -> list[tuple[str, list[str]
     ]
     if action == "lint":
         return lint
+    solhint = [str(TOOLS / "node_modules" / ".bin" / "solhint"), "--noPoster", "--disc", "--max-warnings", "0"]
     return [
         *lint,
+        ("slither", [str(TOOLS / "bin" / "python"), str(ROOT / "packaging" / "analyse.py")], CONTRACTS),
+        ("solhint", [*solhint, "src/**/*.sol"], CONTRACTS),
         ("forge test", [forge(), "test"], CONTRACTS),
         ("pytest", [python, "-m", "pytest", "-n", "auto", *pytest_arguments], ROOT),
     ]
 
 
-def run(name: str, argv: list[str], folder: Path) -> tuple[bool, float]:
-    """Run one step with its output as it comes; return whether it passed, and its seconds."""
+def run(name: str, argv: list[str], folder: Path) -> tuple[bool | None, float]:
+    """Run one step with its output as it comes; return whether it passed (None: not run), and its seconds."""
     sys.stdout.write(f"\n=== {name}\n")
     sys.stdout.flush()
     started = time.monotonic()
+    if argv[0].startswith(str(TOOLS)) and not Path(argv[0]).exists():
+        sys.stdout.write(f"skipped: {argv[0]} could not be installed on this machine, as the set-up said\n")
+        return None, 0.0
     try:
         code = subprocess.run(argv, cwd=folder, stdin=subprocess.DEVNULL, check=False).returncode
     except OSError as error:
@@ -53,11 +60,14 @@ def run(name: str, argv: list[str], folder: Path) -> tuple[bool, float]:
 def main(arguments: list[str]) -> int:
     """Run the steps; 0 when all passed."""
     os.environ.setdefault("NO_COLOR", "1")
+    # Slither starts forge by its name.
+    os.environ["PATH"] = f"{Path(forge()).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     results = [(name, *run(name, argv, folder)) for name, argv, folder in steps(arguments[0], arguments[1:])]
     sys.stdout.write("\n=== summary\n")
+    words = {True: "ok", False: "FAILED", None: "skipped"}
     for name, passed, seconds in results:
-        sys.stdout.write(f"{'ok    ' if passed else 'FAILED'} {name:<14} {seconds:6.1f} s\n")
-    failed = [name for name, passed, _ in results if not passed]
+        sys.stdout.write(f"{words[passed]:<7} {name:<14} {seconds:6.1f} s\n")
+    failed = [name for name, passed, _ in results if passed is False]
     sys.stdout.write(f"FAILED: {', '.join(failed)}\n" if failed else "all checks passed\n")
     return 1 if failed else 0
 

@@ -16,7 +16,7 @@ from engine.core.hashing import keccak
 
 NONE, OPEN, CERTIFIED, FINALIZED, VOID = range(5)  # states of a task
 TIERS = ("slots", "accumulator")  # in the order of the contract's enum
-REJECTIONS = ("", "not registered", "stale nonce", "bad signature", "already submitted", "bad confidence")
+REJECTIONS = ("", "not registered", "stale nonce", "bad signature", "already submitted", "bad confidence", "task full")
 _OWN = "submitPosition(address,uint256[],uint256,bytes32)"
 _SIGNED = "submitPosition(address,uint256[],uint256,bytes32,uint32,uint40,bytes)"
 

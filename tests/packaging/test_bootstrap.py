@@ -146,3 +146,33 @@ def test_the_checks_all_run_and_are_summed_up(copy: Path) -> None:
     for step in ("ruff check", "ruff format", "mypy", "import-linter", "forge test", "pytest"):
         assert step in summary
     assert "FAILED: " in summary
+
+
+def test_analysers_that_cannot_be_installed_are_done_without(
+    bootstrap: ModuleType, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(ROOT / "packaging" / "tools", copy / "packaging" / "tools")
+    monkeypatch.setattr(bootstrap, "python", lambda: copy / "nowhere" / "python")
+    bootstrap.install_tools()
+    assert "going on without" in capsys.readouterr().err
+    check = [
+        sys.executable,
+        "-c",
+        "import check; print(check.run('slither', [str(check.TOOLS / 'bin' / 'x')], check.ROOT))",
+    ]
+    done = subprocess.run(check, cwd=copy / "packaging", capture_output=True, text=True, check=True)
+    assert "skipped: " in done.stdout
+    assert "(None, 0.0)" in done.stdout
+
+
+def test_installed_analysers_are_kept_until_their_pins_change(bootstrap: ModuleType, copy: Path) -> None:
+    shutil.copytree(ROOT / "packaging" / "tools", copy / "packaging" / "tools")
+    marker = copy / "build" / "tools" / "bin" / "slither"
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    (copy / "build" / "tools" / "nashboard-setup").write_text(bootstrap.tools_key())
+    bootstrap.install_tools()
+    assert marker.exists()
+    before = bootstrap.tools_key()
+    (copy / "packaging" / "tools" / "requirements.txt").write_text("slither-analyzer==0.11.5\n")
+    assert bootstrap.tools_key() != before
