@@ -1,0 +1,370 @@
+"""The off-chain phase: agents propose, sign what they propose, and play best responses until nobody wants to move.
+
+Steps of iteration t:
+1. Every agent is asked for its proposal, all at once and with one deadline; who does not answer blocks nobody.
+2. Whose proposal changed signs it for round t, and what it tells its peers is compared.
+3. Outliers are outvoted (:mod:`engine.consensus.judging`).
+4. All move to their best response against the others of the last iteration.
+It has converged when the largest relative regret is at most the threshold and no proposal moved by more than that
+(squared, relative to the box around all). Then those who remain sign their position for the chain (round 0).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engine.consensus.config import ConsensusConfig
+from engine.consensus.equilibrium import START_WEIGHT, WeightedGame, capped
+from engine.consensus.errors import ConsensusError
+from engine.consensus.fixed import MILLION
+from engine.consensus.judging import Fault, Ideal, ideal_of, outliers, word_of
+from engine.consensus.messages import NEVER, ON_CHAIN, Domain, PositionMessage, SignedPosition, position_hash
+from engine.consensus.participants import Participant, Proposal
+from engine.consensus.results import REASONS, Equivocation, Iteration, Verdict
+from engine.consensus.tasks import Task
+from engine.games.games import Floats
+from engine.games.results import Step
+from engine.games.trace import TraceDigest
+
+MAX_AGENTS = 1_024
+GRACE_S = 0.5  # for agents to take note that they are not waited for any more
+Hook = Callable[[int], Awaitable[None]]
+OnIteration = Callable[[Iteration], Awaitable[None] | None]
+OnVerdict = Callable[[Verdict], None]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Agreement:
+    """What the off-chain phase leaves.
+
+    Rows are ``agents``, those whose word counts: ``ideals`` (n, d), ``positions`` (n, d) at the equilibrium,
+    ``confidences`` and ``weights`` (n,). ``equilibrium`` is (d,), empty where no quorum remained (``message`` says so).
+    ``gap`` is its largest relative regret, verified. ``signed`` are their words for the chain (none without one), and
+    ``trace`` is a hash of all iterations: the same seed, agents and settings give the same.
+    """
+
+    agents: tuple[str, ...]
+    ideals: Floats
+    positions: Floats
+    confidences: Floats
+    weights: Floats
+    equilibrium: Floats
+    converged: bool
+    convergence_rate: float
+    iterations: int
+    gap: float
+    message: str
+    verdicts: tuple[Verdict, ...]
+    evidence: tuple[Equivocation, ...]
+    signed: tuple[SignedPosition, ...]
+    trace: str
+
+    @property
+    def quorate(self) -> bool:
+        """Whether enough agents remained for a result."""
+        return bool(self.equilibrium.size)
+
+
+@dataclass(slots=True, eq=False)
+class _Seat:
+    """An agent in the round: its last proposal, whether it moved, and where it stands in play (d,)."""
+
+    participant: Participant
+    name: str
+    address: str
+    weight: int
+    nonce: int
+    ideal: Ideal | None = None
+    signed: Ideal | None = None
+    moved: float = np.inf
+    position: Floats | None = None
+    final: SignedPosition | None = None
+
+
+@dataclass(slots=True)
+class _Log:
+    verdicts: list[Verdict] = field(default_factory=list)
+    evidence: list[Equivocation] = field(default_factory=list)
+    gaps: list[float] = field(default_factory=list)
+    trace: TraceDigest = field(default_factory=TraceDigest)
+    message: str = ""
+    converged: bool = False
+
+
+class Negotiation:
+    """One round off chain. ``nonces`` and ``weights`` are by agent; ``deadline`` is that of the signatures.
+
+    ``before(iteration)`` is awaited before each iteration: a round is paused, stepped or slowed there. ``on_iteration``
+    may be a coroutine function. With a ``domain`` of a chain the agents sign their last position for it.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        task_hash: bytes,
+        participants: Sequence[Participant],
+        config: ConsensusConfig,
+        *,
+        domain: Domain | None = None,
+        nonces: Mapping[str, int] | None = None,
+        weights: Mapping[str, int] | None = None,
+        deadline: int = NEVER,
+        on_iteration: OnIteration | None = None,
+        on_verdict: OnVerdict | None = None,
+        before: Hook | None = None,
+    ) -> None:
+        self._task = task
+        self._hash = task_hash
+        self._config = config
+        self._domain = domain or Domain()
+        self._deadline = deadline
+        self._on_iteration = on_iteration
+        self._on_verdict = on_verdict
+        self._before = before
+        self._seats = _seats(participants, nonces or {}, weights or {})
+        self._everybody = len(self._seats)
+        self._log = _Log()
+        self._outvoted = 0
+        self._consensus: Floats | None = None
+        needed = self._needed()
+        if self._everybody < needed:
+            raise ConsensusError(
+                "There are too few agents for a consensus", f"{self._everybody} came, {needed} are needed"
+            )
+
+    async def run(self) -> Agreement:
+        """Negotiate to the end. Cancelling ends it within GRACE_S."""
+        for number in range(1, self._config.max_iterations + 1):
+            if self._before is not None:
+                await self._before(number)
+            await self._ask(number)
+            self._announce(number)
+            self._outvote(number)
+            if not self._quorate():
+                break
+            await self._play(number)
+            if self._settled(number):
+                self._log.converged = True
+                break
+        if self._quorate() and self._domain.chain_id:
+            self._sign_for_chain()
+        return self._agreement()
+
+    # Asking ------------------------------------------------------------------------------------------------------
+
+    async def _ask(self, number: int) -> None:
+        """Take everybody's proposal; who gives none that can be used is out."""
+        state = self._consensus
+        asked = {
+            asyncio.ensure_future(
+                seat.participant.propose(self._task, None if state is None else state.copy(), number)
+            ): seat
+            for seat in self._seats
+        }
+        try:
+            await asyncio.wait(asked, timeout=self._config.answer_timeout)
+        finally:
+            late = [answer for answer in asked if not answer.done()]
+            for answer in late:
+                answer.add_done_callback(_forget)
+                answer.cancel()
+            if late:
+                await asyncio.wait(late, timeout=GRACE_S)
+        for answer, seat in asked.items():
+            found = Fault("silent", f"no answer within {self._config.answer_timeout:g} s")
+            self._take(seat, found if answer in late else self._answer(answer), number)
+
+    def _answer(self, answer: asyncio.Future[Proposal]) -> Ideal | Fault:
+        if answer.cancelled():
+            return Fault("failed", "it was cancelled")
+        error = answer.exception()
+        if error is not None:
+            return Fault("failed", f"{type(error).__name__}: {error}"[:200])
+        return ideal_of(self._task, answer.result())
+
+    def _take(self, seat: _Seat, found: Ideal | Fault, number: int) -> None:
+        if isinstance(found, Fault):
+            self._judge(seat, found, number)
+            return
+        before, seat.ideal = seat.ideal, found
+        seat.moved = np.inf if before is None else float(np.linalg.norm(found.position - before.position))
+
+    # Judging -----------------------------------------------------------------------------------------------------
+
+    def _announce(self, number: int) -> None:
+        """Let those sign whose proposal changed, and compare what they tell their peers."""
+        for seat in tuple(self._seats):
+            assert seat.ideal is not None
+            if not seat.ideal.same(seat.signed):
+                word = self._word(seat, number)
+                if isinstance(word, Fault):
+                    self._judge(seat, word, number)
+                seat.signed = seat.ideal
+
+    def _word(self, seat: _Seat, number: int) -> SignedPosition | Fault:
+        assert seat.ideal is not None
+        ideal = seat.ideal
+        message = PositionMessage(
+            self._hash,
+            seat.address,
+            position_hash(ideal.packed),
+            ideal.confidence,
+            number,
+            seat.nonce,
+            self._deadline,
+        )
+        try:
+            announce = getattr(seat.participant, "announce", None)
+            if announce is None:
+                signature = seat.participant.signer.sign(message, self._domain)
+                told: Sequence[Any] = (SignedPosition(message, ideal.packed, signature),)
+            else:
+                told = tuple(announce(message, ideal.packed, self._domain))
+        except Exception as error:  # whatever a foreign signer raises is its own fault, not the round's
+            return Fault("failed", f"it could not sign: {type(error).__name__}")
+        return word_of(message, told, self._domain)
+
+    def _outvote(self, number: int) -> None:
+        allowed = (len(self._seats) + self._outvoted - 1) // 3 - self._outvoted
+        if allowed <= 0:
+            return
+        ideals = self._game().ideals
+        for seat in [self._seats[row] for row in outliers(self._task, ideals, allowed)]:
+            self._outvoted += 1
+            self._judge(seat, Fault("outlier"), number)
+
+    def _judge(self, seat: _Seat, fault: Fault, number: int) -> None:
+        """Leave an agent out from here on, and say why."""
+        self._seats.remove(seat)
+        verdict = Verdict(seat.name, fault.reason, number, fault.detail)
+        self._log.verdicts.append(verdict)
+        if fault.evidence is not None:
+            found = fault.evidence
+            self._log.evidence.append(Equivocation(seat.name, found.first, found.second))
+        if self._on_verdict is not None:
+            self._on_verdict(verdict)
+
+    def _needed(self) -> int:
+        return max(self._config.quorum, self._everybody // 2 + 1)
+
+    def _quorate(self) -> bool:
+        return len(self._seats) >= self._needed()
+
+    # Playing -----------------------------------------------------------------------------------------------------
+
+    def _game(self) -> WeightedGame:
+        ideals = np.stack([seat.ideal.position for seat in self._seats if seat.ideal is not None])
+        confidences = np.array([seat.ideal.confidence for seat in self._seats if seat.ideal is not None]) / MILLION
+        weights = np.array(capped([seat.weight for seat in self._seats]), dtype=np.float64)
+        return WeightedGame(ideals, confidences, weights, self._config.coupling)
+
+    async def _play(self, number: int) -> None:
+        game = self._game()
+        pairs = zip(self._seats, game.ideals, strict=True)
+        before = np.stack([ideal if seat.position is None else seat.position for seat, ideal in pairs])
+        if number == 1:
+            self._log.gaps.append(game.gap(before))
+        positions = game.best_responses(before)
+        for seat, position in zip(self._seats, positions, strict=True):
+            seat.position = position
+        self._consensus = game.consensus()
+        gap = game.gap(positions)
+        self._log.gaps.append(gap)
+        self._log.trace.update(Step(number, (game.ideals, positions, self._consensus), gap))
+        if self._on_iteration is not None:
+            names = tuple(seat.name for seat in self._seats)
+            told = self._on_iteration(Iteration(number, names, game.ideals, positions, self._consensus, gap))
+            if inspect.isawaitable(told):
+                await told
+
+    def _settled(self, number: int) -> bool:
+        moved = max(seat.moved for seat in self._seats)
+        diagonal = self._game().diagonal()
+        still = moved**2 <= self._config.convergence_threshold * diagonal**2
+        return bool(self._log.gaps[-1] <= self._config.convergence_threshold and still)
+
+    # Ending ------------------------------------------------------------------------------------------------------
+
+    def _sign_for_chain(self) -> None:
+        for seat in tuple(self._seats):
+            word = self._word(seat, ON_CHAIN)
+            if isinstance(word, Fault):
+                self._judge(seat, word, ON_CHAIN)
+            else:
+                seat.final = word
+
+    def _agreement(self) -> Agreement:
+        log, names = self._log, tuple(seat.name for seat in self._seats)
+        iterations = max(0, len(log.gaps) - 1)
+        parts: dict[str, Any] = {"agents": names, "iterations": iterations, "trace": log.trace.hexdigest()}
+        parts |= {"verdicts": tuple(log.verdicts), "evidence": tuple(log.evidence)}
+        if not self._quorate():
+            nothing, nobody = np.empty((0, self._task.dims)), np.empty(0)
+            parts |= {"agents": (), "ideals": nothing, "positions": nothing, "confidences": nobody, "weights": nobody}
+            parts |= {"equilibrium": nobody, "converged": False, "convergence_rate": 0.0, "gap": float("inf")}
+            return Agreement(**parts, message=self._no_quorum(), signed=())
+        game = self._game()
+        positions = game.equilibrium()
+        return Agreement(
+            **parts,
+            ideals=game.ideals,
+            positions=positions,
+            confidences=game.confidences,
+            weights=game.weights,
+            equilibrium=game.consensus(),
+            converged=log.converged,
+            convergence_rate=_rate(log.gaps),
+            gap=game.verified_gap(positions),
+            message="" if log.converged else self._unsettled(),
+            signed=tuple(seat.final for seat in self._seats if seat.final is not None),
+        )
+
+    def _no_quorum(self) -> str:
+        left, needed = len(self._seats), self._needed()
+        why = ", ".join(f"{verdict.agent} {REASONS[verdict.reason]}" for verdict in self._log.verdicts[:5])
+        more = len(self._log.verdicts) - 5
+        why += f", and {more} more" if more > 0 else ""
+        return f"No quorum remains: {left} of {self._everybody} agents, {needed} are needed ({why})."
+
+    def _unsettled(self) -> str:
+        limit, threshold = self._config.max_iterations, self._config.convergence_threshold
+        if self._log.gaps[-1] > threshold:
+            return f"The gap is {self._log.gaps[-1]:.3g} after {limit} iterations, more than {threshold:g}."
+        restless = max(self._seats, key=lambda seat: seat.moved).name
+        return f"Agents still revise their proposals after {limit} iterations, most of all {restless}."
+
+
+def _seats(participants: Sequence[Participant], nonces: Mapping[str, int], weights: Mapping[str, int]) -> list[_Seat]:
+    if len(participants) > MAX_AGENTS:
+        raise ConsensusError("There are too many agents", f"{len(participants)}; a round has at most {MAX_AGENTS}")
+    seats = []
+    for participant in participants:
+        name = participant.agent_id
+        weight = weights.get(name, START_WEIGHT)
+        if weight < 1:
+            raise ConsensusError(f"The weight of {name} cannot be used", f"{weight} is below 1")
+        seats.append(_Seat(participant, name, participant.signer.address, weight, nonces.get(name, 0)))
+    for what, values in (("name", [seat.name for seat in seats]), ("address", [seat.address for seat in seats])):
+        twice = sorted({value for value in values if values.count(value) > 1})
+        if twice:
+            raise ConsensusError(f"Two agents have the same {what}", twice[0], "Every agent needs its own.")
+    return seats
+
+
+def _rate(gaps: Sequence[float]) -> float:
+    """Return the share of the gap that an iteration took away, as a geometric mean, in [0, 1]."""
+    if gaps[0] <= 0 or gaps[-1] <= 0:
+        return 1.0
+    return float(np.clip(1.0 - (gaps[-1] / gaps[0]) ** (1 / (len(gaps) - 1)), 0.0, 1.0))
+
+
+def _forget(answer: asyncio.Future[Any]) -> None:
+    """Take note of how an answer ended that nobody waits for."""
+    if not answer.cancelled():
+        answer.exception()
