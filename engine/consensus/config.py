@@ -85,7 +85,7 @@ class ConsensusConfig(_Settings):
     hybrid_mode: bool = True
     gas_optimization: bool = True
     gpu_acceleration: bool = True
-    coupling: float = 1.0
+    coupling: float = 0.01
     epsilon: float = 1e-6
     submission_window: int = 60
     answer_timeout: float = 5.0
