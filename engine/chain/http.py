@@ -1,33 +1,79 @@
-"""The HTTP session under a connection: one a connection, with no lock that a cancelled request could leave taken.
+"""The HTTP session under a connection: JSON posted, JSON answered, nothing in between.
 
-web3's own manager guards its cache of sessions by one lock for the whole process, which a thread takes on behalf of a
-coroutine: when that is cancelled meanwhile, the thread takes the lock for nobody, and no request is ever sent again.
-Imported when a connection is made, since it imports web3.
+A connection of its own for each request: a node that restarted leaves no half-dead one behind, and what must not be
+asked twice is never asked on one that may have broken before or after.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import re
+from typing import TYPE_CHECKING, Any
 
-from aiohttp import ClientSession, TCPConnector
-from web3._utils.http_session_manager import HTTPSessionManager
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+MAX_BODY = 512 * 2**20  # bytes; the receipts of the largest block are far below
+MAX_DEPTH = 4_000  # an EVM trace nests two levels a call, and calls nest 1,024 deep
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
-class OneSession(HTTPSessionManager):
-    """Gives every request of a connection the same session; ``close`` ends it."""
+class HttpSession:
+    """Posts JSON to one URL; ``close`` ends it, the next request begins another."""
 
-    def __init__(self) -> None:
-        super().__init__(session_pool_max_workers=1)
+    def __init__(self, url: str) -> None:
+        self._url = url
         self._session: ClientSession | None = None
 
-    async def async_cache_and_return_session(self, *arguments: Any, **settings: Any) -> ClientSession:
-        """Return the session, made on the loop of the first request."""
+    async def post(self, value: Any) -> Any:
+        """Return the JSON that answers ``value``. Raises aiohttp.ClientError, OSError, ValueError."""
+        async with self._open().post(self._url, data=json.dumps(value).encode()) as answer:
+            body = bytearray()
+            async for chunk in answer.content.iter_any():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    raise ValueError(f"the answer is longer than {MAX_BODY} bytes")
+        return parse(bytes(body))
+
+    def _open(self) -> ClientSession:
+        """Return the session, made on the loop of the first request. aiohttp is imported here: it takes its time."""
+        from aiohttp import ClientSession, ClientTimeout, TCPConnector
+
         if self._session is None:
-            self._session = ClientSession(raise_for_status=True, connector=TCPConnector(force_close=True))
+            self._session = ClientSession(
+                connector=TCPConnector(force_close=True, limit=0),
+                headers={"Content-Type": "application/json"},
+                raise_for_status=True,
+                timeout=ClientTimeout(),  # who asks has a deadline of its own
+            )
         return self._session
 
     async def close(self) -> None:
-        """End the session; the next request begins another."""
+        """End the session."""
         session, self._session = self._session, None
         if session is not None:
             await session.close()
+
+
+def parse(body: bytes) -> Any:
+    """Return the value of JSON text from a node. Raises ValueError, also for nesting that would end the process.
+
+    Python's parser recurses in C, and libraries of the chain raise the recursion limit beyond what the stack holds.
+    """
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH:
+        _require_shallow(body)
+    return json.loads(body)
+
+
+def _require_shallow(body: bytes) -> None:
+    """Take away innermost brackets, level by level; quick enough for megabytes of receipts."""
+    outside = _STRING.sub(b"", body) if b"\\" in body else b"".join(body.split(b'"')[::2])
+    brackets = outside.translate(None, _NO_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        fewer = brackets.replace(b"[]", b"").replace(b"{}", b"")
+        if len(fewer) == len(brackets):
+            break
+        brackets = fewer
+    if len(brackets) > MAX_DEPTH:
+        raise ValueError(f"it nests deeper than {MAX_DEPTH} levels")

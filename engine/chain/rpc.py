@@ -1,16 +1,14 @@
-"""JSON-RPC to a node through web3's asynchronous provider: deadlines, batches, and errors that say what happened."""
+"""JSON-RPC to a node: deadlines, batches, and errors that say what happened."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from engine.chain.abi import revert_error
 from engine.chain.errors import RpcError
-
-if TYPE_CHECKING:
-    from web3 import AsyncWeb3
+from engine.chain.http import HttpSession
 
 DEADLINE = 30.0
 _REVERTED = 3  # the error code that nodes give a call that reverted
@@ -22,18 +20,9 @@ class Rpc:
     """A connection to one node; ``close`` ends its HTTP session."""
 
     def __init__(self, url: str, *, deadline: float = DEADLINE) -> None:
-        # Imported here: web3 takes a second to import, and the command line's help must not.
-        from web3 import AsyncHTTPProvider, AsyncWeb3
-
-        from engine.chain.http import OneSession
-
         self.url = url
         self._deadline = deadline
-        self._provider = AsyncHTTPProvider(
-            url, request_kwargs={"timeout": deadline}, exception_retry_configuration=None
-        )
-        self._session = self._provider._request_session_manager = OneSession()
-        self.web3: AsyncWeb3[AsyncHTTPProvider] = AsyncWeb3(self._provider)
+        self._session = HttpSession(url)
 
     async def close(self) -> None:
         """End the session."""
@@ -41,19 +30,23 @@ class Rpc:
 
     async def request(self, method: str, *params: Any) -> Any:
         """Return the result of one request. Raises RpcError or ContractRevertError."""
-        answer = await self._send(lambda: self._provider.make_request(method, list(params)), (method,))
+        answer = await self._send(_question(0, method, params), (method,))
         return _result(answer, method)
 
     async def batch(self, requests: Sequence[Request]) -> list[Any]:
         """Return the raw answers (dicts with ``result`` or ``error``) of requests sent as one, in their order."""
         if not requests:
             return []
-        calls = [(method, list(params)) for method, params in requests]
-        methods = tuple(method for method, _ in requests)
-        answers = await self._send(lambda: self._provider.make_batch_request(calls), methods)  # type: ignore[arg-type]
+        questions = [_question(number, method, params) for number, (method, params) in enumerate(requests)]
+        answers = await self._send(questions, tuple(method for method, _ in requests))
+        if _is_answer(answers) and answers.get("error"):
+            raise RpcError("The node refused a batch", f"{len(requests)} requests: {error_text(answers['error'])}")
         if not isinstance(answers, list) or len(answers) != len(requests) or not all(map(_is_answer, answers)):
             raise RpcError("The node did not answer a batch", f"{len(requests)} requests, answer {answers!r:.200}")
-        return answers
+        ordered = {answer.get("id"): answer for answer in answers if isinstance(answer.get("id"), int)}
+        if len(ordered) != len(requests) or not all(number in ordered for number in range(len(requests))):
+            raise RpcError("The node answered other requests than those of the batch", f"{len(requests)} requests")
+        return [ordered[number] for number in range(len(requests))]
 
     async def call(self, to: str, data: bytes, *, block: int | None = None) -> bytes:
         """Return what a contract returned. Raises ContractRevertError with the decoded reason."""
@@ -85,20 +78,20 @@ class Rpc:
             return False
         return True
 
-    async def _send(self, send: Callable[[], Awaitable[Any]], methods: Sequence[str]) -> Any:
+    async def _send(self, question: Any, methods: Sequence[str]) -> Any:
         """Return the answer. A connection that broke is tried once more where repeating does no harm."""
         import aiohttp
 
         try:
             async with asyncio.timeout(self._deadline):
                 try:
-                    return await send()
+                    return await self._session.post(question)
                 except aiohttp.ClientConnectorError:
                     raise  # nobody listens: say so at once
                 except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                     if not all(method.startswith(_REPEATABLE) for method in methods):
                         raise
-                    return await send()
+                    return await self._session.post(question)
         except TimeoutError as error:
             raise RpcError(
                 f"The node at {self.url} did not answer {methods[0]}", f"{self._deadline:g} s passed"
@@ -132,6 +125,10 @@ def revert_data(error: Any) -> bytes | None:
 def error_text(error: Any) -> str:
     """Return what a JSON-RPC error says."""
     return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+
+
+def _question(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "method": method, "params": list(params)}
 
 
 def _is_answer(answer: Any) -> bool:

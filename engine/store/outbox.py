@@ -38,6 +38,10 @@ CREATE INDEX outbox_placed ON outbox (book, block) WHERE block IS NOT NULL;
 CREATE UNIQUE INDEX outbox_nonce ON outbox (book, account, nonce) WHERE nonce IS NOT NULL;
 """
 
+# Hashes that a row was broadcast under with the same nonce before its fees were raised, separated by spaces: any of
+# them may be the one that is mined.
+OUTBOX_REPLACED = "ALTER TABLE outbox ADD COLUMN replaced TEXT NOT NULL DEFAULT '';"
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxTx:
@@ -57,7 +61,10 @@ class OutboxTx:
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
-    """A transaction with its fate. ``raw`` are the signed bytes, ``error`` the decoded reason of a failure."""
+    """A transaction with its fate. ``raw`` are the signed bytes, ``error`` the decoded reason of a failure.
+
+    ``replaced`` are the hashes of bytes with the same nonce that were broadcast before, for lower fees.
+    """
 
     tx: OutboxTx
     state: str
@@ -68,6 +75,12 @@ class OutboxRow:
     block_hash: str | None
     gas_used: int | None
     error: str
+    replaced: tuple[str, ...] = ()
+
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        """All hashes under which the transaction may be found on the chain."""
+        return (*(() if self.hash is None else (self.hash,)), *self.replaced)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +110,14 @@ class Outbox:
     def open(self, book: str, limit: int = 1000) -> list[OutboxRow]:
         """Return what is not settled yet, in the order it was written."""
         return self._select("book = ? AND state IN ('queued', 'signed', 'sent') ORDER BY id LIMIT ?", book, limit)
+
+    def queued(self, book: str, limit: int) -> list[OutboxRow]:
+        """Return what is not signed yet, in the order it was written."""
+        return self._select("book = ? AND state = 'queued' ORDER BY id LIMIT ?", book, limit)
+
+    def flying(self, book: str) -> list[OutboxRow]:
+        """Return what is signed and not settled, in the order it was written."""
+        return self._select("book = ? AND state IN ('signed', 'sent') ORDER BY id", book)
 
     def recent(self, book: str, limit: int = 100) -> list[OutboxRow]:
         """Return the newest rows of a book, newest first."""
@@ -169,6 +190,17 @@ class Outbox:
         if cursor.rowcount != 1:
             raise StoreError(f"The transaction {key} cannot be signed", "it is not queued: another program took it")
 
+    def mark_replaced(self, row: OutboxRow, raw: bytes, tx_hash: str) -> None:
+        """Keep bytes with the same nonce and higher fees; they are to be broadcast."""
+        self._update(
+            row.tx.key, "state = 'signed', raw = ?, hash = ?, replaced = ?", raw, tx_hash, " ".join(row.hashes)
+        )
+
+    def mark_found(self, row: OutboxRow, tx_hash: str) -> None:
+        """Note which of the row's hashes is the one in the chain."""
+        others = " ".join(digest for digest in row.hashes if digest != tx_hash)
+        self._update(row.tx.key, "hash = ?, replaced = ?", tx_hash, others)
+
     def mark_sent(self, keys: Sequence[str]) -> None:
         """Note that the node has the transactions."""
         self._db.executemany(
@@ -199,7 +231,7 @@ class Outbox:
         self._update(
             key,
             "state = 'queued', nonce = NULL, raw = NULL, hash = NULL, block = NULL, block_hash = NULL, "
-            "gas_used = NULL, error = ''",
+            "gas_used = NULL, error = '', replaced = ''",
         )
 
     def reopen(self, key: str) -> None:
@@ -227,4 +259,5 @@ def _row(row: sqlite3.Row) -> OutboxRow:
         row["block_hash"],
         row["gas_used"],
         row["error"],
+        tuple(row["replaced"].split()),
     )

@@ -1,6 +1,6 @@
 """The schema, as the list of steps that lead to it. A released step never changes; a change is a new step."""
 
-from engine.store.outbox import OUTBOX_SCHEMA
+from engine.store.outbox import OUTBOX_REPLACED, OUTBOX_SCHEMA
 
 _FIRST = """
 CREATE TABLE modules (
@@ -213,4 +213,49 @@ CREATE TABLE attestations (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST + OUTBOX_SCHEMA, _FORMATS, _DISPUTES)
+_CONSENSUS = """
+-- Agents of rounds of consensus: each name has an account of the wallet.
+CREATE TABLE consensus_agents (
+    name TEXT PRIMARY KEY,
+    account INTEGER NOT NULL UNIQUE,
+    address TEXT NOT NULL UNIQUE
+) STRICT, WITHOUT ROWID;
+
+-- ``place`` is the book of the chain, 'local' off chain. A task hash is taken when a round starts and never again on
+-- that chain: an agent that signed for it twice would look like an equivocator.
+CREATE TABLE consensus_rounds (
+    run_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    base_hash BLOB NOT NULL,
+    task_hash BLOB NOT NULL,
+    place TEXT NOT NULL,
+    document TEXT NOT NULL,
+    config TEXT NOT NULL,
+    agents TEXT NOT NULL,
+    phase TEXT NOT NULL CHECK (phase IN ('negotiating', 'signed', 'done', 'cancelled', 'failed')),
+    deadline INTEGER NOT NULL DEFAULT 0,
+    progress TEXT NOT NULL DEFAULT '{}',
+    result TEXT,
+    message TEXT NOT NULL DEFAULT '',
+    created REAL NOT NULL
+) STRICT;
+CREATE INDEX consensus_by_hash ON consensus_rounds (task_hash);
+CREATE UNIQUE INDEX consensus_on_chain ON consensus_rounds (place, task_hash) WHERE place <> 'local';
+
+-- What agents signed: the position of round 0, and pairs that convict.
+CREATE TABLE consensus_signatures (
+    run_id INTEGER NOT NULL REFERENCES consensus_rounds (run_id),
+    role TEXT NOT NULL CHECK (role IN ('position', 'first', 'second')),
+    name TEXT NOT NULL,
+    address TEXT NOT NULL,
+    packed BLOB NOT NULL,
+    confidence INTEGER NOT NULL,
+    round INTEGER NOT NULL,
+    nonce INTEGER NOT NULL,
+    deadline INTEGER NOT NULL,
+    signature BLOB NOT NULL,
+    weight INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (run_id, role, name)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST + OUTBOX_SCHEMA, _FORMATS, _DISPUTES, _CONSENSUS, OUTBOX_REPLACED)
