@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.consensus.agreement import Agreement, dissolved, quorum_of
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.equilibrium import START_WEIGHT, WeightedGame, capped
 from engine.consensus.errors import ConsensusError
@@ -26,7 +27,7 @@ from engine.consensus.fixed import MILLION
 from engine.consensus.judging import Fault, Ideal, ideal_of, outliers, word_of
 from engine.consensus.messages import NEVER, ON_CHAIN, Domain, PositionMessage, SignedPosition, position_hash
 from engine.consensus.participants import Participant, Proposal
-from engine.consensus.results import REASONS, Equivocation, Iteration, Verdict
+from engine.consensus.results import Equivocation, Iteration, Verdict
 from engine.consensus.tasks import Task
 from engine.games.games import Floats
 from engine.games.results import Step
@@ -37,38 +38,6 @@ GRACE_S = 0.5  # for agents to take note that they are not waited for any more
 Hook = Callable[[int], Awaitable[None]]
 OnIteration = Callable[[Iteration], Awaitable[None] | None]
 OnVerdict = Callable[[Verdict], None]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Agreement:
-    """What the off-chain phase leaves.
-
-    Rows are ``agents``, those whose word counts: ``ideals`` (n, d), ``positions`` (n, d) at the equilibrium,
-    ``confidences`` and ``weights`` (n,). ``equilibrium`` is (d,), empty where no quorum remained (``message`` says so).
-    ``gap`` is its largest relative regret, verified. ``signed`` are their words for the chain (none without one), and
-    ``trace`` is a hash of all iterations: the same seed, agents and settings give the same.
-    """
-
-    agents: tuple[str, ...]
-    ideals: Floats
-    positions: Floats
-    confidences: Floats
-    weights: Floats
-    equilibrium: Floats
-    converged: bool
-    convergence_rate: float
-    iterations: int
-    gap: float
-    message: str
-    verdicts: tuple[Verdict, ...]
-    evidence: tuple[Equivocation, ...]
-    signed: tuple[SignedPosition, ...]
-    trace: str
-
-    @property
-    def quorate(self) -> bool:
-        """Whether enough agents remained for a result."""
-        return bool(self.equilibrium.size)
 
 
 @dataclass(slots=True, eq=False)
@@ -100,6 +69,8 @@ class _Log:
 class Negotiation:
     """One round off chain. ``nonces`` and ``weights`` are by agent; ``deadline`` is that of the signatures.
 
+    ``everybody``: how many agents came, of whom more than half must remain, where some are not even seated.
+
     ``before(iteration)`` is awaited before each iteration: a round is paused, stepped or slowed there. ``on_iteration``
     may be a coroutine function. With a ``domain`` of a chain the agents sign their last position for it.
     """
@@ -115,6 +86,7 @@ class Negotiation:
         nonces: Mapping[str, int] | None = None,
         weights: Mapping[str, int] | None = None,
         deadline: int = NEVER,
+        everybody: int = 0,
         on_iteration: OnIteration | None = None,
         on_verdict: OnVerdict | None = None,
         before: Hook | None = None,
@@ -128,15 +100,14 @@ class Negotiation:
         self._on_verdict = on_verdict
         self._before = before
         self._seats = _seats(participants, nonces or {}, weights or {})
-        self._everybody = len(self._seats)
+        self._everybody = max(everybody, len(self._seats))
         self._log = _Log()
         self._outvoted = 0
         self._consensus: Floats | None = None
         needed = self._needed()
-        if self._everybody < needed:
-            raise ConsensusError(
-                "There are too few agents for a consensus", f"{self._everybody} came, {needed} are needed"
-            )
+        if len(self._seats) < needed:
+            why = f"{len(self._seats)} came, {needed} are needed"
+            raise ConsensusError("There are too few agents for a consensus", why)
 
     async def run(self) -> Agreement:
         """Negotiate to the end. Cancelling ends it within GRACE_S."""
@@ -234,8 +205,7 @@ class Negotiation:
         allowed = (len(self._seats) + self._outvoted - 1) // 3 - self._outvoted
         if allowed <= 0:
             return
-        ideals = self._game().ideals
-        for seat in [self._seats[row] for row in outliers(self._task, ideals, allowed)]:
+        for seat in [self._seats[row] for row in outliers(self._task, self._ideals(), allowed)]:
             self._outvoted += 1
             self._judge(seat, Fault("outlier"), number)
 
@@ -251,18 +221,23 @@ class Negotiation:
             self._on_verdict(verdict)
 
     def _needed(self) -> int:
-        return max(self._config.quorum, self._everybody // 2 + 1)
+        return quorum_of(self._config, self._everybody)
 
     def _quorate(self) -> bool:
         return len(self._seats) >= self._needed()
 
     # Playing -----------------------------------------------------------------------------------------------------
 
+    def _ideals(self) -> Floats:
+        rows = [seat.ideal.position for seat in self._seats if seat.ideal is not None]
+        return np.stack(rows) if rows else np.empty((0, self._task.dims))
+
+    def _confidences(self) -> Floats:
+        return np.array([seat.ideal.confidence for seat in self._seats if seat.ideal is not None]) / MILLION
+
     def _game(self) -> WeightedGame:
-        ideals = np.stack([seat.ideal.position for seat in self._seats if seat.ideal is not None])
-        confidences = np.array([seat.ideal.confidence for seat in self._seats if seat.ideal is not None]) / MILLION
         weights = np.array(capped([seat.weight for seat in self._seats]), dtype=np.float64)
-        return WeightedGame(ideals, confidences, weights, self._config.coupling)
+        return WeightedGame(self._ideals(), self._confidences(), weights, self._config.coupling)
 
     async def _play(self, number: int) -> None:
         game = self._game()
@@ -302,35 +277,26 @@ class Negotiation:
     def _agreement(self) -> Agreement:
         log, names = self._log, tuple(seat.name for seat in self._seats)
         iterations = max(0, len(log.gaps) - 1)
-        parts: dict[str, Any] = {"agents": names, "iterations": iterations, "trace": log.trace.hexdigest()}
-        parts |= {"verdicts": tuple(log.verdicts), "evidence": tuple(log.evidence)}
+        kept: dict[str, Any] = {
+            "iterations": iterations,
+            "evidence": tuple(log.evidence),
+            "trace": log.trace.hexdigest(),
+        }
         if not self._quorate():
-            nothing, nobody = np.empty((0, self._task.dims)), np.empty(0)
-            parts |= {"agents": (), "ideals": nothing, "positions": nothing, "confidences": nobody, "weights": nobody}
-            parts |= {"equilibrium": nobody, "converged": False, "convergence_rate": 0.0, "gap": float("inf")}
-            return Agreement(**parts, message=self._no_quorum(), signed=())
-        game = self._game()
-        positions = game.equilibrium()
+            return dissolved(names, self._everybody, self._needed(), self._task.dims, log.verdicts, **kept)
         return Agreement(
-            **parts,
-            ideals=game.ideals,
-            positions=positions,
-            confidences=game.confidences,
-            weights=game.weights,
-            equilibrium=game.consensus(),
+            agents=names,
+            ideals=self._ideals(),
+            confidences=self._confidences(),
+            reputations=tuple(seat.weight for seat in self._seats),
+            coupling=self._config.coupling,
             converged=log.converged,
             convergence_rate=_rate(log.gaps),
-            gap=game.verified_gap(positions),
             message="" if log.converged else self._unsettled(),
+            verdicts=tuple(log.verdicts),
             signed=tuple(seat.final for seat in self._seats if seat.final is not None),
+            **kept,
         )
-
-    def _no_quorum(self) -> str:
-        left, needed = len(self._seats), self._needed()
-        why = ", ".join(f"{verdict.agent} {REASONS[verdict.reason]}" for verdict in self._log.verdicts[:5])
-        more = len(self._log.verdicts) - 5
-        why += f", and {more} more" if more > 0 else ""
-        return f"No quorum remains: {left} of {self._everybody} agents, {needed} are needed ({why})."
 
     def _unsettled(self) -> str:
         limit, threshold = self._config.max_iterations, self._config.convergence_threshold
@@ -359,6 +325,8 @@ def _seats(participants: Sequence[Participant], nonces: Mapping[str, int], weigh
 
 def _rate(gaps: Sequence[float]) -> float:
     """Return the share of the gap that an iteration took away, as a geometric mean, in [0, 1]."""
+    if not gaps:
+        return 0.0
     if gaps[0] <= 0 or gaps[-1] <= 0:
         return 1.0
     return float(np.clip(1.0 - (gaps[-1] / gaps[0]) ** (1 / (len(gaps) - 1)), 0.0, 1.0))

@@ -78,7 +78,10 @@ class ChainStep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OnChain:
-    """What the chain holds. ``equilibrium`` (d,) is read back from the contract, ``tx`` finalised it."""
+    """What the chain holds. ``equilibrium`` (d,) is read back from the contract, ``tx`` finalised it.
+
+    ``verdicts`` are on agents whose positions it did not take.
+    """
 
     chain_id: int
     contract: str
@@ -90,6 +93,7 @@ class OnChain:
     certified: bool
     steps: tuple[ChainStep, ...] = ()
     slashed_wei: dict[str, int] = field(default_factory=dict)
+    verdicts: tuple[Verdict, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return it as a JSON-ready object; wei are text."""
