@@ -1,0 +1,77 @@
+"""Agents files: who takes part in a round, in JSON or TOML; and who does when no file is given.
+
+JSON: a list of ``{"name": ..., "strategy_type": ..., "model": ...}``, or an object with such a list as ``agents``.
+TOML: tables ``[[agents]]`` of the same keys. ``model`` is ``builtin``, or a path seen from the file's folder.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine.consensus.config import AgentConfig
+from engine.consensus.errors import ConsensusError
+from engine.consensus.specs import BUILTIN, AgentSpec, check_agents
+from engine.consensus.tasks import Task
+from engine.core.hashing import parse_json
+
+MAX_BYTES = 1 << 20
+_STRATEGIES = ("pure", "mixed", "adaptive", "mixed", "adaptive")
+_NAMES = {
+    "portfolio_allocation": ("prudent", "balanced", "growth", "income", "contrarian"),
+    "market_prediction": ("momentum", "reversion", "volatility", "trend", "seasonal"),
+    "content_moderation": ("strict", "lenient", "context", "policy", "community"),
+    "bridge_parameters": ("security", "liquidity", "throughput", "economy", "caution"),
+}
+
+
+def read_agents(path: Path) -> tuple[AgentSpec, ...]:
+    """Return the agents of a file. Raises ConsensusError, which names the agent that is wrong."""
+    values = _document(path)
+    if isinstance(values, dict):
+        unknown = sorted(set(values) - {"agents"})
+        if unknown or "agents" not in values:
+            why = f"it has {', '.join(map(str, unknown))[:80]}" if unknown else "it has no list named agents"
+            raise ConsensusError(f"{path.name} is no agents file", why, "It holds a list of agents.")
+        values = values["agents"]
+    if not isinstance(values, list) or not values:
+        raise ConsensusError(f"{path.name} names no agents", "a list of at least one is needed")
+    agents = tuple(_agent(path, place, value) for place, value in enumerate(values, 1))
+    check_agents(agents)
+    return agents
+
+
+def default_agents(task: Task) -> tuple[AgentSpec, ...]:
+    """Return five agents of all strategies for a task."""
+    names = _NAMES.get(task.type, tuple(f"agent_{number}" for number in range(5)))
+    pairs = zip(names, _STRATEGIES, strict=True)
+    return tuple(AgentSpec(name, AgentConfig(strategy_type=strategy)) for name, strategy in pairs)
+
+
+def _document(path: Path) -> Any:
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ConsensusError(f"The agents file {path} cannot be read", error.strerror or repr(error)) from error
+    if len(data) > MAX_BYTES:
+        raise ConsensusError(f"The agents file {path.name} is too large", f"it may have {MAX_BYTES} bytes")
+    toml = path.suffix.lower() == ".toml"
+    try:
+        return tomllib.loads(data.decode()) if toml else parse_json(data, strict=True)
+    except (ValueError, RecursionError) as error:
+        kind = "TOML" if toml else "JSON"
+        raise ConsensusError(f"The agents file {path.name} is no {kind}", f"{error}"[:200]) from error
+
+
+def _agent(path: Path, place: int, value: Any) -> AgentSpec:
+    try:
+        agent = AgentSpec.from_json(value)
+    except ConsensusError as error:
+        what = f"Agent {place} of {path.name} cannot be used"
+        raise ConsensusError(what, f"{error.what}: {error.why}", error.next_step) from error
+    if agent.model == BUILTIN or not agent.model.endswith((".pt", ".pth", ".ts")):
+        return agent
+    return replace(agent, model=str((path.parent / Path(agent.model).expanduser()).resolve()))
