@@ -29,6 +29,7 @@ BEHAVIOURS = {
     "stale_nonce": "It signs with a nonce that is used up.",
     "nan": "Its position holds no numbers.",
 }
+_SIGNING = ("equivocating", "wrong_signature", "stale_nonce")
 
 
 class Misbehaving:
@@ -71,6 +72,8 @@ class Misbehaving:
             return Proposal(np.full(task.dims, np.nan), honest.confidence)
         if self.behaviour == "outlier":
             return Proposal(_farthest(task, honest.position if state is None else state))
+        if self.behaviour in _SIGNING:  # nothing is signed unless it changes
+            return Proposal(honest.position, honest.confidence * (1.0 - 1e-4 * (iteration % 1_000)))
         return honest
 
     async def learn(self, task: Task, outcome: Floats) -> None:
@@ -103,17 +106,23 @@ def misbehave(participant: Participant, behaviour: str = HONEST) -> Misbehaving:
 def _farthest(task: Task, seen: Floats) -> Floats:
     """Return the point of the space that is farthest from a position (d,)."""
     if task.space == "simplex":
-        return np.eye(task.dims)[int(np.argmin(seen))]
+        return _corner(task, int(np.argmin(seen)))
     if task.space == "box":
         return np.where(np.asarray(seen) < 0.5, 1.0, 0.0)
     return np.where(np.asarray(seen) < 0, 1.0, -1.0) * (LIMIT - 1.0)
+
+
+def _corner(task: Task, coordinate: int) -> Floats:
+    corner = np.zeros(task.dims)
+    corner[coordinate] = 1.0
+    return corner
 
 
 def _target(task: Task) -> Floats:
     """Return what colluding agents agree on without a word: a point that the task's hash gives."""
     seed = np.frombuffer(keccak(b"collusion" + task.hash), dtype="<u4")
     if task.space == "simplex":
-        return np.eye(task.dims)[int(seed[0]) % task.dims]
+        return _corner(task, int(seed[0]) % task.dims)
     bits = np.random.default_rng(seed).integers(0, 2, task.dims).astype(np.float64)
     return bits if task.space == "box" else (2.0 * bits - 1.0) * (LIMIT / 2.0)
 

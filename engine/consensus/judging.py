@@ -41,24 +41,31 @@ class Fault:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ideal:
-    """A proposal as it is signed: ``position`` (d,) on the contract's grid, ``packed`` the same, and millionths."""
+    """A proposal as it is signed: ``position`` (d,) on the contract's grid, ``packed`` the same, and millionths.
+
+    ``given`` is what the agent said.
+    """
 
     position: Floats
     packed: bytes
     confidence: int
+    given: tuple[bytes, float]
 
     def same(self, other: Ideal | None) -> bool:
         """Return whether both would be signed alike."""
         return other is not None and self.packed == other.packed and self.confidence == other.confidence
 
 
-def ideal_of(task: Task, proposal: Proposal) -> Ideal | Fault:
-    """Return what an agent proposes, or why it cannot be used."""
+def ideal_of(task: Task, proposal: Proposal, last: Ideal | None = None) -> Ideal | Fault:
+    """Return what an agent proposes, or why it cannot be used; ``last`` itself when nothing changed since."""
     try:
         position = np.asarray(proposal.position, dtype=np.float64)
         confidence = float(proposal.confidence)
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         return Fault("failed", f"what it proposes is no position: {error}"[:200])
+    given = (position.tobytes(), confidence)
+    if last is not None and given == last.given and position.ndim == 1:
+        return last
     if position.shape != (task.dims,):
         return Fault("wrong shape", f"{position.shape} instead of {(task.dims,)}")
     if not np.isfinite(position).all() or not np.isfinite(confidence):
@@ -77,22 +84,24 @@ def ideal_of(task: Task, proposal: Proposal) -> Ideal | Fault:
         fixed = to_fixed(position)
     except ConsensusError as error:
         return Fault("out of range", error.why)
-    return Ideal(from_fixed(fixed), pack(fixed), millionths(confidence))
+    return Ideal(from_fixed(fixed), pack(fixed), millionths(confidence), given)
 
 
-def word_of(expected: PositionMessage, told: Sequence[SignedPosition], domain: Domain) -> SignedPosition | Fault:
-    """Return the one word of an agent that was asked to sign ``expected``, from all that it told its peers.
+def word_of(asked: SignedPosition, told: Sequence[SignedPosition], domain: Domain) -> SignedPosition | Fault:
+    """Return the one word of an agent that was asked to sign (``asked`` has no signature yet), from all that it told.
 
     Two different messages for the round, both with its signature, are an equivocation; anybody can check the evidence.
     """
-    valid: dict[bytes, SignedPosition] = {}
+    expected, valid = asked.message, dict[bytes, SignedPosition]()
     problem = "it sent nothing that is signed"
     for said in told:
         if not isinstance(said, SignedPosition):
             problem = "what it sent is no signed position"
             continue
         try:
-            found = "it signed for somebody else" if said.message.agent != expected.agent else said.problem(domain)
+            known = said.packed == asked.packed and said.message.position_hash == expected.position_hash
+            own = said.message.agent == expected.agent
+            found = said.problem(domain, hashed=known) if own else "it signed for somebody else"
             if not found:
                 valid[digest(said.message, domain)] = said
         except (ValueError, OverflowError, TypeError, AttributeError) as error:

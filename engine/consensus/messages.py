@@ -82,9 +82,12 @@ class SignedPosition:
     packed: bytes
     signature: bytes
 
-    def problem(self, domain: Domain) -> str:
-        """Return why this is not the word of the agent that it names, "" when it is."""
-        if keccak(self.packed) != self.message.position_hash:
+    def problem(self, domain: Domain, *, hashed: bool = False) -> str:
+        """Return why this is not the word of the agent that it names, "" when it is.
+
+        ``hashed``: the caller made the hash of just this packed position itself.
+        """
+        if not hashed and keccak(self.packed) != self.message.position_hash:
             return "the position is not the one that was signed"
         try:
             signer = _signer(digest(self.message, domain), self.signature)
@@ -169,6 +172,7 @@ def _signer(digest_: bytes, signature: bytes) -> bytes:
     return _address(key.format(compressed=False))
 
 
+@lru_cache(maxsize=4096)
 def _address(public: bytes) -> bytes:
     return keccak(public[1:])[12:]
 

@@ -149,22 +149,25 @@ class Negotiation:
                 await asyncio.wait(late, timeout=GRACE_S)
         for answer, seat in asked.items():
             found = Fault("silent", f"no answer within {self._config.answer_timeout:g} s")
-            self._take(seat, found if answer in late else self._answer(answer), number)
+            self._take(seat, found if answer in late else self._answer(answer, seat), number)
 
-    def _answer(self, answer: asyncio.Future[Proposal]) -> Ideal | Fault:
+    def _answer(self, answer: asyncio.Future[Proposal], seat: _Seat) -> Ideal | Fault:
         if answer.cancelled():
             return Fault("failed", "it was cancelled")
         error = answer.exception()
         if error is not None:
             return Fault("failed", f"{type(error).__name__}: {error}"[:200])
-        return ideal_of(self._task, answer.result())
+        return ideal_of(self._task, answer.result(), seat.ideal)
 
     def _take(self, seat: _Seat, found: Ideal | Fault, number: int) -> None:
         if isinstance(found, Fault):
             self._judge(seat, found, number)
             return
         before, seat.ideal = seat.ideal, found
-        seat.moved = np.inf if before is None else float(np.linalg.norm(found.position - before.position))
+        if before is None:
+            seat.moved = np.inf
+        else:
+            seat.moved = 0.0 if found is before else float(np.linalg.norm(found.position - before.position))
 
     # Judging -----------------------------------------------------------------------------------------------------
 
@@ -199,7 +202,7 @@ class Negotiation:
                 told = tuple(announce(message, ideal.packed, self._domain))
         except Exception as error:  # whatever a foreign signer raises is its own fault, not the round's
             return Fault("failed", f"it could not sign: {type(error).__name__}")
-        return word_of(message, told, self._domain)
+        return word_of(SignedPosition(message, ideal.packed, b""), told, self._domain)
 
     def _outvote(self, number: int) -> None:
         allowed = (len(self._seats) + self._outvoted - 1) // 3 - self._outvoted
