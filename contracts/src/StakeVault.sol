@@ -160,7 +160,7 @@ contract StakeVault is IStakeVault, AccessControlDefaultAdminRules, Pausable, Re
         _unpause();
     }
 
-    /// @notice All of an account in one call; amounts in wei, `unlockAt` in seconds, `slashed` over its life.
+    /// @inheritdoc IStakeVault
     function accountOf(address account)
         external
         view

@@ -33,7 +33,8 @@ interface INeuralConsensus {
         StaleNonce,
         BadSignature,
         AlreadySubmitted,
-        BadConfidence
+        BadConfidence,
+        TaskFull
     }
 
     struct Agent {
@@ -59,7 +60,8 @@ interface INeuralConsensus {
     }
 
     /// @notice What an agent signs (EIP-712). Round 0 goes on chain; later rounds are announced off chain.
-    ///         Two different messages of one agent, task and round are an equivocation.
+    ///         Two messages of one agent, task, round and nonce with another position or confidence are an equivocation;
+    ///         to sign the same again with another deadline is not, nor is to sign anew after `advanceNonce`.
     struct Position {
         bytes32 taskHash;
         address agent;
@@ -126,7 +128,7 @@ interface INeuralConsensus {
     /// @notice Puts `riskPerAgent` of the sender's stake in the vault at risk and lets it take part.
     function register(bytes32 modelHash) external;
     /// @notice Takes part no longer; the risk is released by `release` after the evidence window.
-    function leave() external;
+    function deregister() external;
     function release() external;
     /// @notice Makes everything void that the sender signed with its present nonce and that is not on chain.
     function advanceNonce() external;
@@ -188,8 +190,12 @@ interface INeuralConsensus {
 
     /// @notice Anyone: slashes and bans the agent that signed both. A certificate not yet finalised is revoked, and the
     ///         agent's position counts with weight 0 from then on.
-    function proveEquivocation(Position calldata a, bytes calldata signatureA, Position calldata b, bytes calldata signatureB)
-        external;
+    function proveEquivocation(
+        Position calldata a,
+        bytes calldata signatureA,
+        Position calldata b,
+        bytes calldata signatureB
+    ) external;
 
     function agentReputation(address agent) external view returns (uint256);
     function agentOf(address agent) external view returns (Agent memory);

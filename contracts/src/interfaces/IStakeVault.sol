@@ -44,6 +44,12 @@ interface IStakeVault {
     /// @notice Adds the ether sent to the account's credit, to be pulled with `claim`. SLASHER_ROLE only.
     function depositCredit(address account) external payable;
 
+    /// @notice All of an account in one call; amounts in wei, `unlockAt` in seconds, `slashed` over its life.
+    function accountOf(address account)
+        external
+        view
+        returns (uint256 active, uint256 pending, uint256 unlockAt, uint256 credit, uint256 exposure, uint256 slashed);
+
     /// @notice Whose credit receives what reporters and winners do not.
     function treasury() external view returns (address);
 
