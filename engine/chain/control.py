@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from engine.chain.errors import DevnetError
-from engine.chain.rpc import Rpc
+from engine.chain.rpc import Rpc, error_text
 
 _ETHER = 10**18
 _ALLOWANCE = 10 * _ETHER  # kept on a development account for gas, beside what its transactions carry
@@ -36,6 +36,13 @@ class NodeControl:
     async def mine(self, blocks: int = 1) -> None:
         """Mine blocks now, with what waits in the pool."""
         await self._rpc.request("anvil_mine", hex(blocks))
+
+    async def flush(self) -> bool:
+        """Mine what automine left in the pool. Returns False in the other modes: there the operator says when."""
+        mode, _ = await self.mining()
+        if mode == AUTOMINE:
+            await self.mine()
+        return mode == AUTOMINE
 
     async def nudge(self) -> None:
         """Mine what waits, unless blocks come at an interval.
@@ -77,8 +84,15 @@ class NodeControl:
     async def cover(self, spending: Mapping[str, int]) -> None:
         """See to it that each account can send ``spending[account]`` wei and pay for gas."""
         accounts = sorted(spending)
-        answers = await self._rpc.batch([("eth_getBalance", [account, "latest"]) for account in accounts])
-        for account, answer in zip(accounts, answers, strict=True):
-            needed = spending[account] + _ALLOWANCE
-            if int(answer["result"], 16) < needed:
-                await self.fund(account, needed + 100 * _ETHER)
+        balances = await self._rpc.numbers([("eth_getBalance", [account, "latest"]) for account in accounts])
+        poor = [account for account, held in zip(accounts, balances, strict=True) if held < needed(spending[account])]
+        wishes = [("anvil_setBalance", [account, hex(needed(spending[account]) + 100 * _ETHER)]) for account in poor]
+        answers = await self._rpc.batch(wishes)
+        for account, answer in zip(poor, answers, strict=True):
+            if answer.get("error"):
+                raise DevnetError(f"The account {account} cannot be given ether", error_text(answer["error"]))
+
+
+def needed(spending: int) -> int:
+    """Return what an account holds that is about to send ``spending`` wei."""
+    return spending + _ALLOWANCE

@@ -27,3 +27,7 @@ class WrongChainError(EngineError):
 
 class ContractRevertError(EngineError):
     """A contract refused; ``data`` holds the custom ``error`` and its ``arguments``."""
+
+
+class UnfundedError(RpcError):
+    """An account cannot pay for its transactions; ``data`` holds ``address``, and ``free`` and ``missing`` in wei."""

@@ -55,11 +55,12 @@ class Rpc:
 
     async def number(self, method: str, *params: Any) -> int:
         """Return a quantity."""
-        result = await self.request(method, *params)
-        try:
-            return int(result, 16)
-        except (TypeError, ValueError) as error:
-            raise RpcError(f"The node answered {method} with no number", f"{result!r:.100}") from error
+        return _number(await self.request(method, *params), method)
+
+    async def numbers(self, requests: Sequence[Request]) -> list[int]:
+        """Return the quantities that a batch asks for, in its order."""
+        answers = await self.batch(requests)
+        return [_number(_result(answer, method), method) for answer, (method, _) in zip(answers, requests, strict=True)]
 
     async def block_number(self) -> int:
         """Return the head's number."""
@@ -125,6 +126,13 @@ def revert_data(error: Any) -> bytes | None:
 def error_text(error: Any) -> str:
     """Return what a JSON-RPC error says."""
     return str(error.get("message", error)) if isinstance(error, dict) else str(error)
+
+
+def _number(result: Any, method: str) -> int:
+    try:
+        return int(result, 16)
+    except (TypeError, ValueError) as error:
+        raise RpcError(f"The node answered {method} with no number", f"{result!r:.100}") from error
 
 
 def _question(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:

@@ -1,41 +1,49 @@
 """The sender: brings the outbox to the chain, exactly once each, whatever is killed meanwhile.
 
 1. What was mined is looked up again when the chain may have lost blocks. 2. Queued rows get their nonces here and
-nowhere else, and the signed bytes are stored. 3. They are broadcast in batches; the same bytes sent twice are one
-transaction. 4. Receipts settle the rows; a row whose nonce another transaction took is signed anew.
+nowhere else, and the signed bytes are stored. 3. They are broadcast in batches, while the next batch is signed; the
+same bytes sent twice are one transaction. 4. Receipts settle the rows; a row whose nonce another transaction took is
+signed anew, one that the base fee overtook again with the same nonce for more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from engine.chain.abi import explain_revert
 from engine.chain.control import NodeControl
-from engine.chain.errors import RpcError, WrongChainError
+from engine.chain.errors import RpcError
 from engine.chain.events import TransactionMoved
-from engine.chain.explorer import why_reverted
-from engine.chain.rpc import Request, Rpc, error_text, hex_data, revert_data
+from engine.chain.receipts import Receipt, Receipts
+from engine.chain.rpc import Rpc, error_text, hex_data, revert_data
+from engine.chain.signing import Signer
+from engine.chain.transactions import fees_of
 from engine.chain.wallet import Wallet
 from engine.core.bus import EventBus
 from engine.store.database import Store
 from engine.store.errors import StoreBusyError
-from engine.store.outbox import Inclusion, OutboxRow
+from engine.store.outbox import Inclusion, OutboxRow, OutboxTx
 
-BATCH = 100
+BATCH = 500  # rows signed, and rows broadcast, at a time
+WINDOW = 4 * BATCH  # rows under way at which no more are signed
+LOOK_BACK = 100  # rows looked at again at a time
 POLL = 0.05
+GLANCES = (0.003, 0.006, 0.012)  # seconds between looks for receipts before automine counts as asleep
 NUDGE = 0.3  # seconds without a new block before a development node is told to mine
 RECEIPT_DELAY = 0.5  # seconds
 PATIENCE = 60.0  # seconds without any progress before the operator is told
 LOCK_PATIENCE = 30.0
-_GAS_FACTOR = 2  # what is not used costs nothing, and an earlier row may make a later one dearer than estimated
-_FEE_FACTOR = 20  # the base fee may rise by an eighth a block while signed bytes wait
+_BREATH = 8  # rows signed without a pause: the loop has other work too
 _SENT_BEFORE = ("already known", "already imported", "known transaction")
+_TOO_CHEAP = ("less than block base fee", "fee cap", "max fee per gas less")
+_LATER = ("underpriced", "pool is full")  # another transaction in the pool holds the nonce, or all of its room
 _log = logging.getLogger(__name__)
 
 
@@ -58,33 +66,39 @@ class Sender:
         self._rpc = rpc
         self._store = store
         self._bus = bus
-        self._wallet = wallet
         self._book = book
-        self._chain_id = int(book.split(":", 1)[0])
-        self._number_of = number_of
         self._control = control
         self._turn = asyncio.Lock()
-        self._nonces: dict[str, int] = {}
-        self._gas_limit = 0
+        self._signer = Signer(rpc, store, wallet, book, number_of, development=control is not None)
+        self._receipts = Receipts(rpc)
+        self._flight: dict[str, OutboxRow] = {}  # by key: what is signed or sent and not settled, as in the store
 
     async def drain(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Bring all open rows to their end. Raises RpcError or WrongChainError; then nothing is lost: drain again."""
         async with self._turn, self._alone():
-            await self._check_chain()
+            await self._signer.begin()
+            await self._receipts.begin()
             await self._recover_forgotten()
             await self._fill_gaps()
-            self._nonces.clear()
-            outbox = self._store.outbox
-            left = total = outbox.open_count(self._book)
-            waited = 0.0
-            while rows := outbox.open(self._book, BATCH):
-                await self._advance(rows)
-                before, left = left, outbox.open_count(self._book)
-                if progress is not None:
-                    progress(total - left, total)
-                waited = 0.0 if left != before else waited + POLL
-                if left and waited:
-                    await self._wait(waited, left)
+            self._flight = {row.tx.key: row for row in self._store.outbox.flying(self._book)}
+            await self._look_again(self._flight.values())
+            await self._bring(progress)
+
+    async def _bring(self, progress: Callable[[int, int], None] | None) -> None:
+        """Sign a batch while the one before is on its way, until nothing is open."""
+        outbox = self._store.outbox
+        left = total = outbox.open_count(self._book)
+        waited = 0.0
+        while left:
+            ahead = outbox.queued(self._book, BATCH) if len(self._flight) < WINDOW else []
+            before = (left, len(self._flight))
+            await _both(self._sign(ahead), self._move())
+            left = outbox.open_count(self._book)
+            if progress is not None:
+                progress(total - left, total)
+            waited = 0.0 if before != (left, len(self._flight)) else waited + POLL
+            if left and waited:
+                await self._wait(waited, left)
 
     async def _wait(self, waited: float, left: int) -> None:
         if waited > PATIENCE:
@@ -93,6 +107,7 @@ class Sender:
             )
         if self._control is not None and waited > NUDGE:
             await self._control.nudge()
+        await self._look_again(list(self._flight.values())[:LOOK_BACK])
         await asyncio.sleep(POLL)
 
     @asynccontextmanager
@@ -116,39 +131,31 @@ class Sender:
         finally:
             lock.release()
 
-    async def _check_chain(self) -> None:
-        found = await self._rpc.chain_id()
-        if found != self._chain_id:
-            raise WrongChainError("The node is another chain", f"its id is {found}, expected {self._chain_id}")
-        block = await self._rpc.request("eth_getBlockByNumber", "latest", False)
-        self._gas_limit = int(block["gasLimit"], 16)
-
-    async def _advance(self, rows: Sequence[OutboxRow]) -> None:
-        if self._control is not None:
-            await self._control.cover(_spending(rows))
-        await self._sign([row for row in rows if row.state == "queued"])
-        rows = [row for row in self._store.outbox.open(self._book, BATCH) if row.state in ("signed", "sent")]
-        await self._broadcast(rows)
-        await self._collect(rows)
-
     async def _recover_forgotten(self) -> None:
-        """Send again what the store knows as mined and the chain does not: it came back from an older state.
+        """Put right what the store knows as mined and the chain does not know so: it lost blocks, or changed them.
 
-        Newest first, until a whole batch is still there.
+        What is gone is sent again; what stands in another block is noted anew. Newest first, until a whole batch is
+        as it was.
         """
-        lost: list[OutboxRow] = []
-        while rows := self._store.outbox.placed(self._book, BATCH, len(lost)):
-            receipts = await self._receipts(rows)
-            gone = [row for row, receipt in zip(rows, receipts, strict=True) if receipt is None]
-            lost += gone
-            if len(gone) < len(rows):
+        seen, lost = 0, 0
+        while rows := self._store.outbox.placed(self._book, LOOK_BACK, seen):
+            found = {row.tx.key: receipt for row, receipt in await self._receipts.of(rows)}
+            gone = [row for row in rows if row.tx.key not in found]
+            moved = [
+                (row, found[row.tx.key])
+                for row in rows
+                if row.tx.key in found and found[row.tx.key]["blockHash"] != row.block_hash
+            ]
+            await self._settle(moved)
+            with self._store.transaction():
+                for row in gone:
+                    self._store.outbox.reopen(row.tx.key)
+            # Reopened rows are no longer among the placed ones.
+            seen, lost = seen + len(rows) - len(gone), lost + len(gone)
+            if not gone and not moved:
                 break
-        if not lost:
-            return
-        _log.info("the chain forgot %d transactions; sending them again", len(lost))
-        with self._store.transaction():
-            for row in lost:
-                self._store.outbox.reopen(row.tx.key)
+        if lost:
+            _log.info("the chain forgot %d transactions; sending them again", lost)
 
     async def _fill_gaps(self) -> None:
         """Use up nonces that nobody holds below ones that signed rows hold, by sending nothing to oneself.
@@ -156,168 +163,181 @@ class Sender:
         They come about when a chain forgets a transaction that had failed and was signed anew since.
         """
         held = self._store.outbox.held_nonces(self._book)
-        answers = await self._rpc.batch([("eth_getTransactionCount", [account, "latest"]) for account in held])
-        fee = await self._rpc.number("eth_gasPrice") if held else 0
-        for (account, nonces), answer in zip(held.items(), answers, strict=True):
-            for nonce in sorted(set(range(int(answer["result"], 16), max(nonces))) - nonces):
+        counts = await self._rpc.numbers([("eth_getTransactionCount", [account, "latest"]) for account in held])
+        offer = await self._signer.offer() if held else None
+        for (account, nonces), count in zip(held.items(), counts, strict=True):
+            for nonce in sorted(set(range(count, max(nonces))) - nonces):
+                assert offer is not None
                 _log.info("filling the nonce %d of %s", nonce, account)
-                fields = {"to": account, "data": b"", "value": 0, "gas": 21_000}
-                raw, _ = self._sign_fields(account, nonce, fee, fields)
+                raw = self._signer.nothing(account, nonce, offer)
                 await self._rpc.batch([("eth_sendRawTransaction", [hex_data(raw)])])
 
     async def _sign(self, rows: Sequence[OutboxRow]) -> None:
+        """Sign the rows up to the first that cannot be estimated: it may build on one that is not mined yet."""
         if not rows:
             return
-        await self._load_nonces({row.tx.account for row in rows})
-        fee = await self._rpc.number("eth_gasPrice")
-        estimates = await self._rpc.batch([("eth_estimateGas", [_request(row)]) for row in rows])
-        signed: list[tuple[str, int, bytes, str]] = []
-        # Later rows may build on earlier ones that are not mined yet: sign up to the first that cannot be estimated.
-        for row, answer in zip(rows, estimates, strict=True):
-            error = answer.get("error")
-            if error is not None:
-                if not signed and not self._others_pending():
-                    self._refuse(row, error)
+        pending = bool(self._flight)  # when the node is asked: they may be mined before it answers
+        flight = list(self._flight.values())
+        if self._control is not None:
+            await self._control.cover(_spending([*flight, *rows]))
+        signed: list[OutboxRow] = []
+        for row, answer in zip(rows, await self._signer.prepare(rows, flight), strict=True):
+            refusal = answer.get("error")
+            missing = 0 if refusal is not None else self._signer.lacking(row, int(answer["result"], 16))
+            if refusal is not None or missing:
+                if not signed and not pending:
+                    self._refuse(row, refusal, missing)
                 break
-            signed.append((row.tx.key, *self._signed(row, int(answer["result"], 16), fee)))
-            await asyncio.sleep(0)  # a signature takes milliseconds: let the loop's other work in
+            signed.append(self._signer.sign(row, int(answer["result"], 16)))
+            if len(signed) % _BREATH == 0:
+                await asyncio.sleep(0)
         with self._store.transaction():
-            for key, nonce, raw, digest in signed:
-                self._store.outbox.mark_signed(key, nonce, raw, digest)
+            for row in signed:
+                self._store.outbox.mark_signed(row.tx.key, row.nonce or 0, row.raw or b"", row.hash or "")
+        self._flight |= {row.tx.key: row for row in signed}
 
-    def _others_pending(self) -> bool:
-        return self._store.outbox.in_flight(self._book)
-
-    def _refuse(self, row: OutboxRow, error: Any) -> None:
+    def _refuse(self, row: OutboxRow, error: Any, missing: int) -> None:
         """Fail a row that its contract refuses; whatever else the node says may pass, so the row stays."""
+        if missing:
+            raise self._signer.unfunded(row, missing)
         data = revert_data(error)
         if data is None:
-            raise RpcError(
-                f"The node refuses to {row.tx.purpose}",
-                error_text(error),
-                "Nothing is lost: mend the cause, then resume.",
-            )
+            raise self._refusal(row, error_text(error))
+        reason = explain_revert(data)[0]
         with self._store.transaction():
-            self._store.outbox.mark_failed(row.tx.key, explain_revert(data)[0])
-        self._publish(row.tx.key)
+            self._store.outbox.mark_failed(row.tx.key, reason)
+        self._publish(row.tx, "failed", "", None, reason)
 
-    def _signed(self, row: OutboxRow, gas: int, fee: int) -> tuple[int, bytes, str]:
-        """Return the nonce, the signed bytes and the hash; the nonce counts as given."""
-        nonce = self._nonces[row.tx.account]
-        limit = min(gas * _GAS_FACTOR, self._gas_limit)
-        fields = {"to": row.tx.to, "data": row.tx.data, "value": row.tx.value, "gas": limit}
-        raw, digest = self._sign_fields(row.tx.account, nonce, fee, fields)
-        self._nonces[row.tx.account] = nonce + 1
-        return nonce, raw, digest
+    def _refusal(self, row: OutboxRow, text: str) -> RpcError:
+        if "insufficient funds" in text.lower() or "enough funds" in text.lower():
+            return self._signer.unfunded(row)
+        return RpcError(f"The node refuses to {row.tx.purpose}", text, "Nothing is lost: mend the cause, then resume.")
 
-    def _sign_fields(self, account: str, nonce: int, fee: int, fields: dict[str, Any]) -> tuple[bytes, str]:
-        common = {
-            "chainId": self._chain_id,
-            "nonce": nonce,
-            "maxFeePerGas": fee * _FEE_FACTOR,
-            "maxPriorityFeePerGas": min(fee, 10**9),
-            "type": 2,
-        }
-        return self._wallet.sign_transaction(self._number_of(account), {**fields, **common})
-
-    async def _load_nonces(self, accounts: set[str]) -> None:
-        fresh = sorted(accounts - self._nonces.keys())
-        answers = await self._rpc.batch([("eth_getTransactionCount", [account, "pending"]) for account in fresh])
-        for account, answer in zip(fresh, answers, strict=True):
-            chain = int(answer["result"], 16)
-            self._nonces[account] = max(chain, self._store.outbox.held_nonce(self._book, account) + 1)
+    async def _move(self) -> None:
+        """Broadcast what is signed, and settle what is mined while the node goes on."""
+        await self._broadcast([row for row in self._flight.values() if row.state == "signed"])
+        idle, flushed = 0, False
+        while idle < len(GLANCES):
+            waiting = [row for row in self._flight.values() if row.state == "sent"]
+            if not waiting:
+                return
+            idle = 0 if await self._collect(waiting) else idle + 1
+            if idle == len(GLANCES) and not flushed and self._control is not None and await self._control.flush():
+                idle, flushed = 0, True  # automine misses a wake-up when transactions arrive in quick succession
+            if idle:
+                await asyncio.sleep(GLANCES[idle - 1])
 
     async def _broadcast(self, rows: Sequence[OutboxRow]) -> None:
-        ready = [row for row in rows if row.state == "signed" and row.raw is not None]
-        answers = await self._rpc.batch([("eth_sendRawTransaction", [hex_data(row.raw or b"")]) for row in ready])
-        sent = []
-        for row, answer in zip(ready, answers, strict=True):
-            error = answer.get("error")
-            text = error_text(error).lower() if error else ""
-            if error is None or any(phrase in text for phrase in _SENT_BEFORE):
-                sent.append(row)
-            elif "underpriced" in text:
-                _log.info("%s waits: another transaction in the pool holds its nonce", row.tx.key)
+        answers = await self._rpc.batch([("eth_sendRawTransaction", [hex_data(row.raw or b"")]) for row in rows])
+        sent, taken, cheap, refusals = [], [], [], []
+        for row, answer in zip(rows, answers, strict=True):
+            text = error_text(answer["error"]).lower() if answer.get("error") else ""
+            if not text or any(phrase in text for phrase in _SENT_BEFORE):
+                sent.append(replace(row, state="sent"))
+            elif any(phrase in text for phrase in _TOO_CHEAP):
+                cheap.append(row)
+            elif any(phrase in text for phrase in _LATER):
+                _log.info("%s waits: %s", row.tx.key, text)
             elif "nonce" in text:
-                await self._resolve_nonce(row)
+                taken.append(row)
             else:
-                raise RpcError(
-                    f"The node refuses to {row.tx.purpose}", text, "Nothing is lost: mend the cause, then resume."
-                )
+                refusals.append(self._refusal(row, error_text(answer["error"])))
         with self._store.transaction():
             self._store.outbox.mark_sent([row.tx.key for row in sent])
+        self._flight |= {row.tx.key: row for row in sent}
         for row in sent:
-            self._publish(row.tx.key)
+            self._publish(row.tx, "sent", row.hash or "")
+        await self._resolve_nonces(taken)
+        await self._raise_fees(cheap)
+        if refusals:
+            raise refusals[0]
 
-    async def _resolve_nonce(self, row: OutboxRow) -> None:
-        """The nonce is used up: by this very transaction, which is well, or by another one: sign anew."""
-        (receipt,) = await self._receipts([row])
-        if receipt is None:
-            # A node may count a block's nonces a moment before it shows the receipts; signing anew would pay twice.
-            await asyncio.sleep(RECEIPT_DELAY)
-            (receipt,) = await self._receipts([row])
-        if receipt is not None:
-            await self._settle([(row, receipt)])
+    async def _resolve_nonces(self, rows: Sequence[OutboxRow]) -> None:
+        """The nonces are used up: by these very transactions, which is well, or by others: sign those anew."""
+        await self._settle(found := await self._receipts.of(rows))
+        missing = _without(rows, found)
+        if not missing:
             return
-        self._nonces.clear()
+        # A node may count a block's nonces a moment before it shows the receipts; signing anew would pay twice.
+        await asyncio.sleep(RECEIPT_DELAY)
+        await self._settle(found := await self._receipts.of(missing))
+        self._signer.forget_nonces()
         with self._store.transaction():
-            self._store.outbox.requeue(row.tx.key)
+            for row in _without(missing, found):
+                self._store.outbox.requeue(row.tx.key)
+                del self._flight[row.tx.key]
 
-    async def _collect(self, rows: Sequence[OutboxRow]) -> None:
-        waiting = [row for row in rows if self._store.outbox.state(row.tx.key) == "sent"]
-        pairs = list(zip(waiting, await self._receipts(waiting), strict=True))
-        await self._settle([(row, receipt) for row, receipt in pairs if receipt is not None])
-        await self._send_dropped_again([row for row, receipt in pairs if receipt is None])
+    async def _raise_fees(self, rows: Sequence[OutboxRow]) -> None:
+        """Sign what pays less than the chain takes by now again, with the same nonce: only one of the two can count."""
+        if not rows:
+            return
+        raised = await self._signer.raised(rows)
+        _log.info("raising the fees of %d transactions", len(raised))
+        with self._store.transaction():
+            for old, new in zip(rows, raised, strict=True):
+                self._store.outbox.mark_replaced(old, new.raw or b"", new.hash or "")
+        self._flight |= {row.tx.key: row for row in raised}
 
-    async def _send_dropped_again(self, rows: Sequence[OutboxRow]) -> None:
-        """A node that restarted has an empty pool: what it does not know is broadcast again."""
-        answers = await self._rpc.batch([("eth_getTransactionByHash", [row.hash]) for row in rows])
-        dropped = [row for row, answer in zip(rows, answers, strict=True) if answer.get("result") is None]
-        if dropped:
-            with self._store.transaction():
-                for row in dropped:
-                    self._store.outbox.reopen(row.tx.key)
+    async def _collect(self, rows: Sequence[OutboxRow]) -> int:
+        """Settle what was mined since, and return how many of ``rows`` that is."""
+        found = await self._receipts.new(rows)
+        await self._settle(found)
+        return len(found)
 
-    async def _receipts(self, rows: Sequence[OutboxRow]) -> list[dict[str, Any] | None]:
-        requests: list[Request] = [("eth_getTransactionReceipt", [row.hash]) for row in rows]
-        return [answer.get("result") for answer in await self._rpc.batch(requests)]
+    async def _look_again(self, rows: Iterable[OutboxRow]) -> None:
+        """Look for rows one by one, wherever they are: mined earlier, dropped by the node, or overtaken by the fees."""
+        rows = list(rows)
+        await self._settle(found := await self._receipts.of(rows))
+        waiting = [row for row in _without(rows, found) if row.state == "sent"]
+        answers = await self._rpc.batch([("eth_getTransactionByHash", [row.hash]) for row in waiting])
+        dropped = [row for row, answer in zip(waiting, answers, strict=True) if answer.get("result") is None]
+        with self._store.transaction():
+            for row in dropped:  # a node that restarted has an empty pool
+                self._store.outbox.reopen(row.tx.key)
+        self._flight |= {row.tx.key: replace(row, state="signed") for row in dropped}
+        kept = _without(waiting, [(row, {}) for row in dropped])
+        if kept:
+            head = await self._rpc.request("eth_getBlockByNumber", "latest", False)
+            base = int(head.get("baseFeePerGas") or "0x0", 16)
+            await self._raise_fees([row for row in kept if fees_of(row.raw or b"").cap < base])
 
-    async def _settle(self, mined: Sequence[tuple[OutboxRow, dict[str, Any]]]) -> None:
+    async def _settle(self, mined: Sequence[tuple[OutboxRow, Receipt]]) -> None:
         """Write what became of transactions that stand in blocks, all at once: a commit costs a write to the disk."""
+        if not mined:
+            return
         outcomes = []
         for row, receipt in mined:
             where = Inclusion(int(receipt["blockNumber"], 16), receipt["blockHash"], int(receipt["gasUsed"], 16))
-            reason = None if int(receipt["status"], 16) == 1 else await self._why(row, where.block)
-            outcomes.append((row.tx.key, where, reason))
+            reason = "" if int(receipt["status"], 16) == 1 else await self._receipts.why(row, receipt)
+            outcomes.append((row, receipt["transactionHash"], where, reason))
+        outbox = self._store.outbox
         with self._store.transaction():
-            for key, where, reason in outcomes:
-                if reason is None:
-                    self._store.outbox.mark_mined(key, where)
+            for row, digest, where, reason in outcomes:
+                if digest != row.hash:
+                    outbox.mark_found(row, digest)
+                if reason:
+                    outbox.mark_failed(row.tx.key, reason, where)
                 else:
-                    self._store.outbox.mark_failed(key, reason, where)
-        for key, _, _ in outcomes:
-            self._publish(key)
+                    outbox.mark_mined(row.tx.key, where)
+        for row, digest, where, reason in outcomes:
+            self._flight.pop(row.tx.key, None)
+            self._publish(row.tx, "failed" if reason else "mined", digest, where, reason)
 
-    async def _why(self, row: OutboxRow, block: int) -> str:
-        """Return why a mined transaction reverted: from its trace, or by calling it again on the block before."""
-        try:
-            return await why_reverted(self._rpc, str(row.hash))
-        except RpcError:  # a node without the debug methods
-            (answer,) = await self._rpc.batch([("eth_call", [_request(row), hex(block - 1)])])
-            data = revert_data(answer.get("error"))
-            return explain_revert(data)[0] if data is not None else "reverted; the call alone does not revert"
-
-    def _publish(self, key: str) -> None:
-        row = self._store.outbox.get(key)
-        assert row is not None
-        self._bus.publish(
-            TransactionMoved(key, row.tx.purpose, row.state, row.hash or "", row.block, row.gas_used, row.error)
-        )
+    def _publish(self, tx: OutboxTx, state: str, digest: str, where: Inclusion | None = None, error: str = "") -> None:
+        block, gas = (where.block, where.gas_used) if where is not None else (None, None)
+        self._bus.publish(TransactionMoved(tx.key, tx.purpose, state, digest, block, gas, error))
 
 
-def _request(row: OutboxRow) -> dict[str, Any]:
-    request = {"from": row.tx.account, "data": hex_data(row.tx.data), "value": hex(row.tx.value)}
-    return {**request, "to": row.tx.to} if row.tx.to else request
+async def _both(first: Coroutine[Any, Any, None], second: Coroutine[Any, Any, None]) -> None:
+    """Run both to their ends, then raise what one of them raised: neither is left half-way by the other's failure."""
+    for outcome in await asyncio.gather(first, second, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+
+
+def _without(rows: Iterable[OutboxRow], found: Iterable[tuple[OutboxRow, Receipt]]) -> list[OutboxRow]:
+    keys = {row.tx.key for row, _ in found}
+    return [row for row in rows if row.tx.key not in keys]
 
 
 def _spending(rows: Sequence[OutboxRow]) -> dict[str, int]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Item = bytes | Sequence["Item"]
 _TYPE = b"\x02"
+_NUMBERS = ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas")
 _RAISE = (9, 8)  # nodes take a replacement that pays at least a tenth more: an eighth more is safe
 
 
@@ -45,16 +46,16 @@ def sign_transaction(key: PrivateKey, fields: Mapping[str, Any]) -> tuple[bytes,
     if fields["type"] != 2:
         raise ValueError(f"transactions of type {fields['type']} are not signed here")
     to = fields.get("to")
-    unsigned: list[Item] = [
-        *(_number(fields[name]) for name in ("chainId", "nonce", "maxPriorityFeePerGas", "maxFeePerGas", "gas")),
-        bytes.fromhex(to[2:]) if to else b"",
-        _number(fields.get("value", 0)),
-        bytes(fields.get("data", b"")),
-        [],
+    unsigned = [
+        *(encode(_number(fields[name])) for name in _NUMBERS),
+        encode(bytes.fromhex(to[2:]) if to else b""),
+        encode(_number(fields.get("value", 0))),
+        encode(bytes(fields.get("data", b""))),
+        encode([]),
     ]
-    signature = key.sign_recoverable(keccak(_TYPE + encode(unsigned)), hasher=None)
-    r, s = (int.from_bytes(signature[at : at + 32]) for at in (0, 32))
-    raw = _TYPE + encode([*unsigned, _number(signature[64]), _number(r), _number(s)])
+    signature = key.sign_recoverable(keccak(_TYPE + _listed(unsigned)), hasher=None)
+    parts = (signature[64:].lstrip(b"\0"), signature[:32].lstrip(b"\0"), signature[32:64].lstrip(b"\0"))
+    raw = _TYPE + _listed([*unsigned, *map(encode, parts)])
     return raw, "0x" + keccak(raw).hex()
 
 
@@ -73,7 +74,11 @@ def encode(item: Item) -> bytes:
     """Return the RLP of bytes or of a nested list of them."""
     if isinstance(item, bytes):
         return item if len(item) == 1 and item[0] < 0x80 else _head(0x80, len(item)) + item
-    body = b"".join([encode(part) for part in item])
+    return _listed([encode(part) for part in item])
+
+
+def _listed(parts: Sequence[bytes]) -> bytes:
+    body = b"".join(parts)
     return _head(0xC0, len(body)) + body
 
 

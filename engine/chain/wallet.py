@@ -5,7 +5,10 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from engine.chain.transactions import sign_transaction
+
 if TYPE_CHECKING:
+    from coincurve import PrivateKey
     from eth_account.signers.local import LocalAccount
 
 # The phrase that Anvil and Hardhat print at start. It is public: whatever these accounts hold on a real chain is lost.
@@ -22,6 +25,7 @@ class Wallet:
     def __init__(self, phrase: str) -> None:
         self._phrase = phrase
         self._account = lru_cache(maxsize=20_000)(self._derive)
+        self._key = lru_cache(maxsize=20_000)(self._key_of)
 
     @classmethod
     def development(cls) -> Wallet:
@@ -37,13 +41,17 @@ class Wallet:
 
     def sign_transaction(self, number: int, fields: dict[str, Any]) -> tuple[bytes, str]:
         """Return the signed bytes and the hash (0x hex) of a transaction of account ``number``."""
-        signed = self._account(number).sign_transaction(fields)
-        return bytes(signed.raw_transaction), "0x" + bytes(signed.hash).hex()
+        return sign_transaction(self._key(number), fields)
 
     def sign_typed(self, number: int, domain: dict[str, Any], types: dict[str, Any], message: dict[str, Any]) -> bytes:
         """Return the 65-byte EIP-712 signature of account ``number`` over a message."""
         signed = self._account(number).sign_typed_data(domain_data=domain, message_types=types, message_data=message)
         return bytes(signed.signature)
+
+    def _key_of(self, number: int) -> PrivateKey:
+        from coincurve import PrivateKey
+
+        return PrivateKey(bytes(self._account(number).key))
 
     def _derive(self, number: int) -> LocalAccount:
         from eth_account import Account
