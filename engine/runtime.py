@@ -13,6 +13,7 @@ from engine.chain.events import DevnetChanged
 from engine.chain.explorer import BlockWatcher
 from engine.chain.session import Chain, Parts
 from engine.chain.wallet import OPERATOR, Wallet, service_number
+from engine.consensus.service import ConsensusService
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError
 from engine.core.jobs import Jobs
@@ -45,6 +46,7 @@ class Runtime:
         roster = Roster(store, self.wallet.address)
         admissions = Admissions(self.gate, roster, self.bus, assets_dir() / "systems")
         self.league = League(data, store, self.bus, admissions, roster, self.chain)
+        self.consensus = ConsensusService(store, self.bus, self.jobs, self.wallet, self.chain, data.devnet)
         self._parts = Parts(store, self.bus, self.wallet, self._number_of)
         self._roster = roster
         self._chain: Chain | None = None
@@ -71,6 +73,7 @@ class Runtime:
     async def close(self) -> None:
         """End runs, jobs, workers, connections and the devnet that this runtime started, in this order."""
         await self.games.close()
+        await self.consensus.close()
         await self.jobs.close()
         await self.league.close()
         await self.gate.close()
@@ -97,9 +100,10 @@ class Runtime:
             return self._chain
 
     def _number_of(self, address: str) -> int:
-        """Return the wallet's account number of the operator, the auditor, a verifier or an agent."""
+        """Return the wallet's account number of the operator, the auditor, a verifier or an agent of any field."""
         record = None if address == self.wallet.address(OPERATOR) else self._roster.by_address(address)
         number = service_number(self.wallet, address) if record is None else record.account
+        number = self.consensus.number_of(address) if number is None else number
         if number is None:
             raise EngineError("The wallet has no key for an account", address)
         return number

@@ -13,11 +13,12 @@ from typing import Any
 
 from engine.consensus.config import AgentConfig
 from engine.consensus.errors import ConsensusError
-from engine.consensus.specs import BUILTIN, AgentSpec, check_agents
+from engine.consensus.specs import AgentSpec, check_agents
 from engine.consensus.tasks import Task
 from engine.core.hashing import parse_json
 
 MAX_BYTES = 1 << 20
+MODEL_FILES = (".pt", ".pth", ".ts")
 _STRATEGIES = ("pure", "mixed", "adaptive", "mixed", "adaptive")
 _NAMES = {
     "portfolio_allocation": ("prudent", "balanced", "growth", "income", "contrarian"),
@@ -36,9 +37,14 @@ def read_agents(path: Path) -> tuple[AgentSpec, ...]:
             why = f"it has {', '.join(map(str, unknown))[:80]}" if unknown else "it has no list named agents"
             raise ConsensusError(f"{path.name} is no agents file", why, "It holds a list of agents.")
         values = values["agents"]
+    return tuple(_resolved(agent, path.parent) for agent in agents_of(values, f" of {path.name}"))
+
+
+def agents_of(values: Any, where: str = "") -> tuple[AgentSpec, ...]:
+    """Return the agents of a list of objects. Raises ConsensusError; ``where`` is told after the agent's number."""
     if not isinstance(values, list) or not values:
-        raise ConsensusError(f"{path.name} names no agents", "a list of at least one is needed")
-    agents = tuple(_agent(path, place, value) for place, value in enumerate(values, 1))
+        raise ConsensusError("There are no agents", f"a list{where} of at least one is needed")
+    agents = tuple(_agent(f"Agent {place}{where}", value) for place, value in enumerate(values, 1))
     check_agents(agents)
     return agents
 
@@ -66,12 +72,15 @@ def _document(path: Path) -> Any:
         raise ConsensusError(f"The agents file {path.name} is no {kind}", f"{error}"[:200]) from error
 
 
-def _agent(path: Path, place: int, value: Any) -> AgentSpec:
+def _agent(what: str, value: Any) -> AgentSpec:
     try:
-        agent = AgentSpec.from_json(value)
+        return AgentSpec.from_json(value)
     except ConsensusError as error:
-        what = f"Agent {place} of {path.name} cannot be used"
-        raise ConsensusError(what, f"{error.what}: {error.why}", error.next_step) from error
-    if agent.model == BUILTIN or not agent.model.endswith((".pt", ".pth", ".ts")):
+        raise ConsensusError(f"{what} cannot be used", f"{error.what}: {error.why}", error.next_step) from error
+
+
+def _resolved(agent: AgentSpec, folder: Path) -> AgentSpec:
+    """Return the agent with its model's path seen from the file's folder."""
+    if not agent.model.lower().endswith(MODEL_FILES):
         return agent
-    return replace(agent, model=str((path.parent / Path(agent.model).expanduser()).resolve()))
+    return replace(agent, model=str((folder / Path(agent.model).expanduser()).resolve()))

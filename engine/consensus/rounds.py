@@ -1,0 +1,227 @@
+"""How a round is played: participants brought to life, the protocol run, its events told, its end kept."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.chain.session import Chain
+from engine.chain.wallet import Wallet
+from engine.consensus.events import (
+    ConsensusAgentJudged,
+    ConsensusChainStep,
+    ConsensusEnded,
+    ConsensusIterated,
+    ConsensusStarted,
+)
+from engine.consensus.participants import Participant, Signer
+from engine.consensus.records import CANCELLED, DONE, FAILED, Records, WalletSigner
+from engine.consensus.results import ChainStep, ConsensusResult, Iteration, Verdict
+from engine.consensus.run import ON_CHAIN, RUNNING, ConsensusRun
+from engine.consensus.specs import RunSpec
+from engine.core.bus import EventBus
+from engine.core.errors import EngineError
+from engine.core.jobs import JobContext, Jobs
+from engine.store.database import Store
+
+if TYPE_CHECKING:
+    from engine.consensus.onchain import OnChainPhase
+
+Seats = Callable[[RunSpec, Mapping[str, Signer]], AbstractAsyncContextManager[Sequence[Participant]]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceParts:
+    """What the service is built of. ``connect`` gives the chain, or raises EngineError where there is none.
+
+    ``seats`` brings the participants of a round to life. ``folder`` is where the nodes of cross-chain rounds live.
+    """
+
+    store: Store
+    bus: EventBus
+    jobs: Jobs
+    wallet: Wallet
+    connect: Callable[[], Awaitable[Chain]]
+    seats: Seats
+    folder: Path
+
+
+class RoundPlay:
+    """One round from its start, or from where it was left, to its end."""
+
+    def __init__(self, parts: ServiceParts, records: Records, run: ConsensusRun, phase: OnChainPhase | None) -> None:
+        self._parts = parts
+        self._records = records
+        self._run = run
+        self._phase = phase
+        self._last: Iteration | None = None
+        self._verdicts: list[Verdict] = []
+        self._began = time.perf_counter()
+
+    async def play(self, job: JobContext) -> ConsensusResult:
+        """Play it; whatever happens, its end is kept and told."""
+        outcome, message, result = CANCELLED, "It was cancelled.", None
+        try:
+            result = await (self._finish(job) if self._signed else self._negotiate(job))
+            outcome, message = DONE, result.message
+            return result
+        except EngineError as error:
+            outcome, message = FAILED, str(error)
+            raise
+        except Exception as error:
+            outcome, message = FAILED, repr(error)
+            raise
+        finally:
+            self._end(outcome, message, result)
+
+    @property
+    def _signed(self) -> bool:
+        return self._phase is not None and self._phase.resuming
+
+    async def _negotiate(self, job: JobContext) -> ConsensusResult:
+        from engine.consensus.protocol import reach_consensus
+
+        spec, run = self._run.spec, self._run
+        signers = self._signers()
+        self._publish_start(signers)
+        async with self._parts.seats(spec, signers) as participants:
+            run.enter(RUNNING)
+            return await reach_consensus(
+                spec.task,
+                run.seat(participants),
+                spec.config,
+                phase=self._phase,
+                on_iteration=lambda iteration: self._iterated(iteration, job),
+                on_verdict=self._judged,
+                before=run.before,
+            )
+
+    async def _finish(self, job: JobContext) -> ConsensusResult:
+        """Go on where the positions are signed: nobody is asked again."""
+        assert self._phase is not None
+        self._publish_start(self._signers())
+        self._run.enter(ON_CHAIN)
+        job.progress(0, 0, "on chain")
+        return await self._phase.finish(self._began)
+
+    def _signers(self) -> dict[str, WalletSigner]:
+        names = [agent.name for agent in self._run.spec.agents]
+        return {name: WalletSigner(self._parts.wallet, self._records.account(name).account) for name in names}
+
+    # Telling -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _hash(self) -> str:
+        return "0x" + self._run.task_hash.hex()
+
+    def _publish_start(self, signers: Mapping[str, Signer]) -> None:
+        spec = self._run.spec
+        names = tuple(agent.name for agent in spec.agents)
+        self._parts.bus.publish(
+            ConsensusStarted(
+                run_id=self._run.run_id,
+                task_hash=self._hash,
+                title=spec.task.title,
+                labels=spec.task.labels,
+                agents=names,
+                addresses=tuple(signers[name].address for name in names),
+                strategies=tuple(agent.config.strategy_type for agent in spec.agents),
+                on_chain=spec.uses_chain,
+            )
+        )
+
+    def _iterated(self, iteration: Iteration, job: JobContext) -> None:
+        self._last = iteration
+        config = self._run.spec.config
+        if self._phase is not None:
+            self._phase.progress = self._figures(iteration)
+        job.progress(iteration.number, config.max_iterations, f"gap {iteration.gap:.3g}")
+        self._parts.bus.publish(
+            ConsensusIterated(
+                run_id=self._run.run_id,
+                task_hash=self._hash,
+                iteration=iteration.number,
+                agents=iteration.agents,
+                positions=_rows(iteration.positions),
+                ideals=_rows(iteration.ideals),
+                consensus=tuple(iteration.consensus.tolist()),
+                gap=iteration.gap,
+                converged=iteration.gap <= config.convergence_threshold,
+            )
+        )
+
+    def _figures(self, iteration: Iteration) -> dict[str, Any]:
+        """Return what a resumed round needs to know of the negotiation."""
+        verdicts = [asdict(verdict) for verdict in self._verdicts]
+        return {"iterations": iteration.number, "gap": iteration.gap, "verdicts": verdicts}
+
+    def _judged(self, verdict: Verdict) -> None:
+        self._verdicts.append(verdict)
+        if self._phase is not None:
+            kept = [asdict(verdict) for verdict in self._verdicts]
+            self._phase.progress = {**self._phase.progress, "verdicts": kept}
+        self._parts.bus.publish(
+            ConsensusAgentJudged(
+                self._run.run_id, self._hash, verdict.agent, verdict.reason, verdict.iteration, verdict.detail
+            )
+        )
+
+    def stepped(self, step: ChainStep) -> None:
+        """Tell of a step on chain."""
+        if step.phase in ("create", "slash"):
+            self._run.enter(ON_CHAIN)
+        chain_id = self._phase.chain_id if self._phase is not None else 0
+        self._parts.bus.publish(
+            ConsensusChainStep(
+                run_id=self._run.run_id,
+                task_hash=self._hash,
+                chain_id=chain_id,
+                phase=step.phase,
+                state=step.state,
+                txs=step.txs,
+                gas=step.gas,
+                block=step.block,
+                text=step.text,
+            )
+        )
+
+    def _end(self, outcome: str, message: str, result: ConsensusResult | None) -> None:
+        self._run.enter(outcome)
+        kept = None if result is None else result.to_json()
+        with contextlib.suppress(EngineError):  # a store that cannot be written has raised before
+            self._records.end(self._run.run_id, outcome, message, kept)
+        chain = None if result is None else result.on_chain
+        self._parts.bus.publish(
+            ConsensusEnded(
+                run_id=self._run.run_id,
+                task_hash=self._hash,
+                outcome=outcome,
+                converged=result is not None and result.converged,
+                iterations=self._last.number if self._last is not None else (result.iterations if result else 0),
+                gap=result.gap if result is not None else (self._last.gap if self._last is not None else 0.0),
+                seconds=time.perf_counter() - self._began,
+                equilibrium=() if result is None else tuple(result.equilibrium.tolist()),
+                gas_used=0 if chain is None else chain.gas_used,
+                block=None if chain is None else chain.block,
+                message=message,
+            )
+        )
+
+
+@contextlib.asynccontextmanager
+async def hosted(spec: RunSpec, signers: Mapping[str, Signer]) -> AsyncIterator[Sequence[Participant]]:
+    """Bring a round's agents to life in a process of their own."""
+    from engine.consensus.host import AgentHost, HostedSpec
+
+    specs = [HostedSpec(agent.name, agent.config, agent.model) for agent in spec.agents]
+    async with AgentHost.start(specs, spec.config.seed, deadline_s=spec.config.answer_timeout) as host:
+        yield host.participants(signers)
+
+
+def _rows(values: Any) -> tuple[tuple[float, ...], ...]:
+    return tuple(tuple(row) for row in values.tolist())
