@@ -1,0 +1,289 @@
+"""The library's face: neural agents agree on a task, off chain or with a chain that checks it.
+
+Nothing is connected before a round needs it, and every round closes its connection: what is left open between rounds is
+one small database, which goes with the object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import shutil
+import tempfile
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from engine.chain.wallet import Wallet
+from engine.consensus.accounts import Accounts
+from engine.consensus.config import ConsensusConfig
+from engine.consensus.errors import ConsensusError
+from engine.consensus.participants import Participant
+from engine.consensus.protocol import reach_consensus
+from engine.consensus.results import ChainStep, ConsensusResult, Iteration
+from engine.consensus.state import NashEthereumState
+from engine.consensus.tasks import Task, task_of
+from engine.games.games import Floats
+from engine.store.database import Store
+
+if TYPE_CHECKING:
+    import torch
+
+    from engine.chain.deploy import Rules
+    from engine.chain.session import Chain
+    from engine.consensus.identity import EthereumAgentIdentity
+
+_log = logging.getLogger(__name__)
+_DEFAULTS = ConsensusConfig()
+OnState = Callable[[NashEthereumState], Awaitable[None]]
+
+
+class NashEthereumConsensus:
+    """Orchestrates rounds of consensus; ``agents`` is a place for them by name.
+
+    ``web3_provider`` is a node's address. Without a ``contract_address`` the contracts of ``folder`` are used, and on a
+    development node put there when there are none; with one, the consensus contract must be there. Without a ``folder``
+    a temporary one is used, so that every object has contracts of its own. ``device`` is where tensors are, "cpu" where
+    there is no CUDA device or ``config.gpu_acceleration`` is off. ``on_state`` is awaited after each iteration and at
+    the end, ``on_step`` called as the chain's phases move.
+
+    An async context manager; ``close`` may be forgotten. Raises ConsensusError for settings that cannot be used.
+    """
+
+    def __init__(
+        self,
+        web3_provider: str = "http://localhost:8545",
+        contract_address: str | None = None,
+        device: str = "cuda",
+        *,
+        config: ConsensusConfig | Mapping[str, Any] | None = None,
+        folder: Path | None = None,
+        wallet: Wallet | None = None,
+        rules: Rules | None = None,
+        on_state: OnState | None = None,
+        on_step: Callable[[ChainStep], None] | None = None,
+    ) -> None:
+        from engine.consensus.model_io import usable
+
+        if not isinstance(web3_provider, str) or not web3_provider.startswith(("http://", "https://")):
+            raise ConsensusError(
+                f"The provider cannot be {web3_provider!r:.80}", "it is the address of a node, http://host:port"
+            )
+        self.web3_provider = web3_provider
+        self.contract_address = _address(contract_address)
+        self.config = config if isinstance(config, ConsensusConfig) else ConsensusConfig.of(config or {})
+        self.device = usable(device if self.config.gpu_acceleration else "cpu")
+        self.agents: dict[str, Participant] = {}
+        self.on_state = on_state
+        self.on_step = on_step
+        self._accounts = Accounts(wallet or Wallet.development())
+        self._rules = rules
+        self._folder = folder
+        self._store: Store | None = None
+        self._finalizer: weakref.finalize[..., Any] | None = None
+        self._turn: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the database and remove a temporary folder. The object can be used again, with a new one."""
+        if self._finalizer is not None:
+            self._finalizer()
+        self._store = self._finalizer = None
+
+    def create_agent_identity(self, agent_id: str) -> EthereumAgentIdentity:
+        """Return the identity of an agent: the same account for the same name, with the same wallet.
+
+        Raises ConsensusError for a bad name.
+        """
+        return self._accounts.identity(agent_id)
+
+    async def orchestrate_consensus(
+        self,
+        task: Mapping[str, Any] | Task,
+        agents: Sequence[Participant],
+        max_iterations: int = 100,
+        convergence_threshold: float = 0.01,
+        hybrid_mode: bool = True,
+    ) -> NashEthereumState:
+        """Let agents agree on a task; without ``hybrid_mode`` off the chain.
+
+        What is left at its default is as ``config`` says. Raises ConsensusError for a task that is none and for too few
+        agents, EngineError when the chain cannot be reached or refuses.
+        """
+        known = task if isinstance(task, Task) else task_of(task)
+        config = self._config(max_iterations, convergence_threshold, hybrid_mode)
+        members = list(agents)
+        if not config.hybrid_mode:
+            return await self._round(known, members, config, None)
+        async with self._connected(members) as chain:
+            from engine.consensus.onchain import OnChainPhase
+
+            phase = OnChainPhase(chain, self._open(), config, self._report)
+            state = await self._round(known, members, config, phase)
+            await self._accounts.refresh(chain, members)
+            return state
+
+    async def submit_position(
+        self, agent: Participant, position: Floats, task_hash: str, confidence: float
+    ) -> dict[str, Any]:
+        """Let an agent send its position (d,) for an open task by itself; return the transaction's facts.
+
+        Keys: agent, task_hash, tx_hash, block_number, gas_used. Raises EngineError for what the contract refuses.
+        """
+        from engine.consensus.submission import submit
+
+        async with self._connected([agent]) as chain:
+            return await submit(chain, self._open(), agent.signer.address, position, confidence, _hash(task_hash))
+
+    # -------------------------------------------------------------------------------------------------------------
+
+    async def _round(
+        self, task: Task, agents: Sequence[Participant], config: ConsensusConfig, phase: Any
+    ) -> NashEthereumState:
+        latest: list[str] = []
+
+        async def tell(iteration: Iteration) -> None:
+            if self.on_state is not None:
+                await self.on_state(self._iterated(task, latest[0] if latest else _text(task.hash), iteration))
+
+        if phase is not None:
+            phase = _Watched(phase, latest)
+        result = await reach_consensus(task, agents, config, phase=phase, on_iteration=tell)
+        state = self._ended(result)
+        if self.on_state is not None:
+            await self.on_state(state)
+        return state
+
+    def _config(self, iterations: int, threshold: float, hybrid: bool) -> ConsensusConfig:
+        given: dict[str, Any] = {
+            "max_iterations": iterations,
+            "convergence_threshold": threshold,
+            "hybrid_mode": hybrid,
+        }
+        changed = {name: value for name, value in given.items() if value != getattr(_DEFAULTS, name)}
+        return replace(self.config, **changed)
+
+    def _iterated(self, task: Task, task_hash: str, iteration: Iteration) -> NashEthereumState:
+        positions = zip(iteration.agents, iteration.positions, strict=True)
+        return NashEthereumState(
+            task_hash,
+            iteration.number,
+            {name: self._tensor(row) for name, row in positions},
+            self._tensor(iteration.consensus),
+            gap=iteration.gap,
+        )
+
+    def _ended(self, result: ConsensusResult) -> NashEthereumState:
+        chain = result.on_chain
+        positions = zip(result.agents, result.positions, strict=True)
+        return NashEthereumState(
+            _text(result.task_hash),
+            result.iterations,
+            {name: self._tensor(row) for name, row in positions},
+            self._tensor(result.equilibrium) if result.equilibrium.size else None,
+            converged=result.converged,
+            convergence_rate=result.convergence_rate,
+            block_number=None if chain is None else chain.block,
+            gas_used=0 if chain is None else chain.gas_used,
+            tx_hash=None if chain is None else chain.tx,
+            gap=result.gap,
+            message=result.message,
+            result=result,
+        )
+
+    def _tensor(self, values: Floats) -> torch.Tensor:
+        import torch
+
+        return torch.tensor(values, dtype=torch.float64, device=self.device)
+
+    def _report(self, step: ChainStep) -> None:
+        if self.on_step is not None:
+            self.on_step(step)
+
+    def _open(self) -> Store:
+        """Return the database, made when it is first needed."""
+        if self._store is None:
+            folder = self._folder or Path(tempfile.mkdtemp(prefix="nashboard-"))
+            folder.mkdir(parents=True, exist_ok=True)
+            self._store = Store.open(folder / "consensus.db")
+            gone = None if self._folder is not None else folder
+            self._finalizer = weakref.finalize(self, _close, self._store, gone)
+        return self._store
+
+    @asynccontextmanager
+    async def _connected(self, agents: Sequence[Participant]) -> AsyncIterator[Chain]:
+        """Give the chain with the contracts on it; one round at a time, since they share the outbox."""
+        from engine.chain.session import Chain, Parts
+        from engine.core.bus import EventBus
+
+        self._accounts.take_in(agents)
+        async with self._one_at_a_time():
+            parts = Parts(self._open(), EventBus(), self._accounts.wallet, self._accounts.number_of)
+            at = {} if self.contract_address is None else {"consensus_at": self.contract_address}
+            chain = await Chain.connect(self.web3_provider, parts, self._rules, **at)
+            try:
+                yield chain
+            finally:
+                await chain.close()
+
+    def _one_at_a_time(self) -> asyncio.Lock:
+        loop = asyncio.get_running_loop()
+        if self._turn is None or self._turn[0] is not loop:
+            self._turn = (loop, asyncio.Lock())
+        return self._turn[1]
+
+
+class _Watched:
+    """A chain phase of which the task's hash is wanted as soon as it is known."""
+
+    def __init__(self, phase: Any, latest: list[str]) -> None:
+        self._phase = phase
+        self._latest = latest
+        self.conclude = phase.conclude
+        self.convict = phase.convict
+
+    async def open(self, task: Task, participants: Sequence[Participant]) -> Any:
+        opening = await self._phase.open(task, participants)
+        self._latest.append(_text(opening.task_hash))
+        return opening
+
+
+def _close(store: Store, folder: Path | None) -> None:
+    store.close()
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _address(text: str | None) -> str | None:
+    from eth_utils.address import is_address, to_checksum_address
+
+    if text is None:
+        return None
+    if not is_address(text):
+        raise ConsensusError(f"The contract's address cannot be {text!r:.80}", "it has 0x and 40 hexadecimal digits")
+    return str(to_checksum_address(text))
+
+
+def _hash(text: str) -> bytes:
+    try:
+        made = bytes.fromhex(text.removeprefix("0x"))
+    except (AttributeError, ValueError):
+        made = b""
+    if len(made) != 32:
+        raise ConsensusError(f"A task's hash cannot be {text!r:.80}", "it has 0x and 64 hexadecimal digits")
+    return made
+
+
+def _text(data: bytes) -> str:
+    return "0x" + data.hex()
