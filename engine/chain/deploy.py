@@ -15,11 +15,13 @@ from eth_utils.address import to_checksum_address
 from engine.chain.abi import contract_abi, explain_revert
 from engine.chain.bindings import Call, LeagueAnchor, StakeVault
 from engine.chain.errors import ContractRevertError, RpcError
+from engine.chain.neural import NeuralConsensus
 from engine.chain.rpc import Rpc, hex_data, revert_data
 from engine.chain.wallet import OPERATOR, Wallet
 from engine.store.database import Store
 
 TREASURY_ACCOUNT = 1_000_000
+PARTS = ("vault", "anchor", "court", "consensus")
 _DEADLINE = 30.0
 _GAS = 12_000_000
 
@@ -29,7 +31,9 @@ class Rules:
     """What the contracts are built with: seconds and wei.
 
     Unbonding lasts at least seven windows; a demand's ``reveal_period`` and a vote's ``vote_period`` at most one.
-    ``committee`` are the seats of a first vote. The defaults are a development chain's: its clock can be moved.
+    ``committee`` are the seats of a first vote. An agent of the consensus puts ``risk_per_agent`` at risk, until
+    ``evidence_window`` after it left, and loses ``equivocation_penalty`` by two words in one round. Who brings evidence
+    of any kind gets ``reporter_bps``. The defaults are a development chain's: its clock can be moved.
     """
 
     window: int = 3_600
@@ -42,10 +46,17 @@ class Rules:
     bond: int = 2 * 10**16
     verifier_stake: int = 10**17
     committee: int = 5
+    risk_per_agent: int = 10**17
+    equivocation_penalty: int = 5 * 10**16
+    evidence_window: int = 3_600
 
     def court(self) -> tuple[int, int, int, int, int]:
         """Return the court's part, in the order of its struct."""
         return (self.reveal_period, self.vote_period, self.bond, self.verifier_stake, self.committee)
+
+    def consensus(self) -> tuple[int, int, int, int]:
+        """Return the consensus contract's part, in the order of its struct."""
+        return (self.risk_per_agent, self.equivocation_penalty, self.evidence_window, self.reporter_bps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +78,14 @@ class Deployment:
     vault: Contract
     anchor: Contract
     court: Contract
+    consensus: Contract
     treasury: str
     rules: Rules
 
     @property
     def contracts(self) -> tuple[Contract, ...]:
         """All contracts."""
-        return (self.vault, self.anchor, self.court)
+        return tuple(getattr(self, part) for part in PARTS)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -82,7 +94,7 @@ class Deployment:
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> Deployment:
         """Read what ``to_json`` gave."""
-        contracts = {name: Contract(**value[name]) for name in ("vault", "anchor", "court")}
+        contracts = {part: Contract(**value[part]) for part in PARTS}
         return cls(value["book"], **contracts, treasury=value["treasury"], rules=Rules(**value["rules"]))
 
 
@@ -95,19 +107,31 @@ class Deployer:
         self._wallet = wallet
 
     async def find(self) -> Deployment | None:
-        """Return the deployment kept for this chain, if its code still stands there."""
-        rows = self._store.db.execute("SELECT record FROM deployments ORDER BY created DESC").fetchall()
-        for row in rows:
-            record = json.loads(row["record"])
-            if "court" not in record:
-                continue  # written before there was a court: its contracts are not today's
-            deployment = Deployment.from_json(record)
-            if await self.stands(deployment):
-                return deployment
+        """Return the deployment kept for this chain, if it is whole and its code still stands there."""
+        for record in self._records():
+            if all(part in record for part in PARTS):
+                deployment = Deployment.from_json(record)
+                if await self.stands(deployment):
+                    return deployment
+        return None
+
+    async def complete(self) -> Deployment | None:
+        """Put what an older program did not have beside the contracts that it left here; None where there are none.
+
+        So an update forgets no stake. What is older than the court is not completed: its contracts are not today's.
+        """
+        for record in self._records():
+            if "consensus" in record or "court" not in record:
+                continue
+            kept = [Contract(**record[part]) for part in PARTS if part in record]
+            if await self._stand(kept):
+                rules = Rules(**{"evidence_window": record["rules"]["window"], **record["rules"]})
+                consensus = await self._add_consensus(record["vault"]["address"], rules)
+                return self._keep({**record, "consensus": asdict(consensus), "rules": asdict(rules)})
         return None
 
     async def deploy(self, rules: Rules) -> Deployment:
-        """Create the contracts, give the anchor and the court their roles, and keep the addresses.
+        """Create the contracts, give them their roles in each other, and keep the addresses.
 
         Random bytes behind the vault's arguments make its transaction the mark of this chain: a fresh devnet gives the
         same addresses again, and Anvil does not keep the hash of block 0 over restarts.
@@ -119,12 +143,28 @@ class Deployer:
         court = await self._create("LeagueCourt", anchor.address, rules.court())
         for grant in self._grants(vault.address, anchor.address, court.address):
             await self._send(grant.to, grant.data)
+        consensus = await self._add_consensus(vault.address, rules)
         book = f"{await self._rpc.chain_id()}:{vault.tx[2:10]}:{vault.address}"
-        deployment = Deployment(book, vault, anchor, court, treasury, rules)
+        return self._keep(Deployment(book, vault, anchor, court, consensus, treasury, rules).to_json())
+
+    async def _add_consensus(self, vault: str, rules: Rules) -> Contract:
+        """Create the consensus contract over a vault, with power to slash there; the wallet's operator runs it."""
+        operator = self._wallet.address(OPERATOR)
+        contract = await self._create("NeuralConsensus", operator, vault, rules.consensus())
+        granted = NeuralConsensus(contract.address, self._rpc).grant_operator(operator)
+        for grant in (StakeVault(vault, self._rpc).grant_slasher(contract.address), granted):
+            await self._send(grant.to, grant.data)
+        return contract
+
+    def _records(self) -> list[dict[str, Any]]:
+        rows = self._store.db.execute("SELECT record FROM deployments ORDER BY created DESC").fetchall()
+        return [json.loads(row["record"]) for row in rows]
+
+    def _keep(self, record: dict[str, Any]) -> Deployment:
         with self._store.transaction() as db:
-            record = json.dumps(deployment.to_json())
-            db.execute("INSERT OR REPLACE INTO deployments VALUES (?, ?, ?)", (book, record, time.time()))
-        return deployment
+            row = (record["book"], json.dumps(record), time.time())
+            db.execute("INSERT OR REPLACE INTO deployments VALUES (?, ?, ?)", row)
+        return Deployment.from_json(record)
 
     def _grants(self, vault: str, anchor: str, court: str) -> Sequence[Call]:
         slashing = StakeVault(vault, self._rpc)
@@ -133,15 +173,17 @@ class Deployer:
 
     async def stands(self, deployment: Deployment) -> bool:
         """Return whether this is the deployment's chain and its contracts are on it."""
-        receipt = await self._rpc.request("eth_getTransactionReceipt", deployment.vault.tx)
-        return receipt is not None and await self._has_code(deployment)
+        return await self._stand(deployment.contracts)
 
-    async def _has_code(self, deployment: Deployment) -> bool:
-        requests = [("eth_getCode", [contract.address, "latest"]) for contract in deployment.contracts]
-        answers = await self._rpc.batch(requests)
+    async def _stand(self, contracts: Sequence[Contract]) -> bool:
+        """Return whether the first of the contracts was created on this chain, and all of them have today's code."""
+        receipt = await self._rpc.request("eth_getTransactionReceipt", contracts[0].tx)
+        if receipt is None:
+            return False
+        answers = await self._rpc.batch([("eth_getCode", [contract.address, "latest"]) for contract in contracts])
         return all(
             is_code_of(contract.name, bytes.fromhex(str(answer.get("result", "0x"))[2:]))
-            for contract, answer in zip(deployment.contracts, answers, strict=True)
+            for contract, answer in zip(contracts, answers, strict=True)
         )
 
     async def _create(self, name: str, *arguments: Any, mark: bytes = b"") -> Contract:

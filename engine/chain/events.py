@@ -65,4 +65,5 @@ class ContractsDeployed(Event):
     vault: str
     anchor: str
     court: str
+    consensus: str
     fresh: bool

@@ -70,9 +70,9 @@ class NeuralConsensus(BoundContract):
         """Take part, with stake in the vault put at risk."""
         return self._send("register", model_hash)
 
-    def leave(self) -> Call:
+    def deregister(self) -> Call:
         """Take part no longer; the risk stays for the evidence window."""
-        return self._send("leave")
+        return self._send("deregister")
 
     def release(self) -> Call:
         """Release the risk after the evidence window."""

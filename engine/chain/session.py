@@ -12,6 +12,7 @@ from engine.chain.court import LeagueCourt, ReplayAttestation, RoundRoot
 from engine.chain.deploy import Deployer, Deployment, Rules
 from engine.chain.errors import DevnetError, RpcError, WrongChainError
 from engine.chain.events import ContractsDeployed
+from engine.chain.neural import NeuralConsensus
 from engine.chain.rpc import Rpc
 from engine.chain.sender import Sender
 from engine.chain.wallet import OPERATOR, Wallet
@@ -41,6 +42,7 @@ class Chain:
         self.vault = StakeVault(deployment.vault.address, rpc)
         self.anchor = LeagueAnchor(deployment.anchor.address, rpc)
         self.court = LeagueCourt(deployment.court.address, rpc)
+        self.consensus = NeuralConsensus(deployment.consensus.address, rpc)
         self._store = parts.store
         self._number_of = parts.number_of
         self.control = NodeControl(rpc) if development else None
@@ -60,12 +62,12 @@ class Chain:
             found = await deployer.find()
             if found is None and not development:
                 raise WrongChainError("The node is no development node", "its accounts' keys would be public")
-            deployment = found or await deployer.deploy(rules or Rules())
+            deployment = found or await deployer.complete() or await deployer.deploy(rules or Rules())
         except BaseException:
             await rpc.close()
             raise
-        vault, anchor, court = (contract.address for contract in deployment.contracts)
-        parts.bus.publish(ContractsDeployed(deployment.book, vault, anchor, court, found is None))
+        vault, anchor, court, consensus = (contract.address for contract in deployment.contracts)
+        parts.bus.publish(ContractsDeployed(deployment.book, vault, anchor, court, consensus, found is None))
         return cls(rpc, parts, deployment, development=development)
 
     @property

@@ -8,7 +8,16 @@ from eth_abi.abi import encode
 from eth_account.messages import encode_typed_data
 from eth_utils.address import to_checksum_address
 
-from engine.chain.abi import _types, contract_abi, decode_call, decode_log, explain_revert, selector, signature
+from engine.chain.abi import (
+    CONTRACTS,
+    _types,
+    contract_abi,
+    decode_call,
+    decode_log,
+    explain_revert,
+    selector,
+    signature,
+)
 from engine.chain.bindings import LeagueAnchor, PostedRound, ScoreClaim, StakeVault, VaultAccount, VaultTotals
 from engine.chain.court import CourtDispute, LeagueCourt, ReplayAttestation, RoundRoot, Vote
 from engine.chain.explorer import Explorer
@@ -215,10 +224,11 @@ def test_every_error_and_event_of_the_contracts_is_decoded():
         "string": "x",
         "bool": True,
         "bytes32[]": [ONE],
+        "uint256[]": [1, 2],
         "address[]": [A],
     }
     samples["(uint32,uint32,uint32,int64,int64,bytes32,bytes32,bytes32)"] = LEAF
-    for name in ("StakeVault", "LeagueAnchor", "LeagueCourt"):
+    for name in CONTRACTS:
         abi = contract_abi(name)
         for item in abi.errors.values():
             types = [entry["type"] for entry in item["inputs"]]
