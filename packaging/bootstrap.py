@@ -26,8 +26,6 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 RECORD = VENV / "nashboard-setup.json"
 STARTED = VENV / "nashboard-setup.started"
 CONTRACTS = ROOT / "contracts"
-TOOLS = ROOT / "build" / "tools"  # analysers of the contracts: Slither needs an older web3 than the project has
-PINS = ROOT / "packaging" / "tools"
 MODULES = CONTRACTS / "node_modules"
 PYTHONS = ((3, 11), (3, 12))
 NEEDED_BYTES = 3_000_000_000  # measured: 1.9 GB for Python, 0.15 GB for npm, the rest while unpacking
@@ -257,31 +255,6 @@ def install_peers(pip: list[str]) -> None:
         say(f"going on without it, tests that compare with it are skipped. {error}")
 
 
-def tools_key() -> str:
-    """Return the hash of what the analysers depend on."""
-    return digest(*((PINS / name).read_bytes() for name in ("requirements.txt", "package-lock.json")), str(ROOT))
-
-
-def install_tools() -> None:
-    """Install Slither and solhint in a folder of their own; where that cannot be done their checks are skipped."""
-    stamp = TOOLS / "nashboard-setup"
-    if stamp.is_file() and stamp.read_text(encoding="utf-8") == tools_key():
-        return
-    shutil.rmtree(TOOLS, ignore_errors=True)
-    try:
-        say("installing Slither and solhint, which look at the contracts")
-        call("Their environment could not be created", [str(python()), "-m", "venv", str(TOOLS)])
-        pip = [str(TOOLS / BIN.name / python().name), "-m", "pip", "--disable-pip-version-check", "install"]
-        call("Slither could not be installed", [*pip, "--no-input", "-r", str(PINS / "requirements.txt")])
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(PINS / name, TOOLS)
-        npm = shutil.which("npm", path=environment()["PATH"]) or "npm"
-        call("solhint could not be installed", [npm, "ci", "--no-audit", "--no-fund"], TOOLS)
-        stamp.write_text(tools_key(), encoding="utf-8")
-    except SetupError as error:
-        say(f"going on without what could not be installed, its checks are skipped. {error}")
-
-
 def write_record(record: dict[str, str]) -> None:
     """Write the record in one step, so that a kill leaves the old one or the new one."""
     part = RECORD.with_suffix(".part")
@@ -386,9 +359,6 @@ def main(arguments: list[str]) -> int:
         return start([str(python()), "-m", "app", *rest])
     if action == "exec":
         return start([str(python()), *rest])
-    if action == "test":
-        with one_at_a_time():
-            install_tools()
     if action in ("test", "lint"):
         return start([str(python()), str(Path(__file__).with_name("check.py")), action, *rest])
     return 0

@@ -9,9 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import analysers
+
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = ROOT / "contracts"
-TOOLS = ROOT / "build" / "tools"  # analysers of the contracts, made by bootstrap.py where they can be installed
+TOOLS = analysers.TOOLS
 
 
 def forge() -> str:
@@ -37,6 +39,7 @@ def steps(action: str, pytest_arguments: list[str]) -> list[tuple[str, list[str]
         ("slither", [str(TOOLS / "bin" / "python"), str(ROOT / "packaging" / "analyse.py")], CONTRACTS),
         ("solhint", [*solhint, "src/**/*.sol"], CONTRACTS),
         ("forge test", [forge(), "test"], CONTRACTS),
+        ("forge coverage", [python, str(ROOT / "packaging" / "contract_coverage.py"), forge()], ROOT),
         ("pytest", [python, "-m", "pytest", "-n", "auto", *pytest_arguments], ROOT),
     ]
 
@@ -62,11 +65,13 @@ def main(arguments: list[str]) -> int:
     os.environ.setdefault("NO_COLOR", "1")
     # Slither starts forge by its name.
     os.environ["PATH"] = f"{Path(forge()).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    if arguments[0] == "test":
+        analysers.install()
     results = [(name, *run(name, argv, folder)) for name, argv, folder in steps(arguments[0], arguments[1:])]
     sys.stdout.write("\n=== summary\n")
     words = {True: "ok", False: "FAILED", None: "skipped"}
     for name, passed, seconds in results:
-        sys.stdout.write(f"{words[passed]:<7} {name:<14} {seconds:6.1f} s\n")
+        sys.stdout.write(f"{words[passed]:<7} {name:<15} {seconds:6.1f} s\n")
     failed = [name for name, passed, _ in results if passed is False]
     sys.stdout.write(f"FAILED: {', '.join(failed)}\n" if failed else "all checks passed\n")
     return 1 if failed else 0

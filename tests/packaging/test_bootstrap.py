@@ -15,7 +15,14 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FILES = ("pyproject.toml", "constraints.txt", "packaging/bootstrap.py", "packaging/check.py", "Makefile")
+FILES = (
+    "pyproject.toml",
+    "constraints.txt",
+    "packaging/bootstrap.py",
+    "packaging/check.py",
+    "packaging/analysers.py",
+    "Makefile",
+)
 CONTRACT_FILES = ("package.json", "package-lock.json", ".npmrc")
 NOTHING_LISTENS = "http://127.0.0.1:9/"
 
@@ -148,31 +155,39 @@ def test_the_checks_all_run_and_are_summed_up(copy: Path) -> None:
     assert "FAILED: " in summary
 
 
-def test_analysers_that_cannot_be_installed_are_done_without(
-    bootstrap: ModuleType, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def analysers(bootstrap: ModuleType, copy: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """What installs the analysers, at home in the copy."""
     shutil.copytree(ROOT / "packaging" / "tools", copy / "packaging" / "tools")
-    monkeypatch.setattr(bootstrap, "python", lambda: copy / "nowhere" / "python")
-    bootstrap.install_tools()
+    monkeypatch.setitem(sys.modules, "bootstrap", bootstrap)
+    spec = importlib.util.spec_from_file_location("nashboard_analysers", copy / "packaging" / "analysers.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_analysers_that_cannot_be_installed_are_done_without(
+    analysers: ModuleType, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(analysers, "python", lambda: copy / "nowhere" / "python")
+    analysers.install()
     assert "going on without" in capsys.readouterr().err
-    check = [
-        sys.executable,
-        "-c",
-        "import check; print(check.run('slither', [str(check.TOOLS / 'bin' / 'x')], check.ROOT))",
-    ]
-    done = subprocess.run(check, cwd=copy / "packaging", capture_output=True, text=True, check=True)
+    code = "import check; print(check.run('slither', [str(check.TOOLS / 'bin' / 'x')], check.ROOT))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=copy / "packaging", capture_output=True, text=True, check=True
+    )
     assert "skipped: " in done.stdout
     assert "(None, 0.0)" in done.stdout
 
 
-def test_installed_analysers_are_kept_until_their_pins_change(bootstrap: ModuleType, copy: Path) -> None:
-    shutil.copytree(ROOT / "packaging" / "tools", copy / "packaging" / "tools")
+def test_installed_analysers_are_kept_until_their_pins_change(analysers: ModuleType, copy: Path) -> None:
     marker = copy / "build" / "tools" / "bin" / "slither"
     marker.parent.mkdir(parents=True)
     marker.touch()
-    (copy / "build" / "tools" / "nashboard-setup").write_text(bootstrap.tools_key())
-    bootstrap.install_tools()
+    analysers.STAMP.write_text(analysers.key())
+    analysers.install()
     assert marker.exists()
-    before = bootstrap.tools_key()
     (copy / "packaging" / "tools" / "requirements.txt").write_text("slither-analyzer==0.11.5\n")
-    assert bootstrap.tools_key() != before
+    assert not analysers.is_fresh()
