@@ -149,6 +149,11 @@ class StakeVault(BoundContract):
         """Return an account's holdings."""
         return VaultAccount(*await self._view("accountOf", address, block=block))
 
+    async def treasury(self) -> str:
+        """Return whose credit gets what reporters and winners do not."""
+        (address,) = await self._view("treasury")
+        return str(to_checksum_address(address))
+
     async def totals(self, *, block: int | None = None) -> VaultTotals:
         """Return the sums over all accounts."""
         return VaultTotals(*await self._view("totals", block=block))

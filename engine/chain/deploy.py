@@ -13,8 +13,8 @@ from typing import Any
 from eth_utils.address import to_checksum_address
 
 from engine.chain.abi import contract_abi, explain_revert
-from engine.chain.bindings import Call, LeagueAnchor, StakeVault
-from engine.chain.errors import ContractRevertError, RpcError
+from engine.chain.bindings import BoundContract, Call, LeagueAnchor, StakeVault
+from engine.chain.errors import ContractRevertError, RpcError, WrongChainError
 from engine.chain.neural import NeuralConsensus
 from engine.chain.rpc import Rpc, hex_data, revert_data
 from engine.chain.wallet import OPERATOR, Wallet
@@ -22,6 +22,7 @@ from engine.store.database import Store
 
 TREASURY_ACCOUNT = 1_000_000
 PARTS = ("vault", "anchor", "court", "consensus")
+NOWHERE = "0x" + "00" * 20
 _DEADLINE = 30.0
 _GAS = 12_000_000
 
@@ -84,8 +85,9 @@ class Deployment:
 
     @property
     def contracts(self) -> tuple[Contract, ...]:
-        """All contracts."""
-        return tuple(getattr(self, part) for part in PARTS)
+        """All contracts that are there: anchor and court are not where only a consensus contract was named."""
+        parts: list[Contract] = [getattr(self, part) for part in PARTS]
+        return tuple(contract for contract in parts if contract.tx)
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -129,6 +131,38 @@ class Deployer:
                 consensus = await self._add_consensus(record["vault"]["address"], rules)
                 return self._keep({**record, "consensus": asdict(consensus), "rules": asdict(rules)})
         return None
+
+    async def attach(self, address: str) -> Deployment:
+        """Return the deployment around a consensus contract that stands at ``address``, whoever put it there.
+
+        Raises WrongChainError where there is no such contract.
+        """
+        here = await self.find()
+        if here is not None and here.consensus.address.lower() == address.lower():
+            return here
+        await self._require_code("NeuralConsensus", address)
+        consensus = NeuralConsensus(to_checksum_address(address), self._rpc)
+        vault = StakeVault(await consensus.vault(), self._rpc)
+        await self._require_code("StakeVault", vault.address)
+        origin, own = await self._origin("StakeVault", vault), await self._origin("NeuralConsensus", consensus)
+        book = f"{await self._rpc.chain_id()}:{origin.tx[2:10]}:{vault.address}"
+        anchor, court = (Contract(name, NOWHERE, "", 0, 0) for name in ("LeagueAnchor", "LeagueCourt"))
+        return Deployment(book, origin, anchor, court, own, await vault.treasury(), Rules())
+
+    async def _require_code(self, name: str, address: str) -> None:
+        code = str(await self._rpc.request("eth_getCode", address, "latest"))
+        if not is_code_of(name, bytes.fromhex(code[2:])):
+            why = f"there is no code at {address}" if code == "0x" else f"the code at {address} is another"
+            raise WrongChainError(f"There is no {name} of this version", why, "Check the address and the node.")
+
+    async def _origin(self, name: str, contract: BoundContract) -> Contract:
+        """Return where a contract comes from: its first event is of its creation."""
+        logs = await self._rpc.request("eth_getLogs", {"address": contract.address, "fromBlock": "0x0"})
+        if not logs:
+            raise RpcError(f"The {name} cannot be traced", f"the node keeps no events of {contract.address}")
+        receipt = await self._rpc.request("eth_getTransactionReceipt", logs[0]["transactionHash"])
+        block, gas = int(receipt["blockNumber"], 16), int(receipt["gasUsed"], 16)
+        return Contract(name, contract.address, str(receipt["transactionHash"]), block, gas)
 
     async def deploy(self, rules: Rules) -> Deployment:
         """Create the contracts, give them their roles in each other, and keep the addresses.

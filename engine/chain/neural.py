@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eth_utils.address import to_checksum_address
+
 from engine.chain.bindings import BoundContract, Call, Caller
 from engine.core.hashing import keccak
 
@@ -165,6 +167,11 @@ class NeuralConsensus(BoundContract):
         """Return an agent's reputation, its weight in the next task."""
         (reputation,) = await self._view("agentReputation", address)
         return int(reputation)
+
+    async def vault(self) -> str:
+        """Return the address of the vault that holds the stakes."""
+        (address,) = await self._view("vault")
+        return str(to_checksum_address(address))
 
     async def has_role(self, role: str, account: str) -> bool:
         """Return whether an account holds a role, say OPERATOR_ROLE."""

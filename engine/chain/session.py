@@ -9,7 +9,7 @@ from typing import Any
 from engine.chain.bindings import LeagueAnchor, ScoreClaim, StakeVault
 from engine.chain.control import NodeControl
 from engine.chain.court import LeagueCourt, ReplayAttestation, RoundRoot
-from engine.chain.deploy import Deployer, Deployment, Rules
+from engine.chain.deploy import PARTS, Deployer, Deployment, Rules
 from engine.chain.errors import DevnetError, RpcError, WrongChainError
 from engine.chain.events import ContractsDeployed
 from engine.chain.neural import NeuralConsensus
@@ -50,23 +50,27 @@ class Chain:
         self._sender = Sender(rpc, parts.store, parts.bus, parts.wallet, deployment.book, parts.number_of, self.control)
 
     @classmethod
-    async def connect(cls, url: str, parts: Parts, rules: Rules | None = None) -> Chain:
+    async def connect(
+        cls, url: str, parts: Parts, rules: Rules | None = None, *, consensus_at: str | None = None
+    ) -> Chain:
         """Connect to a node and find the contracts on it, or put them there. Raises RpcError, ContractRevertError.
 
-        Contracts are only put on a development node: this wallet's keys are public.
+        Contracts are only put on a development node: this wallet's keys are public. With ``consensus_at`` none are, the
+        consensus contract at that address is used with its vault; then there may be no anchor and no court. Raises
+        WrongChainError where there is no such contract.
         """
         rpc = Rpc(url)
         try:
             development = str(await rpc.request("web3_clientVersion")).lower().startswith(("anvil", "hardhat"))
             deployer = Deployer(rpc, parts.store, parts.wallet)
-            found = await deployer.find()
+            found = await (deployer.attach(consensus_at) if consensus_at else deployer.find())
             if found is None and not development:
                 raise WrongChainError("The node is no development node", "its accounts' keys would be public")
             deployment = found or await deployer.complete() or await deployer.deploy(rules or Rules())
         except BaseException:
             await rpc.close()
             raise
-        vault, anchor, court, consensus = (contract.address for contract in deployment.contracts)
+        vault, anchor, court, consensus = (getattr(deployment, part).address for part in PARTS)
         parts.bus.publish(ContractsDeployed(deployment.book, vault, anchor, court, consensus, found is None))
         return cls(rpc, parts, deployment, development=development)
 

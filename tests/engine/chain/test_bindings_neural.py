@@ -11,7 +11,7 @@ from eth_account.messages import encode_typed_data
 from engine.chain import neural
 from engine.chain.abi import contract_abi, decode_call
 from engine.chain.deploy import PARTS, Deployer, Deployment
-from engine.chain.errors import ContractRevertError
+from engine.chain.errors import ContractRevertError, WrongChainError
 from engine.chain.events import ContractsDeployed
 from engine.chain.neural import NeuralAgent, NeuralConsensus, NeuralTask
 from engine.chain.session import Chain, Parts
@@ -19,6 +19,7 @@ from engine.chain.wallet import OPERATOR
 from engine.consensus.messages import Domain, PositionMessage
 from engine.core.bus import EventBus
 from engine.core.hashing import keccak
+from engine.store.database import Store
 from engine.store.outbox import OutboxTx
 
 ETHER = 10**18
@@ -179,6 +180,29 @@ async def test_an_older_workspace_keeps_its_stakes_and_gets_the_new_contract(tmp
         assert seen[0].consensus == again.consensus.address
         assert await deployer.find() == again.deployment
         await again.close()
+
+
+@pytest.mark.chain
+async def test_a_named_contract_is_used_as_it_stands(tmp_path, chain_at):
+    async with chain_at(tmp_path) as (_, chain, parts):
+        other = Parts(Store.open(tmp_path / "other.db"), EventBus(), parts.wallet, parts.number_of)
+        address = chain.consensus.address
+        named = await Chain.connect(chain.url, other, consensus_at=address.lower())
+        assert (named.consensus.address, named.vault.address) == (address, chain.vault.address)
+        assert named.book == chain.book  # of the same chain and vault, so no outbox of another is sent to it
+        assert named.deployment.treasury == chain.deployment.treasury
+        assert [contract.name for contract in named.deployment.contracts] == ["StakeVault", "NeuralConsensus"]
+        assert await named.alive()
+        await named.drain()
+        assert await Deployer(named.rpc, other.store, other.wallet).find() is None
+        same = await Chain.connect(chain.url, parts, consensus_at=address)
+        assert same.deployment == chain.deployment
+        for wrong, why in ((parts.wallet.address(3), "no code"), (chain.vault.address, "is another")):
+            with pytest.raises(WrongChainError, match=why):
+                await Chain.connect(chain.url, other, consensus_at=wrong)
+        await named.close()
+        await same.close()
+        other.store.close()
 
 
 def forget_consensus(parts: Parts, deployment: Deployment) -> None:
