@@ -36,6 +36,20 @@ class WeightedGame:
         pull = self.coupling * (own.sum(axis=0) - own)
         return np.asarray((self.confidences[:, None] * self.ideals + pull) / self._stiffness()[:, None])
 
+    def in_turn(self, positions: Floats) -> Floats:
+        """Return the positions (n, d) after each agent, in the order of rows, moved to its best response.
+
+        One after another they lower a common potential each time, ``sum_i w_i c_i |y_i - x_i|^2 + kappa sum_{i<j} w_i
+        w_j |y_i - y_j|^2``; all at once, agents of little confidence would swap places for long.
+        """
+        made, total = positions.copy(), self.weights @ positions
+        anchors, stiffness = self.confidences[:, None] * self.ideals, self._stiffness()
+        for i, weight in enumerate(self.weights):
+            others = total - weight * made[i]
+            made[i] = (anchors[i] + self.coupling * others) / stiffness[i]
+            total = others + weight * made[i]
+        return made
+
     def gap(self, positions: Floats) -> float:
         """Return the largest relative regret: the squared way to a best response over the squared diagonal.
 

@@ -127,9 +127,10 @@ def convicts(a: PositionMessage, b: PositionMessage) -> bool:
     return round_a == round_b and (a.position_hash, a.confidence) != (b.position_hash, b.confidence)
 
 
-def outliers(task: Task, positions: Floats, allowed: int) -> NDArray[np.int64]:
-    """Return the rows of ``positions`` (n, d) that are outvoted, at most ``allowed``: see the module's head."""
-    if allowed <= 0 or len(positions) <= 2 * allowed:
+def outliers(task: Task, positions: Floats) -> NDArray[np.int64]:
+    """Return the rows of ``positions`` (n, d) that are outvoted, at most f of them; see the module's head."""
+    allowed = (len(positions) - 1) // 3
+    if allowed <= 0:
         return np.empty(0, dtype=np.int64)
     median = np.median(positions, axis=0)
     away = np.linalg.norm(positions - median, axis=1)

@@ -4,7 +4,7 @@ Steps of iteration t:
 1. Every agent is asked for its proposal, all at once and with one deadline; who does not answer blocks nobody.
 2. Whose proposal changed signs it for round t, and what it tells its peers is compared.
 3. Outliers are outvoted (:mod:`engine.consensus.judging`).
-4. All move to their best response against the others of the last iteration.
+4. One after another they move to their best response.
 It has converged when the largest relative regret is at most the threshold and no proposal moved by more than that
 (squared, relative to the box around all). Then those who remain sign their position for the chain (round 0).
 """
@@ -102,7 +102,7 @@ class Negotiation:
         self._seats = _seats(participants, nonces or {}, weights or {})
         self._everybody = max(everybody, len(self._seats))
         self._log = _Log()
-        self._outvoted = 0
+        self._outvoted: list[Ideal] = []
         self._consensus: Floats | None = None
         needed = self._needed()
         if len(self._seats) < needed:
@@ -205,12 +205,13 @@ class Negotiation:
         return word_of(SignedPosition(message, ideal.packed, b""), told, self._domain)
 
     def _outvote(self, number: int) -> None:
-        allowed = (len(self._seats) + self._outvoted - 1) // 3 - self._outvoted
-        if allowed <= 0:
-            return
-        for seat in [self._seats[row] for row in outliers(self._task, self._ideals(), allowed)]:
-            self._outvoted += 1
-            self._judge(seat, Fault("outlier"), number)
+        """Leave out who is far from all others; those who were left out before still count for what is far."""
+        here, before = tuple(self._seats), [ideal.position for ideal in self._outvoted]
+        for row in outliers(self._task, np.concatenate([self._ideals(), before]) if before else self._ideals()):
+            seat = here[row] if row < len(here) else None
+            if seat is not None and seat.ideal is not None:
+                self._outvoted.append(seat.ideal)
+                self._judge(seat, Fault("outlier"), number)
 
     def _judge(self, seat: _Seat, fault: Fault, number: int) -> None:
         """Leave an agent out from here on, and say why."""
@@ -248,7 +249,7 @@ class Negotiation:
         before = np.stack([ideal if seat.position is None else seat.position for seat, ideal in pairs])
         if number == 1:
             self._log.gaps.append(game.gap(before))
-        positions = game.best_responses(before)
+        positions = game.in_turn(before)
         for seat, position in zip(self._seats, positions, strict=True):
             seat.position = position
         self._consensus = game.consensus()
