@@ -169,19 +169,19 @@ class Records:
             )
         return self.get(int(cursor.lastrowid or 0))
 
-    def take(self, run_id: int, place: str, base: bytes, skip: Callable[[bytes], bool] | None = None) -> bytes:
-        """Give a round the next hash of its task that is free in ``place``; ``skip`` tells more that are not."""
-        attempt = 0
-        while True:
-            found = attempt_hash(base, attempt)
-            attempt += 1
-            if skip is not None and skip(found):
-                continue
-            try:
-                self._set(run_id, place=place, task_hash=found)
-            except sqlite3.IntegrityError:
-                continue
-            return found
+    def claim(self, run_id: int, place: str, task_hash: bytes) -> bool:
+        """Give a round a hash in ``place``, for good. Returns False when it was given before, to whichever round."""
+        with self._store.transaction() as db:
+            cursor = db.execute(
+                "INSERT INTO consensus_hashes VALUES (?,?,?) ON CONFLICT DO NOTHING", (place, task_hash, run_id)
+            )
+            if not cursor.rowcount:
+                return False
+            db.execute("DELETE FROM consensus_signatures WHERE run_id = ?", (run_id,))
+            self._set(
+                run_id, place=place, task_hash=task_hash, phase=NEGOTIATING, deadline=0, message="", progress="{}"
+            )
+        return True
 
     def get(self, run_id: int) -> RoundRecord:
         """Return a round. Raises UsageError."""
@@ -200,19 +200,22 @@ class Records:
         sql = "SELECT * FROM consensus_rounds WHERE substr(lower(hex(task_hash)), 1, ?) = ? ORDER BY run_id DESC"
         return [_record(row) for row in self._store.db.execute(sql, (len(prefix), prefix.lower()))]
 
-    def known(self, place: str, base: bytes) -> int:
-        """Return how many rounds of a task were started in ``place``."""
+    def claimed(self, place: str, base: bytes) -> int:
+        """Return how many rounds of a task were started in ``place``: an attempt number that is likely free."""
         sql = "SELECT COUNT(*) FROM consensus_rounds WHERE place = ? AND base_hash = ?"
         return int(self._store.db.execute(sql, (place, base)).fetchone()[0])
 
-    def note(self, run_id: int, progress: Mapping[str, Any]) -> None:
-        """Keep figures of the last iteration."""
-        self._set(run_id, progress=json.dumps(dict(progress)))
-
-    def keep_signed(self, run_id: int, deadline: int, signed: Iterable[tuple[str, int, SignedPosition]]) -> None:
-        """Keep the signed positions (name, weight, position): from here on nobody is asked to sign again."""
+    def keep_signed(
+        self,
+        run_id: int,
+        deadline: int,
+        signed: Iterable[tuple[str, int, SignedPosition]],
+        progress: Mapping[str, Any],
+    ) -> None:
+        """Keep the signed positions (name, weight, position) with figures of the negotiation: from here on nobody is
+        asked to sign again."""
         with self._store.transaction():
-            self._set(run_id, phase=SIGNED, deadline=deadline)
+            self._set(run_id, phase=SIGNED, deadline=deadline, progress=json.dumps(dict(progress)))
             for name, weight, position in signed:
                 self._keep(run_id, "position", name, position, weight)
 
@@ -235,13 +238,14 @@ class Records:
     def end(self, run_id: int, phase: str, message: str = "", result: Mapping[str, Any] | None = None) -> None:
         """Write how a round came out."""
         kept = None if result is None else json.dumps(dict(result))
-        self._set(run_id, phase=phase, message=message, result=kept)
+        values: dict[str, Any] = {"message": message, "result": kept}
+        if phase == DONE or self.get(run_id).phase != SIGNED:
+            values["phase"] = phase  # signed positions stay so: their round goes on from there
+        self._set(run_id, **values)
 
-    def restart(self, run_id: int) -> None:
-        """Forget what was signed: the round starts again, with a hash of its own."""
-        with self._store.transaction() as db:
-            db.execute("DELETE FROM consensus_signatures WHERE run_id = ? AND role = 'position'", (run_id,))
-            self._set(run_id, phase=NEGOTIATING, deadline=0, message="")
+    def give_up(self, run_id: int) -> None:
+        """Note that what was signed leads nowhere: the round has to negotiate again, under another hash."""
+        self._set(run_id, phase=FAILED)
 
     def _set(self, run_id: int, **values: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in values)
@@ -249,9 +253,8 @@ class Records:
             db.execute(f"UPDATE consensus_rounds SET {names} WHERE run_id = ?", (*values.values(), run_id))
 
     def _signatures(self, run_id: int, role: str) -> list[sqlite3.Row]:
-        sql = "SELECT * FROM consensus_signatures JOIN consensus_rounds USING (run_id) "
+        sql = "SELECT consensus_signatures.*, task_hash FROM consensus_signatures JOIN consensus_rounds USING (run_id) "
         sql += "WHERE run_id = ? AND role = ? ORDER BY name"
-        sql = sql.replace("*", "consensus_signatures.*, consensus_rounds.task_hash", 1)
         return self._store.db.execute(sql, (run_id, role)).fetchall()
 
     def _keep(self, run_id: int, role: str, name: str, signed: SignedPosition, weight: int = 0) -> None:

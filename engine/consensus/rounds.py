@@ -10,8 +10,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from engine.chain.session import Chain
 from engine.chain.wallet import Wallet
+from engine.consensus.agreement import Agreement
 from engine.consensus.events import (
     ConsensusAgentJudged,
     ConsensusChainStep,
@@ -19,6 +22,7 @@ from engine.consensus.events import (
     ConsensusIterated,
     ConsensusStarted,
 )
+from engine.consensus.fixed import MILLION, from_fixed, unpack
 from engine.consensus.participants import Participant, Signer
 from engine.consensus.records import CANCELLED, DONE, FAILED, Records, WalletSigner
 from engine.consensus.results import ChainStep, ConsensusResult, Iteration, Verdict
@@ -60,6 +64,7 @@ class RoundPlay:
         self._run = run
         self._phase = phase
         self._last: Iteration | None = None
+        self._first_gap = 0.0
         self._verdicts: list[Verdict] = []
         self._began = time.perf_counter()
 
@@ -91,7 +96,7 @@ class RoundPlay:
         self._publish_start(signers)
         async with self._parts.seats(spec, signers) as participants:
             run.enter(RUNNING)
-            return await reach_consensus(
+            result = await reach_consensus(
                 spec.task,
                 run.seat(participants),
                 spec.config,
@@ -100,6 +105,7 @@ class RoundPlay:
                 on_verdict=self._judged,
                 before=run.before,
             )
+        return result if self._phase is None else self._phase.reconcile(result)
 
     async def _finish(self, job: JobContext) -> ConsensusResult:
         """Go on where the positions are signed: nobody is asked again."""
@@ -107,7 +113,45 @@ class RoundPlay:
         self._publish_start(self._signers())
         self._run.enter(ON_CHAIN)
         job.progress(0, 0, "on chain")
-        return await self._phase.finish(self._began)
+        return self._phase.reconcile(await self._conclude_again(self._phase))
+
+    async def _conclude_again(self, phase: OnChainPhase) -> ConsensusResult:
+        """Return the result that a negotiation which was interrupted afterwards leads to."""
+        spec, (opening, signed) = self._run.spec, phase.reopened()
+        evidence = tuple(self._records.evidence(self._run.run_id))
+        for found in evidence:
+            await phase.convict(found)
+        on_chain = await phase.conclude(opening, signed)
+        kept = phase.progress
+        verdicts = tuple(Verdict(**value) for value in kept.get("verdicts", ()))
+        agreement = Agreement(
+            agents=tuple(opening.names[item.message.agent] for item in signed),
+            ideals=np.stack([from_fixed(unpack(item.packed)) for item in signed]),
+            confidences=np.array([item.message.confidence / MILLION for item in signed]),
+            reputations=tuple(opening.weights[opening.names[item.message.agent]] for item in signed),
+            coupling=spec.config.coupling,
+            verdicts=verdicts,
+        ).without(on_chain.verdicts)
+        gap, first, count = kept.get("gap", 0.0), kept.get("first", 0.0), kept.get("iterations", 0)
+        return ConsensusResult(
+            task=spec.task,
+            task_hash=phase.task_hash,
+            config=spec.config,
+            agents=agreement.agents,
+            ideals=agreement.ideals,
+            positions=agreement.positions,
+            confidences=agreement.confidences,
+            weights=agreement.weights,
+            equilibrium=agreement.equilibrium,
+            converged=gap <= spec.config.convergence_threshold,
+            convergence_rate=_rate(first, gap, count),
+            iterations=count,
+            gap=agreement.gap,
+            seconds=time.perf_counter() - self._began,
+            verdicts=agreement.verdicts,
+            evidence=evidence,
+            on_chain=on_chain,
+        )
 
     def _signers(self) -> dict[str, WalletSigner]:
         names = [agent.name for agent in self._run.spec.agents]
@@ -136,6 +180,7 @@ class RoundPlay:
         )
 
     def _iterated(self, iteration: Iteration, job: JobContext) -> None:
+        self._first_gap = iteration.gap if self._last is None else self._first_gap
         self._last = iteration
         config = self._run.spec.config
         if self._phase is not None:
@@ -158,7 +203,8 @@ class RoundPlay:
     def _figures(self, iteration: Iteration) -> dict[str, Any]:
         """Return what a resumed round needs to know of the negotiation."""
         verdicts = [asdict(verdict) for verdict in self._verdicts]
-        return {"iterations": iteration.number, "gap": iteration.gap, "verdicts": verdicts}
+        figures = {"iterations": iteration.number, "gap": iteration.gap, "first": self._first_gap}
+        return {**figures, "verdicts": verdicts}
 
     def _judged(self, verdict: Verdict) -> None:
         self._verdicts.append(verdict)
@@ -221,6 +267,13 @@ async def hosted(spec: RunSpec, signers: Mapping[str, Signer]) -> AsyncIterator[
     specs = [HostedSpec(agent.name, agent.config, agent.model) for agent in spec.agents]
     async with AgentHost.start(specs, spec.config.seed, deadline_s=spec.config.answer_timeout) as host:
         yield host.participants(signers)
+
+
+def _rate(first: float, last: float, count: int) -> float:
+    """Return the share of the gap that an iteration took away, as a geometric mean, in [0, 1]."""
+    if count < 2 or first <= 0 or last <= 0:
+        return 1.0
+    return float(min(1.0, max(0.0, 1 - (last / first) ** (1 / (count - 1)))))
 
 
 def _rows(values: Any) -> tuple[tuple[float, ...], ...]:

@@ -221,8 +221,7 @@ CREATE TABLE consensus_agents (
     address TEXT NOT NULL UNIQUE
 ) STRICT, WITHOUT ROWID;
 
--- ``place`` is the book of the chain, 'local' off chain. A task hash is taken when a round starts and never again on
--- that chain: an agent that signed for it twice would look like an equivocator.
+-- ``place`` is the book of the chain, 'local' off chain.
 CREATE TABLE consensus_rounds (
     run_id INTEGER PRIMARY KEY AUTOINCREMENT,
     base_hash BLOB NOT NULL,
@@ -239,7 +238,15 @@ CREATE TABLE consensus_rounds (
     created REAL NOT NULL
 ) STRICT;
 CREATE INDEX consensus_by_hash ON consensus_rounds (task_hash);
-CREATE UNIQUE INDEX consensus_on_chain ON consensus_rounds (place, task_hash) WHERE place <> 'local';
+
+-- A task hash is taken when a round starts, and never again on that chain: an agent that signed for it twice would look
+-- like an equivocator.
+CREATE TABLE consensus_hashes (
+    place TEXT NOT NULL,
+    task_hash BLOB NOT NULL,
+    run_id INTEGER NOT NULL REFERENCES consensus_rounds (run_id),
+    PRIMARY KEY (place, task_hash)
+) STRICT, WITHOUT ROWID;
 
 -- What agents signed: the position of round 0, and pairs that convict.
 CREATE TABLE consensus_signatures (
