@@ -17,6 +17,7 @@ import typer
 
 from app.commands import (
     bench,
+    consensus,
     demo,
     devnet,
     dispute,
@@ -25,6 +26,7 @@ from app.commands import (
     league,
     matches,
     modules,
+    serve,
     solve,
     stakes,
     systems,
@@ -51,6 +53,8 @@ cli.add_typer(league.group, name="league")
 cli.add_typer(dispute.group, name="dispute")
 cli.command(name="stakes")(stakes.stakes)
 cli.command(name="solve")(solve.solve)
+cli.add_typer(consensus.group, name="consensus")
+cli.command(name="serve")(serve.serve)
 cli.command(name="bench")(bench.bench)
 cli.command(name="doctor")(doctor.doctor)
 
@@ -66,6 +70,8 @@ COMMANDS = (
     "dispute",
     "stakes",
     "solve",
+    "consensus",
+    "serve",
     "bench",
     "doctor",
 )
