@@ -25,11 +25,12 @@ from torch import nn
 ASSETS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ASSETS.parent))
 
-from engine.consensus.moderation_models import POLICIES, Reader, load_readers, new_readers  # noqa: E402
+from engine.consensus.moderation_models import EVEN, POLICIES, Reader, load_readers, new_readers  # noqa: E402
 from engine.consensus.text_features import normalise  # noqa: E402
 
 HELD_OUT = 64  # of 256 values of the hash's first byte
-STEPS, RATE, DECAY = 60, 0.05, {"letters": 3e-4, "words": 3e-4, "network": 3e-4}
+STEPS, DECAY = 60, 2e-4
+BALANCE = 0.8  # how far the rarer label is weighed up: 1 would make both count alike
 KEYWORDS = {
     "hate_speech": "hate vermin scum filth filthy dirty subhuman parasites rats animals inferior disgusting savages",
     "violence": "kill shoot stab burn bomb knife gun beat hang blood bullet throat murder die",
@@ -79,18 +80,20 @@ def masked(text: str, draw: random.Random) -> str:
     return text
 
 
-def fit(reader: Reader, texts: list[str], wanted: torch.Tensor, decay: float) -> None:
+def fit(reader: Reader, texts: list[str], wanted: torch.Tensor) -> None:
     """Fit a model: quasi-Newton steps on all texts at once, large weights held back."""
     pieces = [reader.pieces(normalise(text)) for text in texts]
     indices = torch.from_numpy(np.concatenate([found for found, _ in pieces]))
     offsets = torch.from_numpy(np.cumsum([0] + [len(found) for found, _ in pieces[:-1]]))
-    weight = torch.where(wanted > 0, (1 - wanted.mean(dim=0)) / wanted.mean(dim=0), torch.ones_like(wanted)).sqrt()
+    weight = torch.where(wanted > 0, (1 - wanted.mean(dim=0)) / wanted.mean(dim=0), torch.ones_like(wanted)).pow(
+        BALANCE
+    )
     optimiser = torch.optim.LBFGS(reader.parameters(), max_iter=STEPS, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
         cost = nn.functional.binary_cross_entropy_with_logits(reader(indices, offsets), wanted, weight)
-        cost = cost + decay * sum((value**2).sum() for value in reader.parameters()) / 2
+        cost = cost + DECAY * sum((value**2).sum() for value in reader.parameters()) / 2
         cost.backward()
         return cost
 
@@ -109,7 +112,7 @@ def train(out: Path) -> None:
     for name, reader in readers.items():
         scale = 0.1 if name == "network" else 0.0
         nn.init.normal_(reader.bag.weight, std=scale)
-        fit(reader, texts, wanted, DECAY[name])
+        fit(reader, texts, wanted)
     torch.save({name: value.half() for name, value in readers.state_dict().items()}, out)
 
 
@@ -121,7 +124,7 @@ def figures(found: np.ndarray, wanted: np.ndarray) -> dict[str, Figures]:
 
 
 def evaluate(path: Path, change: str = "none") -> dict[str, dict[str, Figures]]:
-    """Return the figures of each model, of their mean and of the keywords on held-out texts, disguised by ``change``."""
+    """Return the figures of each model, their mean and the keywords, on held-out texts disguised by ``change``."""
     examples = [example for example in read_corpus() if example.held_out]
     wanted = np.array([example.labels for example in examples]) > 0
     texts = [DISGUISES[change](example.text) for example in examples]
@@ -133,14 +136,16 @@ def evaluate(path: Path, change: str = "none") -> dict[str, dict[str, Figures]]:
     scores["mean"] = np.mean(list(scores.values()), axis=0)
     words = [set(re.findall(r"\w+", text.lower())) for text in texts]
     listed = np.array([[bool(found & set(KEYWORDS[name].split())) for name in POLICIES] for found in words])
-    return {name: figures(value > 0.5, wanted) for name, value in scores.items()} | {"keywords": figures(listed, wanted)}
+    return {name: figures(value > EVEN, wanted) for name, value in scores.items()} | {
+        "keywords": figures(listed, wanted)
+    }
 
 
 DISGUISES = {
     "none": str,
     "upper case": str.upper,
     "leetspeak": lambda text: text.translate(str.maketrans("oieas", "013@$")),
-    "homoglyphs": lambda text: text.translate(str.maketrans("aeopcyx", "аеорсух")),
+    "homoglyphs": lambda text: text.translate(str.maketrans("aeopcyx", "\u0430\u0435\u043e\u0440\u0441\u0443\u0445")),
     "zero width": lambda text: "\u200b".join(text),
     "dots": lambda text: " ".join(".".join(word) for word in text.split()),
     "full width": lambda text: "".join(chr(ord(c) + 0xFEE0) if "!" <= c <= "~" else c for c in text),

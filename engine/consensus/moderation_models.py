@@ -9,16 +9,21 @@ from functools import lru_cache
 from pathlib import Path
 from zipfile import BadZipFile
 
+import numpy as np
 import torch
 from torch import nn
 
-from engine.consensus.errors import ModelRefusedError
+from engine.consensus.errors import ConsensusError, ModelRefusedError
+from engine.consensus.tasks import Task
 from engine.consensus.text_features import BUCKETS, Indices, legible, letter_pieces, normalise, word_pieces
 from engine.core.paths import assets_dir
+from engine.games.games import Floats
 
 POLICIES = ("hate_speech", "violence", "misinformation")
 HIDDEN = 8
+EVEN = 0.4  # the probability of a model from which a text rather violates than not
 MAX_FILE = 1 << 20
+LEAST_SURE = 0.05
 
 
 class Reader(nn.Module):
@@ -47,7 +52,8 @@ class Reader(nn.Module):
         """Return the logits (policies,) of a normalised text: of its worst window for each policy."""
         indices, offsets = self.pieces(normal)
         with torch.no_grad():
-            return self(torch.from_numpy(indices), torch.from_numpy(offsets)).max(dim=0).values
+            scores: torch.Tensor = self(torch.from_numpy(indices), torch.from_numpy(offsets))
+            return scores.max(dim=0).values
 
 
 def new_readers() -> nn.ModuleDict:
@@ -93,8 +99,18 @@ class Outlook:
     would say one half to everything.
     """
 
-    threshold: tuple[float, ...] = (0.5, 0.5, 0.5)
+    threshold: tuple[float, ...] = (EVEN, EVEN, EVEN)
     weight: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+
+KINDS = {
+    "letters": ("letters", Outlook()),
+    "words": ("words", Outlook()),
+    "network": ("network", Outlook()),
+    "guardian": ("network", Outlook(threshold=(0.3, 0.25, 0.35))),  # rather one post too many
+    "advocate": ("letters", Outlook(threshold=(0.55, 0.5, 0.6))),  # rather one post too few
+    "checker": ("words", Outlook(weight=(0.5, 0.5, 1.0))),  # minds facts first
+}
 
 
 class Moderator(nn.Module):
@@ -104,8 +120,8 @@ class Moderator(nn.Module):
         super().__init__()
         self.reader = reader
         shift = torch.logit(torch.tensor(outlook.threshold, dtype=torch.float32))
-        self.register_buffer("shift", shift)
-        self.register_buffer("weight", torch.tensor(outlook.weight, dtype=torch.float32))
+        self.shift = nn.Buffer(shift)
+        self.weight = nn.Buffer(torch.tensor(outlook.weight, dtype=torch.float32))
 
     def forward(self, logits: torch.Tensor) -> torch.Tensor:
         """Return scores in [0, 1] of a model's logits, both (policies,)."""
@@ -120,8 +136,31 @@ class Moderator(nn.Module):
         normal = normalise(text)
         share = legible(normal)
         if not any(letter.isalpha() for letter in normal):
-            return torch.zeros(len(POLICIES)), 0.05
+            return torch.zeros(len(POLICIES)), LEAST_SURE
         with torch.no_grad():
             scores = self(self.reader.logits(normal))
         sure = float((2 * scores - 1).abs().mean())
-        return share * scores + (1 - share) * 0.5, max(0.05, sure * share)
+        return share * scores + (1 - share) * 0.5, max(LEAST_SURE, sure * share)
+
+    def propose_for(self, task: Task, state: Floats | None) -> tuple[Floats, float]:
+        """Return scores (d,) of the task's policies, and how sure it is. Raises ConsensusError for a task without text.
+
+        A policy that no model knows scores one half: somebody has to look at it.
+        """
+        content, wanted = task.document.get("content"), task.labels
+        if task.type != "content_moderation" or not isinstance(content, str):
+            raise ConsensusError("A moderator cannot judge this task", f"it is of type {task.type} and has no content")
+        scores, sure = self.read(content)
+        known = dict(zip(POLICIES, scores.double().tolist(), strict=True))
+        share = sum(name in known for name in wanted) / len(wanted)
+        return np.array([known.get(name, 0.5) for name in wanted]), max(LEAST_SURE, sure * share)
+
+
+def model(kind: str, seed: int = 0) -> Moderator:
+    """Return a moderator by its name, a key of KINDS, with the shipped models. Raises ConsensusError."""
+    if kind not in KINDS:
+        raise ConsensusError(f"There is no moderator {kind!r:.80}", f"known are {', '.join(KINDS)}")
+    reader, outlook = KINDS[kind]
+    found = shipped_readers()[reader]
+    assert isinstance(found, Reader)
+    return Moderator(found, outlook)

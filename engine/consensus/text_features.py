@@ -78,7 +78,7 @@ def word_pieces(normal: str) -> tuple[Indices, Indices]:
     """Return the buckets of all words and pairs of neighbours, and where each window of text begins."""
     words = normal.split()
     single = [zlib.crc32(word.encode()) % BUCKETS for word in words]
-    double = [zlib.crc32(f"{a} {b}".encode()) % BUCKETS for a, b in zip(words, words[1:], strict=False)]
+    double = [zlib.crc32(f"{a} {b}".encode()) % BUCKETS for a, b in itertools.pairwise(words)]
     width, step = WINDOW // 5, STRIDE // 5
     starts = range(0, max(1, len(words) - step), step) if len(words) > width else range(1)
     bags = [np.array(single[at : at + width] + double[at : at + width], dtype=np.int64) for at in starts]
