@@ -43,8 +43,10 @@ class EthereumAgentIdentity:
 
     def sign(self, message: PositionMessage, domain: Domain) -> bytes:
         """Return the 65-byte EIP-712 signature of a position message."""
+        from eth_typing import Hash32
+
         # As sign_typed_data, which encodes the types anew each time, at ten times the cost.
-        return bytes(self.account.unsafe_sign_hash(digest(message, domain)).signature)
+        return bytes(self.account.unsafe_sign_hash(Hash32(digest(message, domain))).signature)
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(f"the identity of {self.agent_id} holds a key and is neither copied nor pickled")

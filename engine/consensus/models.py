@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import io
 import re
@@ -41,6 +42,13 @@ def resolve(model: str, seed: int) -> nn.Module:
     """
     family, _, rest = model.partition(":")
     if family not in FAMILIES:
+        near = difflib.get_close_matches(family, FAMILIES, 1)
+        if not Path(model).exists():
+            raise ConsensusError(
+                f"There is no model {model!r}",
+                f"it is no file, and the kinds of models are {', '.join(FAMILIES)}",
+                f"Did you mean {near[0]}?" if near else "",
+            )
         return load_model(Path(model))
     kind, _, own = rest.partition(":")
     if own and not (own.isascii() and own.isdecimal() and len(own) <= 18):
@@ -89,6 +97,8 @@ def _weights(content: bytes) -> Any:
             return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile pickle can make its reader fail in any way
         named = _GLOBAL.search(str(error))
+        if named and named[1].startswith("torch.nn."):
+            raise refusal(f"{named[1]} is none of the layers that are read from files") from None
         if named:
             raise refusal(f"its pickle names {named[1]}, which a model has no use for and which could run") from None
         raise refusal(f"its pickle is malformed ({_first_line(error)})") from None
