@@ -42,13 +42,14 @@ class WeightedGame:
         One after another they lower a common potential each time, ``sum_i w_i c_i |y_i - x_i|^2 + kappa sum_{i<j} w_i
         w_j |y_i - y_j|^2``; all at once, agents of little confidence would swap places for long.
         """
-        made, total = positions.copy(), self.weights @ positions
-        anchors, stiffness = self.confidences[:, None] * self.ideals, self._stiffness()
-        for i, weight in enumerate(self.weights):
-            others = total - weight * made[i]
-            made[i] = (anchors[i] + self.coupling * others) / stiffness[i]
-            total = others + weight * made[i]
-        return made
+        w, stiffness = self.weights[:, None], self._stiffness()[:, None]
+        anchors, grows = self.confidences[:, None] * self.ideals, 1.0 + self.coupling * w / stiffness
+        # The sum S of w_j y_j after agent i is linear in the one before: all of them by one running sum.
+        scale = np.cumprod(grows, axis=0)
+        steps = (w * anchors / stiffness - grows * w * positions) / scale
+        before = self.weights @ positions + np.cumsum(steps, axis=0) - steps
+        sums = np.concatenate([np.ones((1, 1)), scale[:-1]]) * before
+        return np.asarray((anchors + self.coupling * (sums - w * positions)) / stiffness)
 
     def gap(self, positions: Floats) -> float:
         """Return the largest relative regret: the squared way to a best response over the squared diagonal.

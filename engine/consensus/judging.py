@@ -93,6 +93,9 @@ def word_of(asked: SignedPosition, told: Sequence[SignedPosition], domain: Domai
     Two different messages for the round, both with its signature, are an equivocation; anybody can check the evidence.
     """
     expected, valid = asked.message, dict[bytes, SignedPosition]()
+    if len(told) == 1 and isinstance(told[0], SignedPosition) and told[0].message is expected:
+        problem = told[0].problem(domain, hashed=told[0].packed is asked.packed)
+        return Fault("bad signature", problem) if problem else told[0]
     problem = "it sent nothing that is signed"
     for said in told:
         if not isinstance(said, SignedPosition):

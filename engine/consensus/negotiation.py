@@ -104,6 +104,8 @@ class Negotiation:
         self._log = _Log()
         self._outvoted: list[Ideal] = []
         self._consensus: Floats | None = None
+        self._diagonal = 0.0
+        self._same_game: WeightedGame | None = None  # while nobody revises or is left out
         needed = self._needed()
         if len(self._seats) < needed:
             why = f"{len(self._seats)} came, {needed} are needed"
@@ -120,7 +122,7 @@ class Negotiation:
             if not self._quorate():
                 break
             await self._play(number)
-            if self._settled(number):
+            if self._settled():
                 self._log.converged = True
                 break
         if self._quorate() and self._domain.chain_id:
@@ -139,17 +141,16 @@ class Negotiation:
             for seat in self._seats
         }
         try:
-            await asyncio.wait(asked, timeout=self._config.answer_timeout)
+            await asyncio.sleep(0)  # most answer at once: they need not be watched
+            slow = [answer for answer in asked if not answer.done()]
+            if slow:
+                await asyncio.wait(slow, timeout=self._config.answer_timeout)
         finally:
             late = [answer for answer in asked if not answer.done()]
-            for answer in late:
-                answer.add_done_callback(_forget)
-                answer.cancel()
-            if late:
-                await asyncio.wait(late, timeout=GRACE_S)
+            await dismiss(late)
+        silent = Fault("silent", f"no answer within {self._config.answer_timeout:g} s")
         for answer, seat in asked.items():
-            found = Fault("silent", f"no answer within {self._config.answer_timeout:g} s")
-            self._take(seat, found if answer in late else self._answer(answer, seat), number)
+            self._take(seat, silent if late and answer in late else self._answer(answer, seat), number)
 
     def _answer(self, answer: asyncio.Future[Proposal], seat: _Seat) -> Ideal | Fault:
         if answer.cancelled():
@@ -164,10 +165,11 @@ class Negotiation:
             self._judge(seat, found, number)
             return
         before, seat.ideal = seat.ideal, found
-        if before is None:
-            seat.moved = np.inf
-        else:
-            seat.moved = 0.0 if found is before else float(np.linalg.norm(found.position - before.position))
+        if found is before:
+            seat.moved = 0.0
+            return
+        seat.moved = np.inf if before is None else float(np.linalg.norm(found.position - before.position))
+        self._same_game = None
 
     # Judging -----------------------------------------------------------------------------------------------------
 
@@ -206,6 +208,8 @@ class Negotiation:
 
     def _outvote(self, number: int) -> None:
         """Leave out who is far from all others; those who were left out before still count for what is far."""
+        if self._same_game is not None:
+            return
         here, before = tuple(self._seats), [ideal.position for ideal in self._outvoted]
         for row in outliers(self._task, np.concatenate([self._ideals(), before]) if before else self._ideals()):
             seat = here[row] if row < len(here) else None
@@ -216,6 +220,7 @@ class Negotiation:
     def _judge(self, seat: _Seat, fault: Fault, number: int) -> None:
         """Leave an agent out from here on, and say why."""
         self._seats.remove(seat)
+        self._same_game = None
         verdict = Verdict(seat.name, fault.reason, number, fault.detail)
         self._log.verdicts.append(verdict)
         if fault.evidence is not None:
@@ -240,8 +245,10 @@ class Negotiation:
         return np.array([seat.ideal.confidence for seat in self._seats if seat.ideal is not None]) / MILLION
 
     def _game(self) -> WeightedGame:
-        weights = np.array(capped([seat.weight for seat in self._seats]), dtype=np.float64)
-        return WeightedGame(self._ideals(), self._confidences(), weights, self._config.coupling)
+        if self._same_game is None:
+            weights = np.array(capped([seat.weight for seat in self._seats]), dtype=np.float64)
+            self._same_game = WeightedGame(self._ideals(), self._confidences(), weights, self._config.coupling)
+        return self._same_game
 
     async def _play(self, number: int) -> None:
         game = self._game()
@@ -252,7 +259,7 @@ class Negotiation:
         positions = game.in_turn(before)
         for seat, position in zip(self._seats, positions, strict=True):
             seat.position = position
-        self._consensus = game.consensus()
+        self._consensus, self._diagonal = game.consensus(), game.diagonal()
         gap = game.gap(positions)
         self._log.gaps.append(gap)
         self._log.trace.update(Step(number, (game.ideals, positions, self._consensus), gap))
@@ -262,11 +269,10 @@ class Negotiation:
             if inspect.isawaitable(told):
                 await told
 
-    def _settled(self, number: int) -> bool:
+    def _settled(self) -> bool:
+        threshold = self._config.convergence_threshold
         moved = max(seat.moved for seat in self._seats)
-        diagonal = self._game().diagonal()
-        still = moved**2 <= self._config.convergence_threshold * diagonal**2
-        return bool(self._log.gaps[-1] <= self._config.convergence_threshold and still)
+        return self._log.gaps[-1] <= threshold and moved**2 <= threshold * self._diagonal**2
 
     # Ending ------------------------------------------------------------------------------------------------------
 
@@ -336,7 +342,10 @@ def _rate(gaps: Sequence[float]) -> float:
     return float(np.clip(1.0 - (gaps[-1] / gaps[0]) ** (1 / (len(gaps) - 1)), 0.0, 1.0))
 
 
-def _forget(answer: asyncio.Future[Any]) -> None:
-    """Take note of how an answer ended that nobody waits for."""
-    if not answer.cancelled():
-        answer.exception()
+async def dismiss(late: Sequence[asyncio.Future[Any]]) -> None:
+    """Cancel what is not waited for any more; what does not mind being cancelled is left after GRACE_S."""
+    for answer in late:
+        answer.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # nobody else takes note of it
+        answer.cancel()
+    if late:
+        await asyncio.wait(late, timeout=GRACE_S)

@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from engine.consensus.agreement import Agreement, dissolved, quorum_of
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.messages import NEVER, Domain, SignedPosition
-from engine.consensus.negotiation import GRACE_S, Hook, Negotiation, OnIteration, OnVerdict
+from engine.consensus.negotiation import Hook, Negotiation, OnIteration, OnVerdict, dismiss
 from engine.consensus.participants import Participant
 from engine.consensus.results import ConsensusResult, Equivocation, OnChain, Verdict
 from engine.consensus.tasks import Task
@@ -183,10 +183,7 @@ async def _learn(
         await asyncio.wait(lessons, timeout=limit)
     finally:
         late = [lesson for lesson in lessons if not lesson.done()]
-        for lesson in late:
-            lesson.cancel()
-        if late:
-            await asyncio.wait(late, timeout=GRACE_S)
+        await dismiss(late)
     for lesson, name in lessons.items():
         error = None if not lesson.done() or lesson.cancelled() else lesson.exception()
         if lesson in late or error is not None:

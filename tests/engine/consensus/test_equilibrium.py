@@ -75,8 +75,10 @@ def test_moving_in_turn_leads_to_the_equilibrium_and_never_away(game: WeightedGa
 
     before = potential(here)
     for _ in range(5):
-        moved = game.in_turn(here)
-        np.testing.assert_allclose(moved[-1], game.best_responses(moved)[-1], rtol=1e-9, atol=1e-9)
+        moved, waiting = game.in_turn(here), here.copy()
+        for i in range(len(here)):
+            waiting[i] = game.best_responses(waiting)[i]
+        np.testing.assert_allclose(moved, waiting, rtol=1e-9, atol=1e-9)
         after = potential(moved)
         assert after <= before * (1 + 1e-9) + 1e-9
         here, before = moved, after
