@@ -73,6 +73,13 @@ library PositionBuffer {
         }
     }
 
+    /// @notice Sets the round, which is 0 on chain.
+    function setRound(uint256 buffer, uint256 round) internal pure {
+        assembly ("memory-safe") {
+            mstore(add(buffer, 0xa0), round)
+        }
+    }
+
     /// @notice Puts an EIP-2098 signature in its place.
     function setSignature(uint256 buffer, bytes32 r, bytes32 vs) internal pure {
         assembly ("memory-safe") {

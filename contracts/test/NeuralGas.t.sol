@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Test} from "forge-std/Test.sol";
+
+import {INeuralConsensus} from "../src/interfaces/INeuralConsensus.sol";
+import {ConsensusFixture} from "./helpers/ConsensusFixture.sol";
+import {NaivePositions} from "./helpers/NaivePositions.sol";
+
+/// @notice Gas of whole transactions: isolated, each call is one, with its 21,000 and its calldata (16 a byte, 4 a zero
+///         byte). Where the floor of EIP-7623 (40 and 10 a byte) would be higher, the floor is what counts.
+/// forge-config: default.isolate = true
+contract NeuralGasTest is ConsensusFixture, Test {
+    uint256 private constant BATCH = 64;
+
+    NaivePositions private naive;
+
+    function setUp() public {
+        deployConsensus(BATCH);
+        naive = new NaivePositions();
+        // Not the first of the contract's life: what everybody shares is there.
+        _naive(BATCH - 1, 8);
+        open("warm", 8, INeuralConsensus.Tier.Slots);
+    }
+
+    function testRuntimeCodeStaysSmall() public view {
+        assertLe(address(consensus).code.length, 20_000);
+    }
+
+    function testPositions8() public {
+        _compare(8, 11, 28);
+    }
+
+    function testPositions32() public {
+        _compare(32, 23, 52);
+    }
+
+    function testPositions128() public {
+        _compare(128, 55, 95);
+    }
+
+    function _compare(uint256 dims, uint256 slotsTimes, uint256 accumulatorTimes) private {
+        string memory d = string.concat(" d=", vm.toString(dims));
+        uint256 plain = _naive(0, dims);
+        vm.snapshotValue("neural", string.concat("position, naive", d), plain);
+        vm.snapshotValue("neural", string.concat("position, own transaction", d), _single(dims));
+        vm.snapshotValue("neural", string.concat("position, signed by itself", d), _signed(dims));
+        uint256 slots = _batch("slots", dims, INeuralConsensus.Tier.Slots);
+        vm.snapshotValue("neural", string.concat("position, batch of 64, slots", d), slots);
+        uint256 accumulator = _batch("accumulator", dims, INeuralConsensus.Tier.Accumulator);
+        vm.snapshotValue("neural", string.concat("position, batch of 64, accumulator", d), accumulator);
+        assertGe(plain, slotsTimes * slots, "slots");
+        assertGe(plain, accumulatorTimes * accumulator, "accumulator");
+    }
+
+    function _naive(uint256 who, uint256 dims) private returns (uint256) {
+        Word memory word = words(who + 1, dims)[who];
+        bytes32 digest = naive.digestOf(agents[who], word.position, word.confidence, TASK, naive.nonces(agents[who]));
+        (uint8 v, bytes32 r, bytes32 s) = vm.sign(keys[who], digest);
+        bytes memory signature = abi.encodePacked(r, s, v);
+        naive.submitPosition(agents[who], word.position, word.confidence, TASK, signature);
+        return
+            _used(abi.encodeCall(naive.submitPosition, (agents[who], word.position, word.confidence, TASK, signature)));
+    }
+
+    function _single(uint256 dims) private returns (uint256) {
+        bytes32 task = keccak256(abi.encode("single", dims));
+        open(task, dims, INeuralConsensus.Tier.Slots);
+        Word memory word = words(1, dims)[0];
+        submit(task, word);
+        return _used(
+            abi.encodeWithSignature(
+                "submitPosition(address,uint256[],uint256,bytes32)", agents[0], word.position, word.confidence, task
+            )
+        );
+    }
+
+    function _signed(uint256 dims) private returns (uint256) {
+        bytes32 task = keccak256(abi.encode("signed", dims));
+        open(task, dims, INeuralConsensus.Tier.Slots);
+        Word memory word = words(1, dims)[0];
+        bytes memory packed = entry(task, word, deadline());
+        consensus.submitPositions(task, deadline(), packed);
+        return _used(abi.encodeCall(consensus.submitPositions, (task, deadline(), packed)));
+    }
+
+    function _batch(string memory name, uint256 dims, INeuralConsensus.Tier tier) private returns (uint256) {
+        bytes32 task = keccak256(abi.encode(name, dims));
+        open(task, dims, tier);
+        bytes memory packed = batch(task, words(BATCH, dims), deadline());
+        assertEq(consensus.submitPositions(task, deadline(), packed), BATCH);
+        return _used(abi.encodeCall(consensus.submitPositions, (task, deadline(), packed))) / BATCH;
+    }
+
+    function testARound() public {
+        Word[] memory all = words(8, 8);
+        open(TASK, 8, INeuralConsensus.Tier.Slots);
+        vm.snapshotGasLastCall("neural", "createTask");
+        submitAll(TASK, all);
+        pass();
+        Proof memory proof = proofOf(TASK, all);
+        prove(TASK, proof);
+        assertLe(vm.snapshotGasLastCall("neural", "proveEquilibrium n=8 d=8, slots"), 160_000);
+        finalize(TASK);
+        vm.snapshotGasLastCall("neural", "finalizeConsensus d=8");
+        consensus.creditReputation(TASK, proof.heads, proof.values);
+        vm.snapshotGasLastCall("neural", "creditReputation n=8 d=8");
+        bytes32 task = keccak256("cheap");
+        open(task, 8, INeuralConsensus.Tier.Accumulator);
+        submitAll(task, all);
+        pass();
+        prove(task, proofOf(task, all));
+        assertLe(vm.snapshotGasLastCall("neural", "proveEquilibrium n=8 d=8, accumulator"), 160_000);
+    }
+
+    /// @dev What the last call cost as a transaction.
+    function _used(bytes memory data) private returns (uint256 used) {
+        used = vm.lastCallGas().gasTotalUsed;
+        uint256 tokens;
+        for (uint256 i = 0; i < data.length; ++i) {
+            tokens += data[i] == 0 ? 1 : 4;
+        }
+        uint256 floor = 21_000 + 10 * tokens;
+        assertGt(used, 21_000 + 4 * tokens, "calldata is in it");
+        if (floor > used) used = floor;
+    }
+}
