@@ -24,7 +24,7 @@ class NodeControl:
         if automine.get("result"):
             return AUTOMINE, 0
         seconds = interval.get("result")
-        return (INTERVAL, int(seconds)) if seconds else (MANUAL, 0)
+        return (INTERVAL, seconds) if isinstance(seconds, int) and seconds else (MANUAL, 0)
 
     async def set_mining(self, mode: str, seconds: int = 1) -> None:
         """Change how blocks come about; ``seconds`` counts for the mode interval alone."""
@@ -64,7 +64,7 @@ class NodeControl:
 
         Adding to the node's clock is not enough for an exact time: many blocks in one second run ahead of it.
         """
-        head = await self._rpc.request("eth_getBlockByNumber", "latest", False)
+        head = await self._rpc.head()
         await self._rpc.request("evm_setNextBlockTimestamp", max(timestamp, int(head["timestamp"], 16) + 1))
         await self.mine()
 

@@ -8,12 +8,13 @@ from typing import Any
 from engine.chain.abi import explain_revert
 from engine.chain.errors import RpcError
 from engine.chain.explorer import why_reverted
-from engine.chain.rpc import Request, Rpc, hex_data, revert_data
+from engine.chain.rpc import Request, Rpc, hex_data, is_hex, revert_data
 from engine.store.outbox import OutboxRow
 
 Receipt = dict[str, Any]
 _ROWS_A_BLOCK = 4  # waiting rows that make it worth while to read all receipts of a block
 _BATCH = 500
+_FIELDS = ("transactionHash", "blockHash", "blockNumber", "gasUsed", "status")
 
 
 class Receipts:
@@ -47,7 +48,7 @@ class Receipts:
         requests: list[Request] = [("eth_getTransactionReceipt", [digest]) for _, digest in pairs]
         answers = [answer for part in _parts(requests) for answer in await self._rpc.batch(part)]
         receipts = (answer.get("result") for answer in answers)
-        return [(row, receipt) for (row, _), receipt in zip(pairs, receipts, strict=True) if receipt]
+        return [(row, _checked(receipt)) for (row, _), receipt in zip(pairs, receipts, strict=True) if receipt]
 
     async def why(self, row: OutboxRow, receipt: Receipt) -> str:
         """Return why a mined transaction reverted: from its trace, or by calling it again on the block before."""
@@ -64,13 +65,26 @@ class Receipts:
         answers = await self._rpc.batch([("eth_getBlockReceipts", [hex(number)]) for number in blocks])
         if any(answer.get("error") for answer in answers):
             return None
-        return {receipt["transactionHash"]: receipt for answer in answers for receipt in answer["result"] or ()}
+        return {_checked(receipt)["transactionHash"]: receipt for answer in answers for receipt in _listed(answer)}
 
 
 def call_of(row: OutboxRow) -> dict[str, Any]:
     """Return the row as what ``eth_call`` and ``eth_estimateGas`` take."""
     request = {"from": row.tx.account, "data": hex_data(row.tx.data), "value": hex(row.tx.value)}
     return {**request, "to": row.tx.to} if row.tx.to else request
+
+
+def _listed(answer: dict[str, Any]) -> list[Any]:
+    found = answer.get("result") or []
+    if not isinstance(found, list):
+        raise RpcError("The node answered eth_getBlockReceipts with no receipts", f"{found!r:.100}")
+    return found
+
+
+def _checked(receipt: Any) -> Receipt:
+    if not isinstance(receipt, dict) or not all(is_hex(receipt.get(name)) for name in _FIELDS):
+        raise RpcError("The node answered with no receipt of a transaction", f"{receipt!r:.100}")
+    return receipt
 
 
 def _parts(requests: Sequence[Request]) -> Iterable[Sequence[Request]]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from engine.chain.abi import revert_error
 from engine.chain.errors import RpcError
@@ -13,6 +14,7 @@ from engine.chain.http import HttpSession
 DEADLINE = 30.0
 _REVERTED = 3  # the error code that nodes give a call that reverted
 _REPEATABLE = ("eth_", "net_", "web3_", "debug_", "txpool_")  # asked twice they do no more than once
+_HEX = re.compile("0x[0-9a-fA-F]*")
 Request = tuple[str, Sequence[Any]]
 
 
@@ -51,16 +53,26 @@ class Rpc:
     async def call(self, to: str, data: bytes, *, block: int | None = None) -> bytes:
         """Return what a contract returned. Raises ContractRevertError with the decoded reason."""
         tag = "latest" if block is None else hex(block)
-        return bytes.fromhex(str(await self.request("eth_call", {"to": to, "data": hex_data(data)}, tag))[2:])
+        return hex_bytes(await self.request("eth_call", {"to": to, "data": hex_data(data)}, tag), "eth_call")
 
     async def number(self, method: str, *params: Any) -> int:
         """Return a quantity."""
-        return _number(await self.request(method, *params), method)
+        return quantity(await self.request(method, *params), method)
 
     async def numbers(self, requests: Sequence[Request]) -> list[int]:
         """Return the quantities that a batch asks for, in its order."""
         answers = await self.batch(requests)
-        return [_number(_result(answer, method), method) for answer, (method, _) in zip(answers, requests, strict=True)]
+        return [
+            quantity(_result(answer, method), method) for answer, (method, _) in zip(answers, requests, strict=True)
+        ]
+
+    async def head(self) -> dict[str, Any]:
+        """Return the newest block, without its transactions."""
+        block = await self.request("eth_getBlockByNumber", "latest", False)
+        names = ("number", "timestamp", "gasLimit")
+        if not isinstance(block, dict) or not all(_is_quantity(block.get(name)) for name in names):
+            raise RpcError("The node answered eth_getBlockByNumber with no block", f"{block!r:.100}")
+        return block
 
     async def block_number(self) -> int:
         """Return the head's number."""
@@ -109,6 +121,13 @@ def hex_data(data: bytes) -> str:
     return "0x" + data.hex()
 
 
+def hex_bytes(result: Any, method: str) -> bytes:
+    """Return the bytes in a node's answer to ``method``. Raises RpcError when they are none."""
+    if not is_hex(result) or len(result) % 2:
+        raise RpcError(f"The node answered {method} with no bytes", f"{result!r:.100}")
+    return bytes.fromhex(result[2:])
+
+
 def revert_data(error: Any) -> bytes | None:
     """Return the revert data in a JSON-RPC error, None when it is not about a revert."""
     if not isinstance(error, dict):
@@ -116,7 +135,7 @@ def revert_data(error: Any) -> bytes | None:
     data = error.get("data")
     if isinstance(data, dict):
         data = data.get("data")
-    if isinstance(data, str) and data.startswith("0x"):
+    if is_hex(data) and len(data) % 2 == 0:
         return bytes.fromhex(data[2:])
     if error.get("code") == _REVERTED or "revert" in str(error.get("message", "")):
         return b""
@@ -128,11 +147,20 @@ def error_text(error: Any) -> str:
     return str(error.get("message", error)) if isinstance(error, dict) else str(error)
 
 
-def _number(result: Any, method: str) -> int:
-    try:
-        return int(result, 16)
-    except (TypeError, ValueError) as error:
-        raise RpcError(f"The node answered {method} with no number", f"{result!r:.100}") from error
+def quantity(result: Any, method: str) -> int:
+    """Return the number in a node's answer to ``method``. Raises RpcError when there is none."""
+    if not _is_quantity(result):
+        raise RpcError(f"The node answered {method} with no number", f"{result!r:.100}")
+    return int(result, 16)
+
+
+def is_hex(value: Any) -> TypeGuard[str]:
+    """Return whether a value from a node is 0x text."""
+    return isinstance(value, str) and _HEX.fullmatch(value) is not None
+
+
+def _is_quantity(value: Any) -> bool:
+    return is_hex(value) and 2 < len(value) <= 66
 
 
 def _question(number: int, method: str, params: Sequence[Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from engine.chain.control import NodeControl
 from engine.chain.errors import RpcError
 from engine.chain.events import TransactionMoved
 from engine.chain.receipts import Receipt, Receipts
-from engine.chain.rpc import Rpc, error_text, hex_data, revert_data
+from engine.chain.rpc import Rpc, error_text, hex_data, quantity, revert_data
 from engine.chain.signing import Signer
 from engine.chain.transactions import fees_of
 from engine.chain.wallet import Wallet
@@ -183,12 +183,13 @@ class Sender:
         signed: list[OutboxRow] = []
         for row, answer in zip(rows, await self._signer.prepare(rows, flight), strict=True):
             refusal = answer.get("error")
-            missing = 0 if refusal is not None else self._signer.lacking(row, int(answer["result"], 16))
+            gas = 0 if refusal is not None else quantity(answer["result"], "eth_estimateGas")
+            missing = 0 if refusal is not None else self._signer.lacking(row, gas)
             if refusal is not None or missing:
                 if not signed and not pending:
                     self._refuse(row, refusal, missing)
                 break
-            signed.append(self._signer.sign(row, int(answer["result"], 16)))
+            signed.append(self._signer.sign(row, gas))
             if len(signed) % _BREATH == 0:
                 await asyncio.sleep(0)
         with self._store.transaction():
@@ -297,8 +298,7 @@ class Sender:
         self._flight |= {row.tx.key: replace(row, state="signed") for row in dropped}
         kept = _without(waiting, [(row, {}) for row in dropped])
         if kept:
-            head = await self._rpc.request("eth_getBlockByNumber", "latest", False)
-            base = int(head.get("baseFeePerGas") or "0x0", 16)
+            base = quantity((await self._rpc.head()).get("baseFeePerGas", "0x0"), "eth_getBlockByNumber")
             await self._raise_fees([row for row in kept if fees_of(row.raw or b"").cap < base])
 
     async def _settle(self, mined: Sequence[tuple[OutboxRow, Receipt]]) -> None:

@@ -45,8 +45,7 @@ class Signer:
         found = await self._rpc.chain_id()
         if found != self._chain_id:
             raise WrongChainError("The node is another chain", f"its id is {found}, expected {self._chain_id}")
-        block = await self._rpc.request("eth_getBlockByNumber", "latest", False)
-        self._gas_limit = int(block["gasLimit"], 16)
+        self._gas_limit = int((await self._rpc.head())["gasLimit"], 16)
         self._stale = True
 
     def forget_nonces(self) -> None:
