@@ -8,9 +8,11 @@ import os
 import queue
 import signal
 import threading
+import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from engine.consensus.mind import Mind
 
 LOAD_S = 30.0  # of one model
+MOMENT_S = 0.05  # after which a model counts as slow
+LOOK_S = 0.02  # between two looks at slow models
+MAX_SLOW = 8  # at the same time
 
 
 @dataclass(frozen=True)
@@ -58,49 +63,83 @@ def serve(connection: Connection, parent: int) -> None:
     try:
         opening: Opening = connection.recv()
         try:
-            worker = _Worker(opening)
+            worker = _Worker(opening, connection.send)
         except EngineError as error:
             connection.send((0, error))
             return
         connection.send((0, os.getpid()))
         while True:
-            documents, requests = connection.recv()
-            tasks = {key: task_of(document) for key, document in documents.items()}
-            for number, verb, name, key, value in requests:
-                connection.send((number, worker.answer(verb, name, tasks.get(key), value)))
+            if connection.poll(LOOK_S if worker.slow else None):
+                worker.take(*connection.recv())
+            worker.look()
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # nobody waits any more
 
 
 class _Worker:
-    def __init__(self, opening: Opening) -> None:
+    def __init__(self, opening: Opening, send: Callable[[Any], None]) -> None:
         import torch
 
         torch.set_num_threads(1)
         _limit_memory(opening.memory_bytes)
+        self.slow: list[_Job] = []
+        self._send = send
         self._deadline_s = opening.deadline_s
         self._hung: set[str] = set()
-        self._thread = _Thread()
+        self._later: list[_Job] = []
+        self._threads = [_Thread()]
         self._minds = {spec.name: self._load(spec, opening.seed) for spec in opening.specs}
 
-    def answer(self, verb: str, name: str, task: Task | None, value: Any) -> Any:
-        """Return the answer to a request, or the EngineError that it ended in."""
-        if verb == "snapshot":
-            return {name: mind.learner.to_bytes() for name, mind in self._minds.items() if mind.learner.used}
-        if name in self._hung:
-            return _hangs(name, self._deadline_s)
-        assert task is not None
-        try:
-            return self._within(name, self._deadline_s, lambda: self._act(verb, self._minds[name], task, value))
-        except EngineError as error:
-            return error
+    def take(self, documents: Mapping[bytes, Any], requests: Sequence[tuple[int, str, str, bytes, Any]]) -> None:
+        """Answer requests; what takes longer than a moment is left to its thread, so that it holds up nobody."""
+        tasks = {key: task_of(document) for key, document in documents.items()}
+        for number, verb, name, key, value in requests:
+            if verb == "snapshot":
+                known = self._minds.items()
+                self._send((number, {name: mind.learner.to_bytes() for name, mind in known if mind.learner.used}))
+                continue
+            job = _Job(number, name, partial(_act, verb, self._minds[name], tasks[key], value))
+            if any(other.name == name for other in (*self.slow, *self._later)):
+                self._later.append(job)
+            else:
+                self._begin(job)
 
-    @staticmethod
-    def _act(verb: str, mind: Mind, task: Task, value: Any) -> Any:
-        if verb == "learn":
-            return mind.learn(task, value)
-        proposal = mind.propose(task, value)
-        return proposal.position, proposal.confidence
+    def look(self) -> None:
+        """Take the answers of slow models, and give up those that are over the deadline."""
+        now = time.monotonic()
+        for job in tuple(self.slow):
+            if job.wait(0.0):
+                self._threads.append(job.thread)
+                self._send((job.number, self._answer(job)))
+            elif now - job.started > self._deadline_s:
+                job.thread.give_up()
+                self._hung.add(job.name)
+                self._send((job.number, _hangs(job.name, self._deadline_s)))
+            else:
+                continue
+            self.slow.remove(job)
+        busy = {job.name for job in self.slow}
+        waiting, self._later = self._later, []
+        for job in waiting:
+            if job.name in busy:
+                self._later.append(job)
+            else:
+                busy.add(job.name)
+                self._begin(job)
+
+    def _begin(self, job: _Job) -> None:
+        while len(self.slow) >= MAX_SLOW:
+            time.sleep(LOOK_S)
+            self.look()
+        if job.name in self._hung:
+            self._send((job.number, _hangs(job.name, self._deadline_s)))
+            return
+        job.start(self._threads.pop() if self._threads else _Thread())
+        if job.wait(MOMENT_S):
+            self._threads.append(job.thread)
+            self._send((job.number, self._answer(job)))
+        else:
+            self.slow.append(job)
 
     def _load(self, spec: HostedSpec, seed: int) -> Mind:
         from engine.consensus.mind import Mind
@@ -108,48 +147,77 @@ class _Worker:
 
         own = spec.seed if spec.seed is not None else _seed(seed, spec.name)
         try:
-            model = self._within(spec.name, LOAD_S, lambda: resolve(spec.model, own))
-            mind = Mind(spec.name, model, spec.config, "cpu", openness=spec.openness, seed=own)
+            job = _Job(0, spec.name, partial(resolve, spec.model, own))
+            job.start(self._threads[0])
+            found = self._answer(job) if job.wait(LOAD_S) else _hangs(spec.name, LOAD_S)
+            if isinstance(found, EngineError):
+                raise found
+            mind = Mind(spec.name, found, spec.config, "cpu", openness=spec.openness, seed=own)
             if spec.learned is not None:
                 mind.learner.load(spec.learned)
         except EngineError as error:
             raise type(error)(f"The agent {spec.name} cannot start: {error.what}", error.why, error.next_step) from None
         return mind
 
-    def _within(self, name: str, seconds: float, work: Callable[[], Any]) -> Any:
-        """Return what the work gives. A model that takes longer is left behind on its thread, at the lowest priority.
-
-        That works since torch lets go of the interpreter while it computes, TorchScript's loops included.
-        """
-        done = self._thread.run(work)
-        try:
-            good, result = done.get(timeout=seconds)
-        except queue.Empty:
-            self._thread.give_up()
-            self._thread = _Thread()
-            self._hung.add(name)
-            raise _hangs(name, seconds) from None
-        if good:
+    @staticmethod
+    def _answer(job: _Job) -> Any:
+        result = job.result
+        if not isinstance(result, Exception) or isinstance(result, EngineError):
             return result
-        if isinstance(result, EngineError):
-            raise result
         what = "ran out of memory" if isinstance(result, MemoryError) else "failed"
-        raise ConsensusError(f"The model of {name} {what}", "".join(traceback.format_exception_only(result)).strip())
+        why = "".join(traceback.format_exception_only(result)).strip()
+        return ConsensusError(f"The model of {job.name} {what}", why[:500])
+
+
+def _act(verb: str, mind: Mind, task: Task, value: Any) -> Any:
+    if verb == "learn":
+        return mind.learn(task, value)
+    proposal = mind.propose(task, value)
+    return proposal.position, proposal.confidence
+
+
+class _Job:
+    """A piece of work for one agent's model, done on a thread."""
+
+    thread: _Thread
+
+    def __init__(self, number: int, name: str, work: Callable[[], Any]) -> None:
+        self.number = number
+        self.name = name
+        self.work = work
+        self.result: Any = None  # an exception where the work raised one
+        self.started = 0.0
+        self._done = threading.Event()
+
+    def start(self, thread: _Thread) -> None:
+        """Have it done."""
+        self.thread = thread
+        self.started = time.monotonic()
+        thread.work.put(self)
+
+    def run(self) -> None:
+        """Do it, on the thread."""
+        try:
+            self.result = self.work()
+        except Exception as error:
+            self.result = error
+        self._done.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Return whether it is done, within some time."""
+        return self._done.wait(seconds)
 
 
 class _Thread:
-    """A thread that does one piece of work after the other."""
+    """A thread that does one job after the other.
+
+    A model can be left behind on one: torch lets go of the interpreter while it computes, TorchScript's loops included.
+    """
 
     def __init__(self) -> None:
-        self._work: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.work: queue.SimpleQueue[_Job] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
-
-    def run(self, work: Callable[[], Any]) -> queue.SimpleQueue[tuple[bool, Any]]:
-        """Do some work; its end is put into what is returned."""
-        done: queue.SimpleQueue[tuple[bool, Any]] = queue.SimpleQueue()
-        self._work.put((work, done))
-        return done
 
     def give_up(self) -> None:
         """Expect nothing more of it, and let it disturb others as little as possible."""
@@ -158,11 +226,7 @@ class _Thread:
 
     def _serve(self) -> None:
         while True:
-            work, done = self._work.get()
-            try:
-                done.put((True, work()))
-            except Exception as error:
-                done.put((False, error))
+            self.work.get().run()
 
 
 def _hangs(name: str, seconds: float) -> ConsensusError:
