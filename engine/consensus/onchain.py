@@ -16,8 +16,9 @@ import numpy as np
 from engine.chain.neural import CERTIFIED, FINALIZED, NONE, OPEN, VOID, NeuralTask
 from engine.chain.session import Chain
 from engine.consensus.certificate import Certificate, effective_weights
-from engine.consensus.chain_logs import TaskLog, decode
+from engine.consensus.chain_logs import TaskLog
 from engine.consensus.chain_members import Member, Members
+from engine.consensus.chain_slashes import PURPOSE, Slashes
 from engine.consensus.chain_steps import ChainSteps, ShortOfPositionsError, now
 from engine.consensus.chain_txs import MINED, step_of, why_refused
 from engine.consensus.config import AgentConfig, ConsensusConfig
@@ -32,8 +33,6 @@ from engine.consensus.tasks import Task
 from engine.core.errors import VerificationError
 from engine.core.hashing import keccak
 from engine.store.database import Store
-from engine.store.ledger import Entry
-from engine.store.outbox import OutboxRow
 
 SIGNATURES_HOLD = 30 * 86_400  # seconds: a round may be paused for long, and its window opens after the negotiation
 AGREE = 1e-5  # how far floating point and the chain's integers may be apart, relative to the positions
@@ -90,6 +89,7 @@ class OnChainPhase:
         self._store = store
         self._config = config
         self._tell = report
+        self._slashes = Slashes(chain, store)
         self._records = Records(store, chain.wallet.address)
         self._models = model_hashes or {}
         self._turn = turn or asyncio.Lock()
@@ -131,6 +131,7 @@ class OnChainPhase:
     async def open(self, task: Task, participants: Sequence[Participant]) -> Opening:
         """Get agents ready: staked and registered. Raises ConsensusError, RpcError, WrongChainError."""
         await self._chain.drain()
+        await self._slashes.catch_up()
         await self.reserve(task, [_spec(participant) for participant in participants])
         members = [self._member(participant) for participant in participants]
         desk = Members(self._chain, self._store, self._report)
@@ -196,14 +197,14 @@ class OnChainPhase:
         with self._store.transaction():
             if self.run_id is not None:
                 self._records.keep_evidence(self.run_id, evidence)
-            if not txs.add(key, self._chain.operator, call, "prove an equivocation"):
+            if not txs.add(key, self._chain.operator, call, PURPOSE):
                 txs.again(key)
         (row,) = await txs.settle(key)
         why = why_refused([row])
         if why and "AlreadyProven" not in why:
             self._report(ChainStep("slash", "failed", text=why))
             raise ConsensusError(f"{evidence.agent} could not be slashed", why)
-        wei = 0 if why else await self._slashing(row, address)
+        wei = 0 if why else await self._slashes.book(row)
         self._slashed[evidence.agent] = wei
         self._report(step_of("slash", txs.rows("slash:"), f"{evidence.agent} lost {wei / 10**18:g} ETH"))
         return {evidence.agent: wei}
@@ -335,31 +336,6 @@ class OnChainPhase:
             )
 
     # Inside ------------------------------------------------------------------------------------------------------
-
-    async def _slashing(self, row: OutboxRow, address: str) -> int:
-        """Return what a conviction took, in wei, and write it into the ledger: once, as everything there."""
-        receipt = await self._chain.rpc.request("eth_getTransactionReceipt", row.hash)
-        events = [decode(self._chain.consensus.abi, log) for log in (receipt or {}).get("logs", ())]
-        wei = sum(
-            int(event.arguments["slashed"])
-            for event in events
-            if event is not None and event.name == "EquivocationProven" and event.arguments["agent"] == address
-        )
-        book, ledger = self._chain.book, self._store.ledger
-        share = wei * self._chain.deployment.rules.reporter_bps // 10_000
-        name = f"{book}:consensus:{self.task_hash.hex()}:slash:{address}"
-        with self._store.transaction():
-            if any(entry.key.startswith(name) for entry in ledger.entries(book)):
-                return wei
-            # A stake that came another way than through this store is not in its books.
-            debit = f"stake:{address}" if ledger.balance(book, f"stake:{address}") >= wei else f"world:{address}"
-            for part, receiver, amount in (
-                ("reporter", self._chain.operator, share),
-                ("treasury", self._chain.deployment.treasury, wei - share),
-            ):
-                if amount and receiver:
-                    ledger.append(book, Entry(f"{name}:{part}", "slash", debit, f"credit:{receiver}", amount))
-        return wei
 
     def _steps_of_task(self) -> ChainSteps:
         return ChainSteps(self._chain, self._store, self._config, self.task_hash, self._report)
