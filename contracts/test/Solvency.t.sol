@@ -7,20 +7,21 @@ import {LeagueAnchor} from "../src/LeagueAnchor.sol";
 import {LeagueCourt} from "../src/LeagueCourt.sol";
 import {StakeVault} from "../src/StakeVault.sol";
 import {ILeagueAnchor} from "../src/interfaces/ILeagueAnchor.sol";
-import {CourtHandler} from "./helpers/CourtHandler.sol";
+import {ConsensusHandler} from "./helpers/ConsensusHandler.sol";
 
 /// @notice What holds after every call, whatever is called: money is neither made nor lost, and locks hold.
 contract SolvencyTest is Test {
     uint256 private constant EXPOSURE = 0.1 ether;
     uint256 private constant VERIFIER_STAKE = 0.1 ether;
+    uint256 private constant RISK = 0.1 ether;
 
-    CourtHandler private handler;
+    ConsensusHandler private handler;
     StakeVault private vault;
     LeagueAnchor private anchor;
     LeagueCourt private court;
 
     function setUp() public {
-        handler = new CourtHandler();
+        handler = new ConsensusHandler();
         handler.start();
         (vault, anchor, court) = handler.system();
         targetContract(address(handler));
@@ -51,6 +52,19 @@ contract SolvencyTest is Test {
         actions[23] = handler.go.selector;
         actions[24] = handler.reclaim.selector;
         actions[25] = handler.refundOfRejected.selector;
+        actions[26] = handler.join.selector;
+        actions[27] = handler.depart.selector;
+        actions[28] = handler.openTask.selector;
+        actions[29] = handler.submitOwn.selector;
+        actions[30] = handler.relay.selector;
+        actions[31] = handler.submitBatch.selector;
+        actions[32] = handler.certify.selector;
+        actions[33] = handler.finalizeOne.selector;
+        actions[34] = handler.voidEmpty.selector;
+        actions[35] = handler.credit.selector;
+        actions[36] = handler.convict.selector;
+        actions[37] = handler.hush.selector;
+        actions[38] = handler.renew.selector;
         targetSelector(FuzzSelector(address(handler), actions));
     }
 
@@ -62,7 +76,8 @@ contract SolvencyTest is Test {
         assertEq(address(court).balance, handler.bonds() + handler.forcedCourt(), "court = bonds of open disputes");
         assertEq(handler.ethIn(), handler.ethOut() + held + handler.escrow() + handler.bonds(), "in = out + held");
         uint256 judging = court.verifierCount() * VERIFIER_STAKE;
-        assertEq(exposure, handler.openCount() * EXPOSURE + judging, "exposure = open commitments + verifiers");
+        uint256 agreeing = handler.atRisk() * RISK;
+        assertEq(exposure, handler.openCount() * EXPOSURE + judging + agreeing, "exposure = all that is reserved");
         assertEq(slashed, handler.slashedTotal(), "what is slashed stays slashed");
         _totalsAreSums(active, pending, credit, slashed);
         _disputesAreCounted();
@@ -78,6 +93,7 @@ contract SolvencyTest is Test {
             slashed -= s;
             (bool judges,) = court.verifierOf(all[i]);
             uint256 own = handler.openOf(all[i]) * EXPOSURE + (judges ? VERIFIER_STAKE : 0);
+            if (handler.isAtRisk(all[i])) own += RISK;
             assertEq(e, own, "everybody is exposed for its own");
         }
         assertEq(active + pending + credit + slashed, 0, "totals = sums");
@@ -110,13 +126,16 @@ contract SolvencyTest is Test {
     /// @dev A full run in which an action never came to its end would prove little.
     function afterInvariant() public {
         for (uint256 i = 0; i < handler.ACTIONS(); ++i) {
-            assertTrue(handler.done(i) != 0 || handler.calls() < 256, "every action succeeds in every run");
+            // Of 256 calls an action gets six or seven: it succeeds in every run, but where chance forgot it.
+            assertTrue(handler.done(i) != 0 || handler.tried(i) < 5, "every action succeeds in every run");
         }
         _finalIsFinal();
+        handler.requireFinal();
         handler.drain();
         assertEq(address(vault).balance, handler.forcedVault(), "the vault drains");
         assertEq(address(anchor).balance, handler.forcedAnchor(), "the anchor drains");
         assertEq(address(court).balance, handler.forcedCourt(), "the court drains");
+        assertEq(address(handler.consensus()).balance, 0, "the consensus holds no ether");
         assertEq(handler.ethIn(), handler.ethOut());
     }
 }

@@ -7,8 +7,8 @@ import {RoundLeaf} from "../../src/libraries/RoundTree.sol";
 import {LeagueHandler} from "./LeagueHandler.sol";
 import {Trees} from "./Trees.sol";
 
-/// @notice All that can happen in court, beside all that LeagueHandler does.
-contract CourtHandler is LeagueHandler {
+/// @notice All that can happen in court, beside all that LeagueHandler does; ConsensusHandler adds agents that agree.
+abstract contract CourtHandler is LeagueHandler {
     enum Lie {
         None,
         Arithmetic,
@@ -40,12 +40,12 @@ contract CourtHandler is LeagueHandler {
 
     // Actions
 
-    function lie(uint256 who, uint256 kind, uint256 index, uint256 pot) external timed {
+    function lie(uint256 who, uint256 kind, uint256 index, uint256 pot) external timed(Did.Lie) {
         _postLie(who, Lie(bound(kind, 1, uint256(Lie.Replay))), index, bound(pot, 0, 1 ether));
         ++done[uint256(Did.Lie)];
     }
 
-    function proveFraud(uint256 which, uint256 kind, uint256 index) external timed {
+    function proveFraud(uint256 which, uint256 kind, uint256 index) external timed(Did.Fraud) {
         bytes32 id = _postLie(which, Lie(bound(kind, 1, PROVABLE)), index, 1 ether);
         if (index % 3 == 0) _demand(id, 0);
         Before memory before = _watch(id, reporter);
@@ -55,7 +55,7 @@ contract CourtHandler is LeagueHandler {
     }
 
     /// @dev Invariant 9: whatever is said against an honest round, it is refused.
-    function accuseTheHonest(uint256 which, uint256 index) external timed {
+    function accuseTheHonest(uint256 which, uint256 index) external timed(Did.Accusation) {
         bytes32 id = _honest(which);
         uint256 last = _rounds[id].leaves.length - 1;
         index = bound(index, 0, last);
@@ -75,13 +75,13 @@ contract CourtHandler is LeagueHandler {
         _proofOf(id, kind, index);
     }
 
-    function demand(uint256 which, uint256 index) external timed {
+    function demand(uint256 which, uint256 index) external timed(Did.Demand) {
         bytes32 id = _fresh(which);
         _demand(id, uint32(bound(index, 0, _rounds[id].leaves.length - 1)));
         ++done[uint256(Did.Demand)];
     }
 
-    function answer(uint256 which) external timed {
+    function answer(uint256 which) external timed(Did.Answer) {
         bytes32 id = _honest(which);
         if (anchor.commitmentOf(id).settleableAt <= vm.getBlockTimestamp()) id = _postHonest(which);
         uint256 disputeId = _demand(id, uint32(which % _rounds[id].leaves.length));
@@ -91,7 +91,7 @@ contract CourtHandler is LeagueHandler {
     }
 
     /// @dev Who posted what cannot be shown, or does not come to show it, loses the commitment.
-    function staySilent(uint256 which, uint256 index) external timed {
+    function staySilent(uint256 which, uint256 index) external timed(Did.Silence) {
         bytes32 id = _postLie(which, Lie.Withheld, index, 1 ether);
         uint256 disputeId = _demand(id, uint32(_where[id]));
         vm.warp(court.disputeOf(disputeId).deadline);
@@ -99,14 +99,14 @@ contract CourtHandler is LeagueHandler {
         ++done[uint256(Did.Silence)];
     }
 
-    function dispute(uint256 which, uint256 index) external timed {
+    function dispute(uint256 which, uint256 index) external timed(Did.Dispute) {
         bytes32 id = _fresh(which);
         _dispute(id, uint32(bound(index, 0, _rounds[id].leaves.length - 1)));
         ++done[uint256(Did.Dispute)];
     }
 
     /// @dev The committee tells the truth: about an honest round that it is one, about the other that it is not.
-    function vote(uint256 which, bool honest, uint256 index) external timed {
+    function vote(uint256 which, bool honest, uint256 index) external timed(Did.Verdict) {
         bytes32 id = honest ? _postHonest(which) : _postLie(which, Lie.Replay, index, 1 ether);
         uint32 place = uint32(bound(index, 0, _rounds[id].leaves.length - 1));
         uint256 disputeId = _dispute(id, place);
@@ -127,7 +127,7 @@ contract CourtHandler is LeagueHandler {
     }
 
     /// @dev No verdict, also not the second time: everything is as it was.
-    function stayOffline(uint256 which, bool extended) external timed {
+    function stayOffline(uint256 which, bool extended) external timed(Did.Offline) {
         bytes32 id = _postHonest(which);
         uint256 disputeId = _dispute(id, 0);
         if (extended) {
@@ -140,7 +140,7 @@ contract CourtHandler is LeagueHandler {
         ++done[uint256(Did.Offline)];
     }
 
-    function voteTwice(uint256 which) external timed {
+    function voteTwice(uint256 which) external timed(Did.DoubleVote) {
         bytes32 id = _postHonest(which);
         uint256 disputeId = _dispute(id, 0);
         address[] memory seated = committeeOf(disputeId);
@@ -158,13 +158,13 @@ contract CourtHandler is LeagueHandler {
         ++done[uint256(Did.DoubleVote)];
     }
 
-    function come() external timed {
+    function come() external timed(Did.Come) {
         if (verifiers.length < 40) _enrol(1);
         ++done[uint256(Did.Come)];
     }
 
     /// @dev Not while a committee that it sits on may vote; then at once.
-    function go(uint256 which) external timed {
+    function go(uint256 which) external timed(Did.Go) {
         if (court.verifierCount() == 0) _enrol(1);
         address verifier = court.verifierAt(which % court.verifierCount());
         (, uint256 heldUntil) = court.verifierOf(verifier);
@@ -182,7 +182,7 @@ contract CourtHandler is LeagueHandler {
         ++done[uint256(Did.Go)];
     }
 
-    function reclaim(uint256 which) external timed {
+    function reclaim(uint256 which) external timed(Did.Reclaim) {
         bytes32 id = _postLie(which, Lie.Genesis, 0, 1 ether);
         Before memory before = _watch(id, reporter);
         _proofOf(id, Lie.Genesis, 0);
@@ -191,7 +191,7 @@ contract CourtHandler is LeagueHandler {
         ++done[uint256(Did.Reclaim)];
     }
 
-    function refundOfRejected(uint256 which) external timed {
+    function refundOfRejected(uint256 which) external timed(Did.Refund) {
         bytes32 id = _postLie(which, Lie.Genesis, 0, 0);
         uint256 one = _demand(id, 0);
         uint256 two = _dispute(id, 1);
@@ -421,7 +421,7 @@ contract CourtHandler is LeagueHandler {
         return lies[id] == Lie.Withheld && _where[id] == index;
     }
 
-    function _closeCourt() internal override {
+    function _closeCourt() internal virtual override {
         while (disputes.length != 0) {
             _refund(disputes[0]); // those of rejected commitments are left
         }

@@ -43,16 +43,30 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
         Come,
         Go,
         Reclaim,
-        Refund
+        Refund,
+        Join,
+        Depart,
+        Task,
+        Submit,
+        Relay,
+        Batch,
+        Certify,
+        Finalize,
+        Empty,
+        Credit,
+        Convict,
+        Hush,
+        Renew,
+        Drain
     }
 
-    uint256 public constant ACTIONS = 26;
+    uint256 public constant ACTIONS = 39;
     uint256 private constant MAX_OPEN = 4;
 
     uint256 public clock;
     uint256 public height;
-    uint256 public calls;
-    uint256[ACTIONS] public done;
+    uint256[ACTIONS + 1] public tried;
+    uint256[ACTIONS + 1] public done;
     uint256 public ethIn;
     uint256 public ethOut;
     uint256 public forcedVault;
@@ -67,8 +81,8 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
     mapping(bytes32 => uint256) public paid;
     uint256 internal _nRounds;
 
-    modifier timed() {
-        ++calls;
+    modifier timed(Did what) {
+        ++tried[uint256(what)];
         vm.warp(clock);
         vm.roll(height);
         if (vault.paused()) _pauseBoth(false);
@@ -78,7 +92,7 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
     }
 
     /// @dev Not the constructor: only what has code may slash.
-    function start() external {
+    function start() public virtual {
         deployLeague(4);
         vm.startPrank(admin);
         vault.grantRole(vault.SLASHER_ROLE(), address(this));
@@ -92,22 +106,20 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
 
     // Actions
 
-    function stake(uint256 who, uint256 amount) external timed {
+    function stake(uint256 who, uint256 amount) external timed(Did.Stake) {
         _stake(_agent(who), bound(amount, 0.1 ether, 5 ether));
         ++done[uint256(Did.Stake)];
     }
 
-    function unbond(uint256 who, uint256 amount) external timed {
+    function unbond(uint256 who, uint256 amount) external timed(Did.Unbond) {
         _unbond(_agent(who), amount);
         ++done[uint256(Did.Unbond)];
     }
 
     /// @dev Whoever is not exposed leaves with exactly what is pending, after the whole period.
-    function withdraw(uint256 who, uint256 amount) external timed {
+    function withdraw(uint256 who, uint256 amount) external timed(Did.Withdraw) {
         address account = _agent(who);
-        while (exposureOf(account) != 0) {
-            _settle(open[0]);
-        }
+        _unexpose(account);
         (, uint256 pending) = stakeOf(account);
         if (pending == 0) {
             _unbond(account, amount);
@@ -124,7 +136,7 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
     }
 
     /// @dev Neither early nor while exposed, however late it is.
-    function exitWhileExposed(uint256 who) external timed {
+    function exitWhileExposed(uint256 who) external timed(Did.RefusedExit) {
         bytes32 id = _anyOpen(who);
         address account = anchor.commitmentOf(id).poster;
         _unbond(account, type(uint256).max);
@@ -134,7 +146,7 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
         ++done[uint256(Did.RefusedExit)];
     }
 
-    function claim(uint256 who) external timed {
+    function claim(uint256 who) external timed(Did.Claim) {
         address account = _agent(who);
         if (who % 3 == 0) account = treasury;
         uint256 credit = creditOf(account);
@@ -151,12 +163,12 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
         ++done[uint256(Did.Claim)];
     }
 
-    function post(uint256 who, uint256 pot, int64[] calldata deltas) external timed {
+    function post(uint256 who, uint256 pot, int64[] calldata deltas) external timed(Did.Post) {
         _post(_agent(who), bound(pot, 0, 3 ether), deltas);
         ++done[uint256(Did.Post)];
     }
 
-    function prove(uint256 which, uint256 index, int64 claimed) external timed {
+    function prove(uint256 which, uint256 index, int64 claimed) external timed(Did.Prove) {
         bytes32 id = _anyOpen(which);
         Round memory round = _rounds[id];
         index = bound(index, 0, round.leaves.length - 1);
@@ -183,7 +195,7 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
     }
 
     /// @dev The agent that told the truth is not to be had, nor is a leaf that was not posted.
-    function proveAgainstTheHonest(uint256 which, uint256 index) external timed {
+    function proveAgainstTheHonest(uint256 which, uint256 index) external timed(Did.HonestClaim) {
         bytes32 id = _anyOpen(which);
         Round memory round = _rounds[id];
         index = bound(index, 0, round.leaves.length - 1);
@@ -200,14 +212,14 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
         ++done[uint256(Did.HonestClaim)];
     }
 
-    function settleOne(uint256 which, bool paused) external timed {
+    function settleOne(uint256 which, bool paused) external timed(Did.Settle) {
         bytes32 id = _anyOpen(which);
         if (paused) _pauseBoth(true);
         _settle(id);
         ++done[uint256(Did.Settle)];
     }
 
-    function claimPayout(uint256 which, uint256 seat, bool paused) external timed {
+    function claimPayout(uint256 which, uint256 seat, bool paused) external timed(Did.Payout) {
         while (settled.length == 0) {
             _settle(_anyOpen(which));
         }
@@ -217,12 +229,12 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
     }
 
     /// @dev As another contract with the role would: any amount, also beyond all stake.
-    function slash(uint256 who, uint256 amount) external timed {
+    function slash(uint256 who, uint256 amount) external timed(Did.Slash) {
         _slash(_agent(who), bound(amount, 0, 2 ether), reporter);
         ++done[uint256(Did.Slash)];
     }
 
-    function forceEther(uint256 amount, uint256 target) external timed {
+    function forceEther(uint256 amount, uint256 target) external timed(Did.Force) {
         amount = bound(amount, 1, 1 ether);
         vm.deal(address(this), amount);
         address payable[3] memory targets = [payable(address(vault)), payable(address(anchor)), payable(address(court))];
@@ -234,7 +246,7 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
     }
 
     /// @notice Everybody leaves with everything; not a wei stays but what was forced in.
-    function drain() external timed {
+    function drain() external timed(Did.Drain) {
         while (open.length != 0) {
             _settle(open[0]);
         }
@@ -262,7 +274,7 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
         return (vault, anchor, court);
     }
 
-    function accounts() public view returns (address[] memory all) {
+    function accounts() public view virtual returns (address[] memory all) {
         uint256 n = agents.length;
         all = new address[](n + 3 + verifiers.length);
         for (uint256 i = 0; i < n; ++i) {
@@ -289,8 +301,14 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
     /// @dev Ends the disputes about a commitment. False when that ended the commitment too.
     function _closeDisputes(bytes32 id) internal virtual returns (bool);
 
-    /// @dev Ends what the court still holds.
+    /// @dev Ends what the court, and whoever else reserves stake, still holds.
     function _closeCourt() internal virtual;
+
+    function _unexpose(address account) internal virtual {
+        while (exposureOf(account) != 0) {
+            _settle(open[0]);
+        }
+    }
 
     function _agent(uint256 who) internal view returns (address) {
         return agents[who % agents.length];
