@@ -31,6 +31,7 @@ _SLOTS = 4  # coordinates that a token adds to
 _WORD = 32  # characters; longer text is read word by word too
 _MAX_TEXT = 16_384  # characters of a text that are read; the rest counts by its hash
 _MAX_ITEMS = 64  # of a list that are read one by one
+_LARGE = 1e140  # of a number in a series: its square is still one
 _FOR_PEOPLE = ("title", "description")
 _PERIODS = ("horizon", "investment_horizon")
 
@@ -91,6 +92,7 @@ def _tokens(path: str, value: Any) -> Iterator[tuple[str, float]]:
         yield f"{path}={value}", 1.0
     else:
         yield f"{path}#", _log(value)
+        yield f"{path}={json.dumps(value)}", 0.02  # tells apart what the logarithm hardly does
 
 
 def _list(path: str, items: Sequence[Any]) -> Iterator[tuple[str, float]]:
@@ -149,7 +151,7 @@ def _log(value: float) -> float:
 
 
 def _float(value: float) -> float:
-    return math.copysign(min(abs(value), 1e300), value)
+    return float(max(-_LARGE, min(_LARGE, value)))
 
 
 def _digest(text: str) -> str:
