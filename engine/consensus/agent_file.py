@@ -19,12 +19,25 @@ from engine.core.hashing import parse_json
 
 MAX_BYTES = 1 << 20
 MODEL_FILES = (".pt", ".pth", ".ts")
-_STRATEGIES = ("pure", "mixed", "adaptive", "mixed", "adaptive")
-_NAMES = {
-    "portfolio_allocation": ("prudent", "balanced", "growth", "income", "contrarian"),
-    "market_prediction": ("momentum", "reversion", "volatility", "trend", "seasonal"),
-    "content_moderation": ("strict", "lenient", "context", "policy", "community"),
-    "bridge_parameters": ("security", "liquidity", "throughput", "economy", "caution"),
+# By kind of task: the family of models, its kinds and their strategies. A pure one would put all on one place.
+_MIXED, _ADAPTIVE = "mixed", "adaptive"
+_DEFAULTS = {
+    "portfolio_allocation": (
+        "builtin",
+        {"cautious": _MIXED, "balanced": _ADAPTIVE, "bold": _MIXED, "specialist": _ADAPTIVE, "contrarian": _MIXED},
+    ),
+    "market_prediction": (
+        "finance",
+        dict.fromkeys(("momentum", "reversion", "volatility", "regression", "network"), _MIXED),
+    ),
+    "content_moderation": (
+        "moderation",
+        dict.fromkeys(("letters", "words", "network", "guardian", "advocate", "checker"), _MIXED),
+    ),
+    "bridge_parameters": (
+        "bridge",
+        dict.fromkeys(("security", "liquidity", "throughput", "economy", "caution"), _MIXED),
+    ),
 }
 
 
@@ -50,10 +63,11 @@ def agents_of(values: Any, where: str = "") -> tuple[AgentSpec, ...]:
 
 
 def default_agents(task: Task) -> tuple[AgentSpec, ...]:
-    """Return five agents of all strategies for a task."""
-    names = _NAMES.get(task.type, tuple(f"agent_{number}" for number in range(5)))
-    pairs = zip(names, _STRATEGIES, strict=True)
-    return tuple(AgentSpec(name, AgentConfig(strategy_type=strategy)) for name, strategy in pairs)
+    """Return five or six agents that see a task from different sides."""
+    family, kinds = _DEFAULTS.get(task.type, _DEFAULTS["portfolio_allocation"])
+    return tuple(
+        AgentSpec(kind, AgentConfig(strategy_type=strategy), f"{family}:{kind}") for kind, strategy in kinds.items()
+    )
 
 
 def _document(path: Path) -> Any:
