@@ -118,6 +118,7 @@ class ConsensusResult:
     of ``agents`` stands in it. ``gap`` is its largest relative regret, as verified. ``convergence_rate`` in [0, 1] is
     the share of the gap that an iteration took away, as a geometric mean. ``message`` says in a sentence why the round
     did not converge or has no result on chain; ``task_hash`` differs from the task's own when it ran on a chain before.
+    ``chains`` are all that hold the result of a cross-chain round, ``on_chain`` the first of them.
     """
 
     task: Task
@@ -138,6 +139,7 @@ class ConsensusResult:
     verdicts: tuple[Verdict, ...] = ()
     evidence: tuple[Equivocation, ...] = ()
     on_chain: OnChain | None = None
+    chains: tuple[OnChain, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as a JSON-ready object, vectors in full precision."""
@@ -166,4 +168,5 @@ class ConsensusResult:
             "convicted": [proof.agent for proof in self.evidence],
             "config": asdict(self.config),
             "on_chain": None if self.on_chain is None else self.on_chain.to_json(),
+            "chains": [chain.to_json() for chain in self.chains],
         }

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import torch
 
     from engine.consensus.results import ConsensusResult
+    from engine.games.games import Floats
 
 
 @dataclass(eq=False)
@@ -33,3 +34,27 @@ class NashEthereumState:
     gap: float = float("inf")
     message: str = ""
     result: ConsensusResult | None = field(default=None, repr=False)
+
+
+def state_of(result: ConsensusResult, device: str = "cpu") -> NashEthereumState:
+    """Return the state in which a round ended, its tensors in double precision on ``device``."""
+    import torch
+
+    def tensor(values: Floats) -> torch.Tensor:
+        return torch.tensor(values, dtype=torch.float64, device=device)
+
+    chain = result.on_chain
+    return NashEthereumState(
+        "0x" + result.task_hash.hex(),
+        result.iterations,
+        {name: tensor(row) for name, row in zip(result.agents, result.positions, strict=True)},
+        tensor(result.equilibrium) if result.equilibrium.size else None,
+        converged=result.converged,
+        convergence_rate=result.convergence_rate,
+        block_number=None if chain is None else chain.block,
+        gas_used=0 if chain is None else chain.gas_used,
+        tx_hash=None if chain is None else chain.tx,
+        gap=result.gap,
+        message=result.message,
+        result=result,
+    )
