@@ -1,0 +1,189 @@
+"""What goes wrong with a chain in the middle of a round: it is said clearly, and the round goes on afterwards."""
+
+import asyncio
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from engine.chain.errors import RpcError, WrongChainError
+from engine.chain.rpc import hex_data
+from engine.chain.session import Chain
+from engine.consensus.chain_logs import TaskLog
+from engine.consensus.chain_steps import ChainSteps, ShortOfPositionsError
+from engine.consensus.errors import ConsensusError
+from engine.consensus.onchain import OnChainPhase
+from engine.consensus.protocol import reach_consensus
+from engine.consensus.records import Records, WalletSigner
+from engine.core.hashing import keccak
+
+pytestmark = pytest.mark.chain
+ETHER = 10**18
+
+
+def before(monkeypatch, step, do):
+    """Do something once, just before a step of the next round."""
+    real, left = getattr(ChainSteps, step), [1]
+
+    async def disturbed(self, *arguments, **named):
+        if left:
+            left.pop()
+            await do(self._chain)
+        return await real(self, *arguments, **named)
+
+    monkeypatch.setattr(ChainSteps, step, disturbed)
+
+
+async def finished(runtime, run_id):
+    """Resume a round and check that it came out as any other."""
+    result = await (await runtime.consensus.resume(run_id)).result()
+    assert result.on_chain.certified
+    assert np.abs(result.on_chain.equilibrium - result.equilibrium).max() < 1e-8
+    assert len(result.agents) == 5
+    return result
+
+
+def participants(runtime, stand_ins, spec):
+    records = Records(runtime.store, runtime.wallet.address)
+    return [
+        stand_ins(agent.name, WalletSigner(runtime.wallet, records.account(agent.name).account)) for agent in spec.agents
+    ]
+
+
+async def send(chain, sender, call, value=0):
+    fields = {"from": sender, "to": call.to, "data": hex_data(call.data), "value": hex(value)}
+    return await chain.rpc.request("eth_sendTransaction", fields)
+
+
+async def test_a_paused_contract_reverts_and_the_round_waits(tmp_path, runtime_at, spec_of):
+    async with runtime_at(tmp_path) as runtime:
+        chain = await runtime.chain()
+        await (await runtime.consensus.start(spec_of(on_chain=True))).result()
+        contract, role = chain.consensus, keccak(b"PAUSER_ROLE")
+        await send(chain, chain.operator, contract._send("grantRole", role, chain.operator))
+        await send(chain, chain.operator, contract._send("pause"))
+        run = await runtime.consensus.start(spec_of())
+        with pytest.raises(ConsensusError, match=r"refused to create a consensus task.*EnforcedPause.*resume"):
+            await run.result()
+        assert runtime.consensus.runs()[0].state == "signed"
+        await send(chain, chain.operator, contract._send("unpause"))
+        result = await finished(runtime, run.run_id)
+        assert result.task_hash == run.task_hash  # nobody signed again
+        assert (await chain.vault.totals()).active == 5 * ETHER // 10
+
+
+async def test_positions_that_come_too_late(tmp_path, runtime_at, spec_of, monkeypatch):
+    async with runtime_at(tmp_path) as runtime:
+        before(monkeypatch, "submit", lambda chain: chain.control.warp(3_600))
+        run = await runtime.consensus.start(spec_of())
+        with pytest.raises(ShortOfPositionsError, match="0 of at least 3 positions were in when the window closed"):
+            await run.result()
+        chain = await runtime.chain()
+        assert (await chain.consensus.task_of(run.task_hash)).status == 4  # void: nothing stays open
+        result = await finished(runtime, run.run_id)
+        assert result.task_hash != run.task_hash
+
+
+@pytest.mark.parametrize("step", ["submit", "prove", "finalize", "credit"])
+async def test_a_reorganisation_between_two_steps(tmp_path, runtime_at, spec_of, monkeypatch, step):
+    async with runtime_at(tmp_path) as runtime:
+
+        async def reorganise(chain):
+            await chain.rpc.request("anvil_reorg", 4, [])
+
+        before(monkeypatch, step, reorganise)
+        run = await runtime.consensus.start(spec_of())
+        try:
+            result = await run.result()
+        except ConsensusError:  # what was lost can make a step impossible; it is said, and mended by going on
+            result = await finished(runtime, run.run_id)
+        chain = await runtime.chain()
+        await chain.drain()
+        found, final = await chain.consensus.result_of(result.task_hash)
+        assert final
+        assert (await runtime.consensus.verify(result.task_hash.hex())).ok
+        assert len(found) == 5
+
+
+async def test_a_node_killed_in_the_middle(tmp_path, runtime_at, spec_of, monkeypatch):
+    async with runtime_at(tmp_path) as runtime:
+
+        async def kill(chain):
+            await asyncio.sleep(1.2)  # the node writes its state every second
+            os.kill(runtime.devnet.status.pid, signal.SIGKILL)
+
+        before(monkeypatch, "prove", kill)
+        run = await runtime.consensus.start(spec_of())
+        with pytest.raises(RpcError, match="cannot be reached"):
+            await run.result()
+        assert runtime.consensus.runs()[0].state == "signed"
+        while runtime.devnet.status.state == "running":
+            await asyncio.sleep(0.05)
+        await runtime.devnet.up()
+        result = await finished(runtime, run.run_id)
+        assert result.task_hash == run.task_hash
+
+
+async def test_a_chain_that_began_anew(tmp_path, runtime_at, spec_of, monkeypatch):
+    async with runtime_at(tmp_path) as runtime:
+        before(monkeypatch, "prove", lambda chain: chain.rpc.request("anvil_reset"))
+        run = await runtime.consensus.start(spec_of())
+        with pytest.raises(WrongChainError, match="contracts are not on this chain"):
+            await run.result()
+        old = runtime.consensus.runs()[0].place
+        await finished(runtime, run.run_id)  # the agents sign again: for other contracts
+        assert runtime.consensus.runs()[0].place != old
+
+
+async def test_another_chain_id_is_refused(tmp_path, runtime_at, spec_of, stand_ins):
+    async with runtime_at(tmp_path / "a") as runtime, runtime_at(tmp_path / "b", node=False) as other:
+        await other.devnet.up(chain_id=137)
+        chain, spec = await runtime.chain(), spec_of()
+        astray = Chain((await other.chain()).rpc, runtime._parts, chain.deployment, development=True)
+        phase = OnChainPhase(astray, runtime.store, spec.config)
+        with pytest.raises(WrongChainError):
+            await reach_consensus(spec.task, participants(runtime, stand_ins, spec), spec.config, phase=phase)
+        assert not runtime.store.outbox.counts(chain.book)
+
+
+async def test_without_a_development_node(tmp_path, runtime_at, spec_of, stand_ins):
+    """Nobody's account is filled, and deadlines are waited for."""
+    async with runtime_at(tmp_path) as runtime:
+        dev, spec = await runtime.chain(), spec_of(submission_window=2, gas_optimization=False)
+        chain = Chain(dev.rpc, runtime._parts, dev.deployment, development=False)
+        agents = participants(runtime, stand_ins, spec)
+        phase = OnChainPhase(chain, runtime.store, spec.config)
+        with pytest.raises(ConsensusError, match=r"5 accounts are too empty: ann \(0x.*has 0 ETH and lacks 0\.1.*nothing"):
+            await reach_consensus(spec.task, agents, spec.config, phase=phase)
+        assert not runtime.store.outbox.counts(chain.book)
+        for agent in agents:
+            await dev.control.fund(agent.signer.address, ETHER)
+        steps = []
+        phase = OnChainPhase(chain, runtime.store, spec.config, steps.append)
+        result = await reach_consensus(spec.task, agents, spec.config, phase=phase)
+        assert result.on_chain.certified
+        assert any("for the deadline" in step.text for step in steps)
+        assert (await runtime.consensus.verify(result.task_hash.hex())).ok
+
+
+async def test_a_stranger_that_joins_is_counted_and_named(tmp_path, runtime_at, spec_of, monkeypatch):
+    async with runtime_at(tmp_path) as runtime:
+        chain = await runtime.chain()
+        stranger = runtime.wallet.address(9)
+        await send(chain, stranger, chain.vault.stake(), ETHER)
+        await send(chain, stranger, chain.consensus.register(bytes(32)))
+
+        async def join(_):
+            position = [1 << 47] * 5
+            await send(chain, stranger, chain.consensus.submit_position(stranger, position, 500_000, run.task_hash))
+
+        before(monkeypatch, "submit", join)
+        run = await runtime.consensus.start(spec_of())
+        result = await run.result()
+        assert len((await TaskLog.read(chain, run.task_hash)).taken) == 6
+        assert "1 agents more" in result.message
+        assert np.array_equal(result.equilibrium, result.on_chain.equilibrium)
+        found = await runtime.consensus.verify(run.task_hash.hex())
+        assert found.ok, found.checks
+        assert any("joined by themselves" in check.text for check in found.checks)
