@@ -6,6 +6,7 @@ import {Math} from "@openzeppelin/contracts/utils/math/Math.sol";
 
 import {NeuralConsensus} from "../../src/NeuralConsensus.sol";
 import {INeuralConsensus} from "../../src/interfaces/INeuralConsensus.sol";
+import {Certificate} from "../../src/libraries/Certificate.sol";
 import {CourtHandler} from "./CourtHandler.sol";
 
 /// @notice All that can happen between agents that agree, beside all that happens in leagues and in court: over the same
@@ -40,6 +41,8 @@ contract ConsensusHandler is CourtHandler {
     /// @dev Of final results: that they stay is asserted at the end.
     bytes32[] public finals;
     mapping(bytes32 => bytes32) private _resultHash;
+    mapping(bytes32 => Proof) private _certificates;
+    mapping(bytes32 => uint256[]) private _voices;
     uint256 private _nTasks;
 
     function start() public override {
@@ -259,15 +262,29 @@ contract ConsensusHandler is CourtHandler {
         }
     }
 
+    /// @notice Every account, and what of its stake is reserved, as this ledger has it.
+    function reserved() external view returns (address[] memory all, uint256[] memory own) {
+        all = accounts();
+        own = new uint256[](all.length);
+        uint256 n = agents.length;
+        for (uint256 i = 0; i < open.length; ++i) {
+            address poster = anchor.commitmentOf(open[i]).poster;
+            for (uint256 seat = 0; seat < n; ++seat) {
+                if (agents[seat] == poster) own[seat] += EXPOSURE;
+            }
+        }
+        for (uint256 i = 0; i < verifiers.length; ++i) {
+            (bool registered,) = court.verifierOf(verifiers[i]);
+            if (registered) own[n + 3 + i] += VERIFIER_STAKE;
+        }
+        for (uint256 i = 0; i < minds.length; ++i) {
+            if (isAtRisk(minds[i])) own[i < n ? i : i + 3 + verifiers.length] += RISK;
+        }
+    }
+
     function isAtRisk(address account) public view returns (bool) {
         INeuralConsensus.Agent memory agent = consensus.agentOf(account);
         return agent.registeredAt != 0 && !agent.banned;
-    }
-
-    function atRisk() external view returns (uint256 n) {
-        for (uint256 i = 0; i < minds.length; ++i) {
-            if (isAtRisk(minds[i])) ++n;
-        }
     }
 
     function taskCount() external view returns (uint256) {
@@ -278,13 +295,30 @@ contract ConsensusHandler is CourtHandler {
         return _said[task].length;
     }
 
-    /// @notice Fails unless every final result is what was certified.
+    /// @notice Fails unless every final result is what was certified, and its certificate holds.
     function requireFinal() external view {
         for (uint256 i = 0; i < finals.length; ++i) {
-            (uint256[] memory result, bool found) = consensus.getConsensusResult(finals[i]);
+            bytes32 task = finals[i];
+            (uint256[] memory result, bool found) = consensus.getConsensusResult(task);
             assertTrue(found, "final stays final");
-            assertEq(keccak256(abi.encode(result)), _resultHash[finals[i]], "a final result never changes");
+            assertEq(keccak256(abi.encode(result)), _resultHash[task], "a final result never changes");
+            Proof memory proof = _certificates[task];
+            uint256 regret = this.regretOf(_voices[task], consensus.taskOf(task).kappa, proof.values, proof.aggregate);
+            assertLe(regret, EPS, "a final result re-verifies");
         }
+    }
+
+    /// @notice What the library finds, called by itself.
+    function regretOf(uint256[] memory voices, uint256 kappa, bytes calldata values, uint256[] calldata aggregate)
+        external
+        pure
+        returns (uint256)
+    {
+        uint256 total;
+        for (uint256 i = 0; i < voices.length; ++i) {
+            total += voices[i] & type(uint16).max;
+        }
+        return Certificate.regretOf(Certificate.Game(kappa, EPS, total), voices, values, aggregate);
     }
 
     // Steps
@@ -511,9 +545,19 @@ contract ConsensusHandler is CourtHandler {
             assertEq(bytes4(reason), INeuralConsensus.NotTheCertified.selector);
         }
         result[0] ^= 1;
+        _keep(task);
         consensus.finalizeConsensus(task, result);
         finals.push(task);
         _resultHash[task] = keccak256(abi.encode(result));
+    }
+
+    /// @dev With the weights of now: a later conviction takes nothing from a final result.
+    function _keep(bytes32 task) private {
+        _certificates[task] = _proof(task);
+        uint256[] memory weights = _weights(task);
+        for (uint256 i = 0; i < weights.length; ++i) {
+            _voices[task].push(weights[i] == 0 ? 0 : _said[task][i].confidence << 16 | weights[i]);
+        }
     }
 
     function _refuseProof(bytes32 task, Proof memory proof, bytes4 expected) private {

@@ -290,12 +290,6 @@ abstract contract LeagueHandler is CourtFixture, StdAssertions {
         return open.length;
     }
 
-    function openOf(address account) external view returns (uint256 n) {
-        for (uint256 i = 0; i < open.length; ++i) {
-            if (anchor.commitmentOf(open[i]).poster == account) ++n;
-        }
-    }
-
     // Steps
 
     /// @dev Ends the disputes about a commitment. False when that ended the commitment too.
