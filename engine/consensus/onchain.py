@@ -65,8 +65,9 @@ class _Standing:
 class OnChainPhase:
     """One round on one chain. ``run_id`` is its record, made anew where there is none.
 
-    ``model_hashes`` (32 bytes, by agent) are what agents register with. ``turn`` lets only one round at a time have
-    positions taken: on a development node one round's deadline is passed by moving everybody's clock.
+    ``model_hashes`` (32 bytes, by agent) are what agents register with; they may be set until ``open``. ``turn`` lets
+    only one round at a time have positions taken: on a development node one round's deadline is passed by moving
+    everybody's clock.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class OnChainPhase:
         self._tell = report
         self._slashes = Slashes(chain, store)
         self._records = Records(store, chain.wallet.address)
-        self._models = model_hashes or {}
+        self.model_hashes = model_hashes or {}
         self._turn = turn or asyncio.Lock()
         self._ready: dict[str, ChainStep] = {}
         self._slashed: dict[str, int] = {}
@@ -350,7 +351,7 @@ class OnChainPhase:
     def _member(self, participant: Participant) -> Member:
         name = participant.agent_id
         fallback = keccak(f"{name}:{participant.strategy}".encode())
-        return Member(name, participant.signer.address, self._models.get(name, fallback))
+        return Member(name, participant.signer.address, self.model_hashes.get(name, fallback))
 
     def _report(self, step: ChainStep) -> None:
         """Tell of a step. What was spent on getting agents ready is only known now; the rest is in the outbox."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -30,6 +31,7 @@ from engine.consensus.run import ON_CHAIN, RUNNING, ConsensusRun
 from engine.consensus.specs import RunSpec
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError
+from engine.core.hashing import keccak
 from engine.core.jobs import JobContext, Jobs
 from engine.store.database import Store
 
@@ -96,6 +98,8 @@ class RoundPlay:
         self._publish_start(signers)
         async with self._parts.seats(spec, signers) as participants:
             run.enter(RUNNING)
+            if self._phase is not None:
+                self._phase.model_hashes = await asyncio.to_thread(_model_hashes, spec)
             result = await reach_consensus(
                 spec.task,
                 run.seat(participants),
@@ -267,6 +271,15 @@ async def hosted(spec: RunSpec, signers: Mapping[str, Signer]) -> AsyncIterator[
     specs = [HostedSpec(agent.name, agent.config, agent.model) for agent in spec.agents]
     async with AgentHost.start(specs, spec.config.seed, deadline_s=spec.config.answer_timeout) as host:
         yield host.participants(signers)
+
+
+def _model_hashes(spec: RunSpec) -> dict[str, bytes]:
+    """Return what each agent's model is known by: the hash of its file, or of its name."""
+    found = {}
+    for agent in spec.agents:
+        path = Path(agent.model)
+        found[agent.name] = keccak(path.read_bytes() if path.is_file() else agent.model.encode())
+    return found
 
 
 def _rate(first: float, last: float, count: int) -> float:

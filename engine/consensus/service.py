@@ -64,6 +64,7 @@ class ConsensusService:
         self._parts = ServiceParts(store, bus, jobs, wallet, connect, seats, folder)
         self._records = Records(store, wallet.address)
         self._runs: dict[int, ConsensusRun] = {}
+        self._turn = asyncio.Lock()
 
     async def start(self, spec: RunSpec) -> ConsensusRun:
         """Start a round as a job. Raises ConsensusError for a spec that cannot be run, EngineError without a chain."""
@@ -131,7 +132,14 @@ class ConsensusService:
         if chain is not None:
             from engine.consensus.onchain import OnChainPhase
 
-            phase = OnChainPhase(chain, self._parts.store, spec.config, lambda step: play.stepped(step), run_id=run_id)
+            phase = OnChainPhase(
+                chain,
+                self._parts.store,
+                spec.config,
+                lambda step: play.stepped(step),
+                run_id=run_id,
+                turn=self._turn,
+            )
             run.task_hash = await phase.reserve(spec.task)
         play = RoundPlay(self._parts, self._records, run, phase)
         self._runs[run_id] = run

@@ -47,7 +47,8 @@ async def finished(runtime, run_id):
 def participants(runtime, stand_ins, spec):
     records = Records(runtime.store, runtime.wallet.address)
     return [
-        stand_ins(agent.name, WalletSigner(runtime.wallet, records.account(agent.name).account)) for agent in spec.agents
+        stand_ins(agent.name, WalletSigner(runtime.wallet, records.account(agent.name).account))
+        for agent in spec.agents
     ]
 
 
@@ -154,7 +155,9 @@ async def test_without_a_development_node(tmp_path, runtime_at, spec_of, stand_i
         chain = Chain(dev.rpc, runtime._parts, dev.deployment, development=False)
         agents = participants(runtime, stand_ins, spec)
         phase = OnChainPhase(chain, runtime.store, spec.config)
-        with pytest.raises(ConsensusError, match=r"5 accounts are too empty: ann \(0x.*has 0 ETH and lacks 0\.1.*nothing"):
+        with pytest.raises(
+            ConsensusError, match=r"5 accounts are too empty: ann \(0x.*has 0 ETH and lacks 0\.1.*nothing"
+        ):
             await reach_consensus(spec.task, agents, spec.config, phase=phase)
         assert not runtime.store.outbox.counts(chain.book)
         for agent in agents:

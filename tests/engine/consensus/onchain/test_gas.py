@@ -1,0 +1,96 @@
+"""The optimiser's transactions do what the given ones do, for less."""
+
+import numpy as np
+import pytest
+
+from engine.chain.neural import TIERS
+from engine.chain.rpc import hex_data
+from engine.consensus.chain_logs import TaskLog
+from engine.consensus.errors import ConsensusError
+from engine.consensus.fixed import pack, to_fixed
+from engine.consensus.gas import GasOptimizer, choose_fees
+from engine.consensus.messages import Domain, PositionMessage, position_hash
+from engine.consensus.records import WalletSigner
+
+pytestmark = pytest.mark.chain
+ETHER = 10**18
+
+
+async def gas_of(chain, txs):
+    gas = 0
+    for tx in txs:
+        fields = {**tx, "data": hex_data(tx["data"]), "value": hex(tx.get("value", 0)), "gas": hex(25_000_000)}
+        digest = await chain.rpc.request("eth_sendTransaction", fields)
+        receipt = await chain.rpc.request("eth_getTransactionReceipt", digest)
+        assert int(receipt["status"], 16) == 1
+        gas += int(receipt["gasUsed"], 16)
+    return gas
+
+
+async def test_batches_take_the_same_positions_for_less(tmp_path, runtime_at):
+    async with runtime_at(tmp_path) as runtime:
+        chain, wallet = await runtime.chain(), runtime.wallet
+        contract, agents = chain.consensus, range(1, 10)
+        for number in agents:
+            for call, value in ((chain.vault.stake(), ETHER), (contract.register(bytes(32)), 0)):
+                fields = {
+                    "from": wallet.address(number),
+                    "to": call.to,
+                    "data": hex_data(call.data),
+                    "value": hex(value),
+                }
+                await chain.rpc.request("eth_sendTransaction", fields)
+        domain = Domain(31337, contract.address)
+        spent, logs = [], []
+        for place in range(2):
+            task_hash = bytes([place + 1]) * 32
+            txs = [tx_of(chain, contract.create_task(task_hash, 8, 2**33, 10_000, 10**12, 20))]
+            for number in agents:
+                position = to_fixed(np.random.default_rng(number).uniform(-1, 1, 8))
+                message = PositionMessage(
+                    task_hash, wallet.address(number), position_hash(pack(position)), 10**6, 0, 0, 2**32
+                )
+                signature = WalletSigner(wallet, number).sign(message, domain)
+                txs.append(tx_of(chain, contract.submit_signed(position.tolist(), message.values(), signature)))
+            if place:
+                plain, txs = txs, GasOptimizer(batch=8).optimize_transaction(txs)
+                assert len(plain) == 10
+                assert len(txs) == 3  # the task, eight positions, one
+            spent.append(await gas_of(chain, txs))
+            logs.append(await TaskLog.read(chain, task_hash))
+            tier = (await contract.task_of(task_hash)).tier
+            assert TIERS[tier] == ("accumulator" if place else "slots")
+        assert [(t.agent, t.packed) for t in logs[0].taken] == [(t.agent, t.packed) for t in logs[1].taken]
+        assert spent[1] < 0.6 * spent[0]
+
+        fees = await GasOptimizer.fees(chain.rpc)
+        base = int((await chain.rpc.request("eth_getBlockByNumber", "latest", False))["baseFeePerGas"], 16)
+        assert fees.max_fee >= fees.priority
+        assert base <= fees.max_fee <= 3 * base + fees.priority
+
+
+def tx_of(chain, call):
+    return {"from": chain.operator, "to": call.to, "data": call.data}
+
+
+def test_what_is_none_of_its_business_stays_as_it_is():
+    optimizer = GasOptimizer()
+    for tx in (
+        {"to": "0x" + "11" * 20, "data": b"", "value": 5},
+        {"to": "0x" + "11" * 20, "data": b"\x01\x02\x03\x04 no call"},
+    ):
+        assert optimizer.optimize_transaction(tx) == [tx]
+    assert optimizer.optimize_transaction([]) == []
+    with pytest.raises(ConsensusError):
+        GasOptimizer(batch=0)
+
+
+def test_fees_follow_full_blocks():
+    history = {
+        "baseFeePerGas": ["0x64", "0x6e"],
+        "gasUsedRatio": [0.9, 0.01],
+        "reward": [["0x5"], ["0xffffff"]],  # an empty block's tip says nothing
+    }
+    fees = choose_fees(history)
+    assert (fees.max_fee, fees.priority) == (2 * 110 + 5, 5)
+    assert choose_fees({"baseFeePerGas": ["0x1"]}).priority == 1
