@@ -35,6 +35,11 @@ STEPS: tuple[tuple[str, str, str], ...] = (
     ("proof", "Prove a step on chain", "The contract checks one step against the root; a tampered one fails."),
     ("claim", "Catch a false claim", "A score that the replay does not give disqualifies, and costs stake in the end."),
     ("settle", "Settle the round", "Rewards by rank, credited once, equal in ledger and contract to the wei."),
+    (
+        "consensus",
+        "Agree on a task",
+        "Agents settle on an equilibrium that the contract checks itself; who signed two opinions is slashed.",
+    ),
 )
 
 
@@ -69,6 +74,7 @@ class Demo:
             self._prove,
             self._catch,
             self._settle,
+            self._agree,
         )
         for (key, _, _), step in zip(STEPS, work, strict=True):
             self._report(DemoStep(key, "running"))
@@ -188,6 +194,32 @@ class Demo:
         if wrong:
             raise VerificationError("Ledger and contract differ", ", ".join(wrong))
         return f"{sum(line.reward_wei > 0 for line in result.standings)} agents rewarded; ledger equals contract"
+
+    async def _agree(self) -> str:
+        """Let agents agree on a portfolio, one of them telling some peers another position than the others."""
+        from engine.consensus.agent_file import default_agents
+        from engine.consensus.config import ConsensusConfig
+        from engine.consensus.specs import AgentSpec, RunSpec
+        from engine.consensus.tasks import read_task
+
+        consensus = self._runtime.consensus
+        task = read_task(assets_dir() / "tasks" / "portfolio.json")
+        # One who was slashed is banned for good: each demo on the same data directory needs another.
+        guilty = AgentSpec(f"two-faced {len(consensus.runs()) + 1}", behaviour="equivocating")
+        run = await consensus.start(RunSpec(task, (*default_agents(task), guilty), ConsensusConfig()))
+        result = await run.result()
+        found = await consensus.verify("0x" + result.task_hash.hex())
+        self._facts["consensus"] = {**result.to_json(), "verification": found.to_json()}
+        chain = result.on_chain
+        if chain is None or not (result.converged and chain.certified and found.ok):
+            raise VerificationError("The consensus is not certified", result.message)
+        slashed = chain.slashed_wei.get(guilty.name, 0)
+        if not slashed or set(chain.slashed_wei) != {guilty.name}:
+            raise VerificationError("Not the one who signed twice was slashed", ", ".join(chain.slashed_wei))
+        return (
+            f"{len(result.agents)} agents agreed in {result.iterations} iterations, certified in block {chain.block}; "
+            f"{guilty.name} signed twice: {format_eth(slashed)} ETH slashed"
+        )
 
     async def _bundle_of(self, seat: int) -> Path:
         """Write the bundle of the first match of a seat."""

@@ -37,6 +37,12 @@ def test_it_anchors_catches_settles_and_verifies(nashboard, data_root) -> None:
     assert nashboard("match", "verify", value["verification"]["bundle"], "--json").json["ok"]
     assert nashboard("league", "standings", played["round_id"], "--json").json["state"] == "settled"
     assert nashboard("league", "standings", host["round_id"], "--json").json["state"] == "rejected"
+    agreed = value["consensus"]
+    assert agreed["converged"] and agreed["on_chain"]["certified"] and agreed["verification"]["ok"]
+    assert agreed["on_chain"]["equilibrium"] == pytest.approx(agreed["equilibrium"], abs=1e-8)
+    (guilty,) = agreed["convicted"]
+    assert list(agreed["on_chain"]["slashed_wei"]) == [guilty]
+    assert guilty not in [agent["agent"] for agent in agreed["agents"]]
     left = [p.info for p in psutil.process_iter(["cmdline"]) if str(data_root) in " ".join(p.info["cmdline"] or ())]
     assert left == []
 
@@ -46,6 +52,8 @@ def test_it_runs_again_on_the_same_data_directory_with_the_same_results(nashboar
     assert first["round"]["results_hash"] == second["round"]["results_hash"]
     assert first["round"]["round_id"] != second["round"]["round_id"]
     assert second["contracts"] == first["contracts"]
+    assert second["consensus"]["convicted"] != first["consensus"]["convicted"]
+    assert second["consensus"]["task_hash"] != first["consensus"]["task_hash"]
     assert second["round"]["anchored"]["block"] > first["round"]["anchored"]["block"]
 
 
