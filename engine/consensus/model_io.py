@@ -81,16 +81,22 @@ class ModelRunner:
         if self._layout is not None:
             return self.model(self._input(task, self._layout))
         first: Exception | None = None
+        narrow = None
         for layout in _layouts(self.model):
             try:
                 output = self.model(self._input(task, layout))
-                _read(output)
+                numbers, _ = _read(output)
             except Exception as error:  # not this layout
                 first = first or error
                 continue
+            if len(numbers) < task.dims:  # a layer that takes a batch for a sequence, say
+                narrow = output if narrow is None else narrow
+                continue
             self._layout = layout
             return output
-        raise ConsensusError("The model takes no task", _line(first)) if first is None else _failed(first)
+        if narrow is not None:
+            return narrow
+        raise first if isinstance(first, ConsensusError) else _failed(first)
 
     def _input(self, task: Task, layout: Layout) -> torch.Tensor:
         shape, words = layout

@@ -32,6 +32,8 @@ def signer_of(position: torch.Tensor, signature: bytes) -> str:
     from eth_keys.exceptions import BadSignature
     from eth_utils.exceptions import ValidationError
 
+    if len(signature) != 65:
+        return ""
     try:
         message = encode_defunct(text=str(position.tolist()))
         return str(Account.recover_message(message, signature=signature))
