@@ -39,16 +39,32 @@ class ConsensusActions:
         page.openRequested.connect(self.browse)
         page.exportRequested.connect(self.export)
 
+    @property
+    def agents_shown(self) -> bool:
+        """Whether the page shows its agents' half: then the keys of the run are for that."""
+        page: Any = self._w.pages.get("consensus")
+        return page is not None and page.half == "agents"
+
+    def enable(self) -> None:
+        """Let those commands of the run be used that would do something in the half shown."""
+        shown: Any = (self._w.agreement if self.agents_shown else self._w.consensus).state
+        paused = shown.busy and shown.run.state == "paused"
+        startable = paused or (not shown.busy and shown.ready)
+        allowed = {"run": startable, "pause": shown.busy and not paused, "step": startable, "stop": shown.busy,
+                   "reset": shown.run is not None}  # fmt: skip
+        for name, enabled in allowed.items():
+            self._w.commands.enable(f"consensus.{name}", bool(enabled))
+        self._w.commands.enable("consensus.nfg", not self.agents_shown)
+
     def commands(self) -> list[Command]:
         """Return the page's commands."""
-        model = self._w.consensus
         menu = "Consensus"
         return [
-            Command("consensus.run", "Run the method", self._there(model.run), menu, ("F5",), "play"),
-            Command("consensus.pause", "Pause the run", self._there(model.pause), menu, ("F6",), "pause"),
-            Command("consensus.step", "Step once", self._there(model.step), menu, ("F7",), "forward"),
-            Command("consensus.stop", "Stop the run", self._there(model.stop), menu, ("F8",), "stop"),
-            Command("consensus.reset", "Reset the run", self._there(model.reset), menu, (), "undo"),
+            Command("consensus.run", "Run the method or the round", self._there("run"), menu, ("F5",), "play"),
+            Command("consensus.pause", "Pause the run", self._there("pause"), menu, ("F6",), "pause"),
+            Command("consensus.step", "Step once", self._there("step"), menu, ("F7",), "forward"),
+            Command("consensus.stop", "Stop the run", self._there("stop"), menu, ("F8",), "stop"),
+            Command("consensus.reset", "Reset the run", self._there("reset"), menu, (), "undo"),
             Command("consensus.open", "Open a game…", self.browse, menu, (), "open"),
             Command("consensus.csv", "Export the trace (CSV)…", lambda: self.export("csv"), menu, (), "export"),
             Command("consensus.png", "Export the plots (PNG)…", lambda: self.export("png"), menu, (), "export"),
@@ -56,12 +72,12 @@ class ConsensusActions:
             Command("consensus.nfg", "Save the game (.nfg)…", lambda: self.export("nfg"), menu, (), "export"),
         ]
 
-    def _there(self, intent: Callable[[], None]) -> Callable[[], None]:
-        """Go to the page first: what a key does must be seen."""
+    def _there(self, intent: str) -> Callable[[], None]:
+        """Go to the page first: what a key does must be seen. It is for the half shown."""
 
         def run() -> None:
             self._w.navigator.go(Place("consensus"))
-            intent()
+            getattr(self._w.agreement if self.agents_shown else self._w.consensus, intent)()
 
         return run
 
@@ -76,6 +92,9 @@ class ConsensusActions:
 
     def export(self, kind: str) -> None:
         """Ask where to, then write: csv, png, json, or nfg for the game alone."""
+        if self.agents_shown and kind != "nfg":
+            self._w.agreements.export(kind)
+            return
         record = self._w.consensus.state.run
         if record is None and kind != "nfg":
             text = "Run a method first: its trace, plots and result can then be written."

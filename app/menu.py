@@ -23,6 +23,7 @@ def add_commands(w: Wiring) -> None:
     w.commands.add(_view_commands(w))
     w.commands.add(w.chain.commands())
     w.commands.add(w.games.commands())
+    w.commands.add(w.agreements.commands())
     w.commands.add(w.league.commands())
     w.commands.add(_help_commands(w))
     w.commands.fill_menus(("File", "View", "Devnet", "Consensus", "League", "Help"))

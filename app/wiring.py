@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 
 from app.actions import Commands, Palette
+from app.agreement_actions import AgreementActions
 from app.consensus_actions import GAME_FILES, ConsensusActions
 from app.devnet_actions import DevnetActions
 from app.dialogs import choose_files, confirm, shortcut_list, tell
@@ -29,6 +30,9 @@ from app.pages.replay import ReplayPage
 from app.pages.settings import SettingsDialog
 from app.pages.stakes import StakesPage
 from app.saving import save_bundle, save_leaf_proof, save_log, save_proof
+from app.viewmodels.agreement import AgreementViewModel
+from app.viewmodels.agreement_draft import AgreementState
+from app.viewmodels.agreement_task import is_task_file
 from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from app.viewmodels.disputes import DisputesViewModel
@@ -69,6 +73,7 @@ class Wiring:
         self.jobs = JobsViewModel(bridge, runtime.jobs)
         self.devnet = DevnetViewModel(bridge, runtime, port=settings.devnet_port, chain_id=settings.chain_id)
         self.consensus = ConsensusViewModel(bridge, runtime)
+        self.agreement = AgreementViewModel(bridge, runtime, self.devnet)
         self.roster = RosterViewModel(bridge, runtime)
         self.setup = SetupViewModel(bridge, runtime)
         self.rounds = RoundsViewModel(bridge, runtime)
@@ -83,6 +88,7 @@ class Wiring:
         self.commands = Commands(self.window)
         self.league = LeagueActions(self)
         self.games = ConsensusActions(self)
+        self.agreements = AgreementActions(self)
         self.chain = DevnetActions(self)
         self.pages: dict[str, ConsolePage] = {}
         self._ends: list[Any] = []
@@ -97,7 +103,7 @@ class Wiring:
         makers: dict[str, Callable[[], ConsolePage]] = {
             "overview": lambda: OverviewPage(self.overview),
             "devnet": lambda: DevnetPage(self.devnet),
-            "consensus": lambda: ConsensusPage(self.consensus),
+            "consensus": lambda: ConsensusPage(self.consensus, self.agreement),
             "leagues": lambda: LeaguesPage(self.roster, self.setup, self.rounds, self.seasons, self.disputes),
             "stakes": lambda: StakesPage(self.stakes),
             "replay": lambda: ReplayPage(self.replay),
@@ -119,6 +125,7 @@ class Wiring:
         self.navigator.go(Place("overview"))
         self.devnet.follow()
         self.consensus.begin()
+        self.agreement.begin()
 
     async def close(self) -> None:
         """Detach the pages and let what they hold go."""
@@ -143,7 +150,8 @@ class Wiring:
         """Open what was dropped or named: agents enter the roster; the first bundle and the first game are opened."""
         agents = [path for path in files if path.suffix.lower() == ".wasm"]
         bundles = [path for path in files if path.suffix.lower() == ".nets"]
-        games = [path for path in files if path.suffix.lower() in SUFFIXES]
+        tasks = [path for path in files if path.suffix.lower() == ".json" and is_task_file(path)]
+        games = [path for path in files if path.suffix.lower() in SUFFIXES and path not in tasks]
         if agents:
             self.navigator.go(Place("leagues", "tab/setup"))
             self.roster.add(agents)
@@ -152,7 +160,9 @@ class Wiring:
             self.replay.open_file(bundles[0])
         if games:
             self.games.open(games)
-        for opened, what in ((bundles, "match"), (games, "game")):
+        if tasks:
+            self.agreements.open_task(tasks[0])
+        for opened, what in ((bundles, "match"), (games, "game"), (tasks, "task")):
             if len(opened) > 1:
                 text = f"{len(opened) - 1} more were given; one {what} is shown at a time."
                 self.notify(Notice("info", f"Opened {opened[0].name}", text, key="files"))
@@ -174,6 +184,7 @@ class Wiring:
         devnet.deployRequested.connect(self.chain.deploy)
         devnet.locateRequested.connect(self.chain.locate)
         self.games.connect(self.pages["consensus"])
+        self.agreements.connect(self.pages["consensus"])
         self.league.connect(self.pages["leagues"], self.pages["stakes"])
         replay.openRequested.connect(self.open_dialog)
         replay.saveRequested.connect(lambda: save_bundle(self))
@@ -209,6 +220,7 @@ class Wiring:
             self.logs.observe(self._on_logs),
             self.rounds.observe(self._on_rounds),
             self.consensus.observe(self._on_consensus),
+            self.agreement.observe(self._on_consensus),
         ]
 
     def _on_navigated(self, key: str) -> None:
@@ -271,14 +283,10 @@ class Wiring:
         for key in ("league.after", "league.now"):
             self.commands.enable(key, running)
 
-    def _on_consensus(self, state: ConsensusState) -> None:
-        self.window.set_badge("consensus", "●" if state.busy else "", "info")
-        paused = state.busy and state.run is not None and state.run.state == "paused"
-        allowed = {"run": paused or (not state.busy and state.ready), "pause": state.busy and not paused,
-                   "step": paused or (not state.busy and state.ready), "stop": state.busy,
-                   "reset": state.run is not None}  # fmt: skip
-        for name, enabled in allowed.items():
-            self.commands.enable(f"consensus.{name}", bool(enabled))
+    def _on_consensus(self, _state: ConsensusState | AgreementState) -> None:
+        busy = self.consensus.state.busy or self.agreement.state.busy
+        self.window.set_badge("consensus", "●" if busy else "", "info")
+        self.games.enable()
 
     def current_page(self) -> ConsolePage:
         """Return the page that is shown."""
@@ -302,7 +310,8 @@ class Wiring:
         text = (
             "1. Start the devnet and deploy the contracts.\n2. Drop .wasm agents on the window.\n"
             "3. Run a league round; its results are hashed and anchored.\n4. Settle it; open any match to replay and "
-            "prove it.\n\nOn the Consensus page, choose a game and watch a method find its equilibria.\n\n"
+            "prove it.\n\nOn the Consensus page, choose a game and watch a method find its equilibria; or let agents "
+            "agree on a task, and have the chain check what they found.\n\n"
             "The guided demo on the Overview page plays a league by itself."
         )
         tell(self.window, "Getting started", text, kind="info")

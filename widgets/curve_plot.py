@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # numpy takes a tenth of a second: not before the first paint
 
 LEAST = 1e-18  # a logarithmic axis ends here at the latest; zero is drawn on its lowest line
 SMOOTH = 300  # curves of fewer points are antialiased: there it costs nothing
+WHOLE = 8  # an x axis up to this long is marked by whole numbers
 LEGEND = 10  # so many curves are named
 
 
@@ -189,6 +190,11 @@ class CurvePlot(CrossedPlot):
         self._shown_range = wanted
         box = self._plot.getPlotItem().vb
         box.setRange(xRange=wanted[:2], yRange=wanted[2:], padding=0, disableAutoRange=True)
+        axis = self._plot.getPlotItem().getAxis("bottom")
+        if wanted[1] - wanted[0] <= WHOLE:  # between two iterations there is nothing
+            axis.setTickSpacing(1, 1)
+        else:
+            axis.setTickSpacing()
         if state.y_log:
             step = max(1, math.ceil((high - low) / max(2, self._plot.height() // 36)))
             self._plot.getPlotItem().getAxis("left").setTickSpacing(step, step)

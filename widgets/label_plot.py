@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
+from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import QWidget
 
 from widgets.curve_plot import series_colour
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 STRIPS = 14  # names up to which each gets a strip
-NAMED = 8  # agents named in the legend
+LANES = 9  # so many agents of a strip lie beneath each other
 LEGEND = 20
 
 
@@ -44,6 +44,7 @@ class LabelPlot(Picture):
     def __init__(self, state: LabelPlotState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state = LabelPlotState()
+        self._made: tuple[tuple[Any, ...], QPixmap] | None = None
         self.set_state(state or LabelPlotState())
 
     def set_state(self, state: LabelPlotState) -> None:
@@ -57,25 +58,43 @@ class LabelPlot(Picture):
         self.say(state.title, f"Positions by label {state.title}", "; ".join(words))
 
     def paint(self, painter: QPainter, place: QRectF, tokens: Tokens) -> None:
+        """Paint from what was painted last where nothing changed: the window repaints more often than agents move."""
+        ratio = self.devicePixelRatioF()
+        key = (id(self._state), place.width(), place.height(), ratio, tokens.name)
+        if self._made is None or self._made[0] != key:
+            pixmap = QPixmap(round(place.width() * ratio), round(place.height() * ratio))
+            pixmap.setDevicePixelRatio(ratio)
+            pixmap.fill(Qt.GlobalColor.transparent)
+            inner = QPainter(pixmap)
+            inner.setRenderHint(QPainter.RenderHint.Antialiasing)
+            inner.setFont(painter.font())
+            self._picture(inner, QRectF(0, 0, place.width(), place.height()), tokens)
+            inner.end()
+            self._made = (key, pixmap)
+        painter.drawPixmap(place.topLeft(), self._made[1])
+
+    def _picture(self, painter: QPainter, place: QRectF, tokens: Tokens) -> None:
         """Paint the strips or the columns, and what the signs mean."""
         state = self._state
         room = place.adjusted(0, 0, -2, -LEGEND)
         low, high = _span(state)
         if len(state.labels) <= STRIPS:
-            self._strips(painter, room, (low, high), tokens)
+            foot = self._strips(painter, room, (low, high), tokens)
         else:
             self._columns(painter, room, (low, high), tokens)
-        self._legend(painter, QRectF(place.left(), place.bottom() - LEGEND + 2, place.width(), LEGEND - 2), tokens)
+            foot = room.bottom()
+        self._legend(painter, QRectF(place.left(), foot + 2, place.width(), LEGEND - 2), tokens)
 
     # A strip for each label
 
-    def _strips(self, painter: QPainter, place: QRectF, span: tuple[float, float], t: Tokens) -> None:
+    def _strips(self, painter: QPainter, place: QRectF, span: tuple[float, float], t: Tokens) -> float:
+        """Paint the strips and return where they end."""
         state, metrics = self._state, painter.fontMetrics()
         names = min(place.width() * 0.34, 12.0 + max((metrics.horizontalAdvance(w) for w in state.labels), default=0))
         value = metrics.horizontalAdvance("-0.0000") + 10.0
         axis = metrics.height() + 4.0
         track = QRectF(place.left() + names, place.top(), max(20.0, place.width() - names - value), 0)
-        height = min(56.0, (place.height() - axis) / max(1, len(state.labels)))
+        height = min(84.0, (place.height() - axis) / max(1, len(state.labels)))
         for at, name in enumerate(state.labels):
             strip = QRectF(track.left(), place.top() + at * height, track.width(), height)
             middle = int(Qt.AlignmentFlag.AlignVCenter)
@@ -94,6 +113,7 @@ class LabelPlot(Picture):
         for share in (0.0, 0.5, 1.0):
             text = f"{span[0] + share * (span[1] - span[0]):.3g}"
             text_at(painter, QPointF(track.left() + share * track.width(), foot - 4), text, "below", place)
+        return foot + axis
 
     def _strip(self, painter: QPainter, strip: QRectF, label: int, span: tuple[float, float], t: Tokens) -> None:
         """Paint one label's track: ticks, dots in lanes so that they do not hide each other, the diamond."""
@@ -110,7 +130,7 @@ class LabelPlot(Picture):
         radius = max(2.0, min(4.5, bed.height() / 6))
         for agent in range(count):
             colour = series_colour(t, agent)
-            lane = (agent % 7 - 3) / 3.5 if count > 1 else 0.0
+            lane = (2 * (agent % LANES) + 1) / min(count, LANES) - 1
             y = bed.center().y() + lane * max(0.0, bed.height() / 2 - radius - 2)
             assert state.positions is not None
             at = QPointF(_x(bed, span, state.positions[agent, label]), y)
@@ -131,7 +151,7 @@ class LabelPlot(Picture):
             x = _x(bed, span, state.consensus[label])
             painter.setPen(QPen(QColor(t.ok), 1.5))
             painter.drawLine(QPointF(x, bed.top()), QPointF(x, bed.bottom()))
-            star(painter, QPointF(x, bed.center().y()), t, 6.0)
+            star(painter, QPointF(x, bed.top() + 1), t, 5.0)  # at the edge it hides no agent
 
     # Many labels: a line an agent
 
@@ -155,12 +175,18 @@ class LabelPlot(Picture):
             return
         painter.setClipRect(inner)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, False)
-        heights = (inner.bottom() - (state.positions - span[0]) / (span[1] - span[0]) * inner.height()).tolist()
-        for agent, row in enumerate(heights):
-            out = agent in state.left_out
-            colour = QColor(t.error if out else mix(series_colour(t, agent), t.sunken, 0.45))
-            painter.setPen(QPen(colour, 1, Qt.PenStyle.DashLine if out else Qt.PenStyle.SolidLine))
-            painter.drawPolyline(QPolygonF([QPointF(x, y) for x, y in zip(xs, row, strict=True)]))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        heights = inner.bottom() - (state.positions - span[0]) / (span[1] - span[0]) * inner.height()
+        out = set(state.left_out)
+        groups: dict[str, list[int]] = {}
+        for agent in range(len(heights)):
+            if agent not in out:
+                groups.setdefault(series_colour(t, agent), []).append(agent)
+        for colour, agents in groups.items():
+            painter.setPen(QPen(QColor(mix(colour, t.sunken, 0.45)), 1))
+            painter.drawPath(_lines(xs, heights[agents]))
+        painter.setPen(QPen(QColor(t.error), 1, Qt.PenStyle.DashLine))
+        painter.drawPath(_lines(xs, heights[sorted(out)]))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing, True)
         if state.consensus is not None:
             middle = (inner.bottom() - (state.consensus - span[0]) / (span[1] - span[0]) * inner.height()).tolist()
@@ -197,6 +223,20 @@ class LabelPlot(Picture):
             painter.setPen(QColor(t.muted))
             painter.drawText(QPointF(x + 10, y + painter.fontMetrics().ascent() / 2 - 1), text)
             x += painter.fontMetrics().horizontalAdvance(text) + 32
+
+
+def _lines(xs: list[float], heights: NDArray[Any]) -> QPainterPath:
+    """Return lines (n, d) as one path: point by point they would take ten times as long."""
+    import numpy as np
+    from pyqtgraph.functions import arrayToQPath
+
+    if not heights.size:
+        return QPainterPath()
+    joined = np.ones(heights.shape, dtype=bool)
+    joined[:, -1] = False
+    x = np.tile(np.asarray(xs), len(heights))
+    made: QPainterPath = arrayToQPath(x, np.ascontiguousarray(heights).ravel(), joined.ravel(), finiteCheck=False)
+    return made
 
 
 def _span(state: LabelPlotState) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""The Consensus page: a game, a method at work on it, what it found, and how others do."""
+"""The Consensus page: games and the methods that solve them, and agents that agree while the chain checks them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
 from app.links import Place
+from app.pages.agreement import AgreementHalf
 from app.pages.base import ConsolePage, Tabs, side_by_side
 from app.pages.consensus_compare import CompareTab
 from app.pages.consensus_game import GameTab
@@ -16,23 +17,35 @@ from app.pages.consensus_live import LiveTab
 from app.pages.consensus_result import ResultTab
 from app.pages.consensus_run import RunBar
 from app.pages.consensus_setup import SetupCard
+from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
-from widgets.basics import Card, button
+from widgets.basics import Card, button, column
+from widgets.segments import SegmentSwitch
 
 TABS = ("live", "game", "equilibria", "compare")
+HALVES = ("games", "agents")
+SUBTITLES = {
+    "games": "Equilibria of games: choose one, watch a method find it, compare methods",
+    "agents": "Agents agree on a task through an equilibrium; the chain checks it",
+}
 EXPORTS = (("csv", "Trace as CSV…"), ("png", "Plots as PNG…"), ("json", "Result as JSON…"), ("nfg", "Game as .nfg…"))
 
 
 class ConsensusPage(ConsolePage):
-    """Setup at the left, the run at the right."""
+    """Two halves under one switch: games, and agents. In each: setup at the left, the run at the right."""
 
     openRequested = Signal()
     exportRequested = Signal(str)
+    halfChanged = Signal(str)
 
-    def __init__(self, model: ConsensusViewModel) -> None:
-        super().__init__("Consensus", "Equilibria of games: choose one, watch a method find it, compare methods")
+    def __init__(self, model: ConsensusViewModel, agreement: AgreementViewModel) -> None:
+        super().__init__("Consensus", SUBTITLES["games"])
         self.model = model
         self.tabs = Tabs("Parts of the run")
+        self.switch = SegmentSwitch((("games", "Games", "game"), ("agents", "Agents", "agent")), name="Consensus of")
+        self.halves = Tabs("Halves of the page")
+        self.halves.tabBar().hide()
+        self.agents = AgreementHalf(agreement)
         self._export = button("Export", "export")
 
     def steps(self) -> Iterator[None]:
@@ -56,11 +69,18 @@ class ConsensusPage(ConsolePage):
         card.add(self.bar)
         card.add(self.tabs, 1)
         self.setup.setMinimumWidth(236)
-        self.add(side_by_side(self.setup, card, stretches=(2, 6), narrow=760), 1)
+        games = QWidget()
+        column(games).addWidget(side_by_side(self.setup, card, stretches=(2, 6), narrow=760))
+        yield from self.agents.steps()
+        for half, title in ((games, "Games"), (self.agents, "Agents")):
+            self.halves.addTab(half, title)
+        self.add(self.halves, 1)
         self._menu()
+        self.switch.chosen.connect(self._on_half)
+        self.agents.linkActivated.connect(self.linkActivated)
         self.setup.openRequested.connect(self.openRequested)
         self.bar.runRequested.connect(model.run)
-        self.keep(self.setup.unobserve, model.observe(self._show))
+        self.keep(self.setup.unobserve, model.observe(self._show), self.agents.detach)
 
     def _menu(self) -> None:
         menu = QMenu(self._export)
@@ -69,6 +89,8 @@ class ConsensusPage(ConsolePage):
             action.triggered.connect(lambda _=False, k=kind: self.exportRequested.emit(k))
             menu.addAction(action)
         self._export.setMenu(menu)
+        self._nfg = menu.actions()[-1]
+        self.header.add_action(self.switch)
         self.header.add_action(self._export)
 
     def _show(self, state: ConsensusState) -> None:
@@ -76,14 +98,31 @@ class ConsensusPage(ConsolePage):
         for tab in (self.live, self.game, self.result, self.compare):
             tab.show_state(state)
 
+    @property
+    def half(self) -> str:
+        """games or agents, whichever is shown."""
+        return self.switch.current()
+
+    def _on_half(self, key: str) -> None:
+        self.halves.setCurrentIndex(HALVES.index(key))
+        self.header.set_text("Consensus", SUBTITLES[key])
+        self._nfg.setVisible(key == "games")
+        self.halfChanged.emit(key)
+
     def plots(self) -> list[QWidget]:
         """Return what an exported picture shows."""
+        if self.half == "agents":
+            return self.agents.plots()
         return self.live.grab_plots() if self.tabs.currentIndex() != TABS.index("compare") else [self.compare.plot]
 
     def show_item(self, place: Place) -> None:
-        """Show a tab."""
+        """Show a tab: ``tab/live`` of the games, ``agents/live`` of the agents."""
         if place.kind == "tab" and place.name in TABS:
+            self.switch.choose("games")
             self.tabs.setCurrentIndex(TABS.index(place.name))
+        elif place.kind == "agents":
+            self.switch.choose("agents")
+            self.agents.show_tab(place.name)
 
     def save(self) -> None:
         """Save the result."""
@@ -95,4 +134,6 @@ class ConsensusPage(ConsolePage):
             "consensus.equilibria": self.result.table,
             "consensus.methods": self.compare.methods,
             "consensus.runs": self.compare.runs,
+            "consensus.half": self.switch,
+            **self.agents.tables(),
         }

@@ -47,7 +47,7 @@ def result_of(record: RunRecord) -> dict[str, Any]:
         "title": record.title,
         "configuration": record.setup,
         "game": _game(record.game),
-        "versions": {**{name: _version(name) for name in VERSIONS}, "python": platform.python_version()},
+        "versions": {**{name: version_of(name) for name in VERSIONS}, "python": platform.python_version()},
         "verdict": verdict_of(record).text,
         "state": record.state,
         "iterations": record.iteration,
@@ -72,7 +72,8 @@ def _game(game: Game) -> Any:
     return json.loads(format_json_game(game))
 
 
-def _version(name: str) -> str:
+def version_of(name: str) -> str:
+    """Return the version of a distribution, "" where it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
