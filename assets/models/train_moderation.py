@@ -3,8 +3,8 @@
     python assets/models/train_moderation.py [--out MODEL.pt]
 
 Reads assets/corpus/moderation.tsv. A quarter of it, chosen by the hash of the text, is held out: the figures that are
-printed come from it alone, beside those of a list of keywords. Each text is also learnt with a letter missing in its
-longest words, as people mask words. All texts are one batch and everything is computed in double precision by one
+printed come from it alone, beside those of a list of keywords. What is learnt is the rest, each text also with a letter
+missing in its longest words, as people mask words, and sentences made of assets/corpus/phrases.toml. All texts are one batch and everything is computed in double precision by one
 thread, so a second run gives the same model; it takes a few seconds.
 """
 
@@ -15,6 +15,7 @@ import hashlib
 import random
 import re
 import sys
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from engine.consensus.text_features import normalise  # noqa: E402
 
 HELD_OUT = 64  # of 256 values of the hash's first byte
 STEPS, DECAY = 60, 2e-4
+MADE_UP = 150  # sentences for each policy
 BALANCE = 0.8  # how far the rarer label is weighed up: 1 would make both count alike
 KEYWORDS = {
     "hate_speech": "hate vermin scum filth filthy dirty subhuman parasites rats animals inferior disgusting savages",
@@ -80,6 +82,21 @@ def masked(text: str, draw: random.Random) -> str:
     return text
 
 
+def made_up(count: int, draw: random.Random, path: Path = ASSETS / "corpus" / "phrases.toml") -> list[Example]:
+    """Return sentences made of patterns: ``count`` for each policy, and as many that are benign as for all of them."""
+    phrases = tomllib.loads(path.read_text("utf-8"))
+
+    def fill(pattern: str) -> str:
+        return re.sub(r"{(\w+)}", lambda found: draw.choice(phrases["lists"][found[1]]), pattern)
+
+    made = []
+    for name, patterns in phrases["patterns"].items():
+        labels = tuple(float(name == policy) for policy in POLICIES)
+        times = count if name in POLICIES else count * len(POLICIES)
+        made += [Example(fill(patterns[at % len(patterns)]), labels) for at in range(times)]
+    return made
+
+
 def fit(reader: Reader, texts: list[str], wanted: torch.Tensor) -> None:
     """Fit a model: quasi-Newton steps on all texts at once, large weights held back."""
     pieces = [reader.pieces(normalise(text)) for text in texts]
@@ -106,8 +123,9 @@ def train(out: Path) -> None:
     torch.manual_seed(1)
     draw = random.Random(1)
     examples = [example for example in read_corpus() if not example.held_out]
-    texts = [example.text for example in examples] + [masked(example.text, draw) for example in examples]
-    wanted = torch.tensor([example.labels for example in examples] * 2, dtype=torch.float64)
+    more = made_up(MADE_UP, draw)
+    texts = [example.text for example in (*examples, *more)] + [masked(example.text, draw) for example in examples]
+    wanted = torch.tensor([example.labels for example in (*examples, *more, *examples)], dtype=torch.float64)
     readers = new_readers().double()
     for name, reader in readers.items():
         scale = 0.1 if name == "network" else 0.0
