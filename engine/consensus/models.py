@@ -43,19 +43,28 @@ def resolve(model: str, seed: int) -> nn.Module:
     family, _, rest = model.partition(":")
     if family not in FAMILIES:
         near = difflib.get_close_matches(family, FAMILIES, 1)
-        if not Path(model).exists():
+        if not _exists(model):
             raise ConsensusError(
-                f"There is no model {model!r}",
+                f"There is no model {model[:200]!r}",
                 f"it is no file, and the kinds of models are {', '.join(FAMILIES)}",
                 f"Did you mean {near[0]}?" if near else "",
             )
         return load_model(Path(model))
     kind, _, own = rest.partition(":")
     if own and not (own.isascii() and own.isdecimal() and len(own) <= 18):
-        raise ConsensusError(f"The model {model!r} has no seed", f"{own!r} is no number", f"Write {family}:{kind}:7.")
+        raise ConsensusError(
+            f"The model {family}:{kind[:50]} has no seed", f"{own[:50]!r} is no number", f"Write {family}:{kind}:7."
+        )
     module, _, function = FAMILIES[family].partition(":")
     made: nn.Module = getattr(importlib.import_module(module), function)(kind, int(own) if own else seed)
     return made
+
+
+def _exists(name: str) -> bool:
+    try:
+        return bool(name) and Path(name).exists()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
 
 
 def load_model(path: Path) -> nn.Module:
