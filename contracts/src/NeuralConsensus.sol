@@ -86,7 +86,7 @@ contract NeuralConsensus is INeuralConsensus, AccessControlDefaultAdminRules, Pa
     uint256 private constant MAX_DIMS = 1024;
     uint256 private constant MAX_AGENTS = 1024;
     /// @notice Coordinates of all agents of a task together: more could not be certified in one transaction.
-    uint256 public constant MAX_CELLS = 65_536;
+    uint256 public constant MAX_CELLS = 32_768;
     uint256 private constant MAX_KAPPA = 100_000_000;
     uint256 private constant MAX_CONFIDENCE = 1_000_000;
     /// @notice What who is near the result gains, and what who is far loses.

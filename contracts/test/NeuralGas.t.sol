@@ -28,18 +28,18 @@ contract NeuralGasTest is ConsensusFixture, Test {
     }
 
     function testPositions8() public {
-        _compare(8, 11, 28);
+        _compare(8, 11, 28, 410_511);
     }
 
     function testPositions32() public {
-        _compare(32, 23, 52);
+        _compare(32, 23, 52, 948_294);
     }
 
     function testPositions128() public {
-        _compare(128, 55, 95);
+        _compare(128, 55, 95, 3_099_377);
     }
 
-    function _compare(uint256 dims, uint256 slotsTimes, uint256 accumulatorTimes) private {
+    function _compare(uint256 dims, uint256 slotsTimes, uint256 accumulatorTimes, uint256 prototype) private {
         string memory d = string.concat(" d=", vm.toString(dims));
         uint256 plain = _naive(0, dims);
         vm.snapshotValue("neural", string.concat("position, naive", d), plain);
@@ -49,6 +49,8 @@ contract NeuralGasTest is ConsensusFixture, Test {
         vm.snapshotValue("neural", string.concat("position, batch of 64, slots", d), slots);
         uint256 accumulator = _batch("accumulator", dims, INeuralConsensus.Tier.Accumulator);
         vm.snapshotValue("neural", string.concat("position, batch of 64, accumulator", d), accumulator);
+        // The first prototype of the plain way kept a little less: compare with the cheaper of the two.
+        if (prototype < plain) plain = prototype;
         assertGe(plain, slotsTimes * slots, "slots");
         assertGe(plain, accumulatorTimes * accumulator, "accumulator");
     }

@@ -117,6 +117,8 @@ interface INeuralConsensus {
     /// @notice The head or the values at `index` are not what was submitted.
     error CommitmentMismatch(uint256 index);
     error GapTooLarge(uint256 regret, uint256 eps);
+    /// @notice The aggregate of coordinate `index` is off by so much that the result would be another one.
+    error ResidualTooLarge(uint256 index);
     /// @notice Fixed-point numbers cannot certify so small a regret, or hold so large an aggregate.
     error PrecisionLoss();
     /// @notice The deadline is not over, positions are missing, or there is no certificate yet.

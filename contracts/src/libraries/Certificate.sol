@@ -7,19 +7,25 @@ import {INeuralConsensus} from "../interfaces/INeuralConsensus.sol";
 /// @dev Given are, for each agent i that counts, x_ik (48 bits), c_i in [1, 10^6], w_i in [1, 1000], and kappa in
 ///      [1, 10^8], the claimed S_k, at most 1024 agents and 1024 coordinates. With W = sum of w_i, division being floor:
 ///
-///        S_k <= W * (2^48 - 1) * 2^32                                       else PrecisionLoss
-///        y_ik = (c_i * x_ik * 2^32 + kappa * S_k) / (c_i + kappa * W)
-///        r_k = sum_i w_i * y_ik - S_k,   |r_k| <= 2^64                      else GapTooLarge
-///        D = min_i (c_i + kappa * (W - w_i))
-///        regret = ceil(10^12 * kappa^2 * sum_k (|r_k| + W)^2 / (D * 2^128))  <= eps, in 1e-18
+///        S_k <= W * (2^48 - 1) * 2^32                                        else PrecisionLoss
+///        q_i = c_i + kappa * W
+///        y_ik = (c_i * x_ik * 2^32 + kappa * S_k) / q_i
+///        r_k = sum_i w_i * y_ik - S_k
+///        |r_k| <= A = sum_i (w_i * c_i * 2^32 / q_i)                         else ResidualTooLarge(k)
+///        D = min_i (q_i - kappa * w_i)
+///        regret = ceil(10^12 * kappa^2 * sum_k (|r_k| + W)^2 / (D * 2^128)) <= eps (1e-18), else GapTooLarge
 ///
-///      The floors of y hide less than W of a residual, which is why W is added: the regret certified is never below the
-///      true one of the exact responses to S. 10^12 = 10^18 / 10^6, for c and kappa count millionths; 2^128 is the square
-///      of the unit of r.
-///      Nothing overflows: W < 2^20, S_k < 2^100, c x 2^32 < 2^100, kappa S < 2^127, sum w y < 2^100, the sum of squares
-///      < 2^140, 10^12 kappa^2 times that < 2^234, D 2^128 < 2^175.
+///      Why two bounds. Where agents mind each other much more than their own ideal, all of them can be moved together at
+///      nearly no regret to anybody: with kappa W = 500 a regret of 1e-6 leaves the result free by four percent, and who
+///      proves first would choose. The exact aggregate is S_k + r_k W / sum_i (w_i c_i / q_i), so the bound of r_k pins the
+///      result S_k / W to one unit of a coordinate (and W / A units more, which the floors of y leave open). It costs an
+///      honest prover nothing: S -> sum_i w_i y_i is monotone, so it has a fixed point, and there all r_k are 0.
+///      The floors of y hide less than W of a residual, which is why W is added to it: the regret certified is never below
+///      the true one of the exact responses to S. 10^12 = 10^18 / 10^6, for c and kappa count millionths; 2^128 is the
+///      square of the unit of r.
+///      Nothing overflows: W < 2^20, S_k < 2^100, c x 2^32 < 2^100, kappa S < 2^127, sum w y < 2^100, A < 2^52, the sum of
+///      squares < 2^116, 10^12 kappa^2 times that < 2^210, D 2^128 < 2^175.
 library Certificate {
-    uint256 private constant MAX_RESIDUAL = 2 ** 64;
     uint256 private constant WEIGHT = type(uint16).max;
     uint256 private constant MAX_COORDINATE = (2 ** 48 - 1) << 32;
 
@@ -53,9 +59,9 @@ library Certificate {
         returns (uint256 regret)
     {
         uint256[] memory grid = _grid(game, aggregate);
-        uint256 least = _respond(game, voices, values, grid);
+        (uint256 least, uint256 bound) = _respond(game, voices, values, grid);
         uint256 scale = 1e12 * game.kappa * game.kappa;
-        regret = _ceilDiv(scale * _squares(game, aggregate, grid), least << 128);
+        regret = _ceilDiv(scale * _squares(game, aggregate, grid, bound), least << 128);
         if (regret > game.eps) {
             uint256 floor = _ceilDiv(scale * aggregate.length * game.total * game.total, least << 128);
             if (floor > game.eps) revert INeuralConsensus.PrecisionLoss();
@@ -76,11 +82,11 @@ library Certificate {
         }
     }
 
-    /// @dev Adds every agent's weighted best response to the grid, and returns D.
+    /// @dev Adds every agent's weighted best response to the grid, and returns D and A.
     function _respond(Game memory game, uint256[] memory voices, bytes calldata values, uint256[] memory grid)
         private
         pure
-        returns (uint256 least)
+        returns (uint256 least, uint256 bound)
     {
         least = type(uint256).max;
         uint256 cursor;
@@ -91,8 +97,9 @@ library Certificate {
             uint256 size = grid.length * 3;
             for (uint256 i = 0; i < voices.length; ++i) {
                 if (voices[i] != 0) {
-                    uint256 d = _add(game, voices[i], cursor, grid);
+                    (uint256 d, uint256 share) = _add(game, voices[i], cursor, grid);
                     if (d < least) least = d;
+                    bound += share;
                 }
                 cursor += size;
             }
@@ -104,15 +111,16 @@ library Certificate {
     function _add(Game memory game, uint256 voice, uint256 cursor, uint256[] memory grid)
         private
         pure
-        returns (uint256 d)
+        returns (uint256 d, uint256 share)
     {
         unchecked {
             uint256 weight = voice & WEIGHT;
             uint256 c = voice >> 16;
             uint256 q = c + game.kappa * game.total;
             d = q - game.kappa * weight;
+            c <<= 32;
+            share = weight * c / q;
             assembly ("memory-safe") {
-                c := shl(32, c)
                 let end := add(add(grid, 0x20), shl(5, mload(grid)))
                 for { let cell := add(grid, 0x20) } lt(cell, end) { cell := add(cell, 0x40) } {
                     let y := div(add(mul(c, shr(208, calldataload(cursor))), mload(cell)), q)
@@ -124,7 +132,7 @@ library Certificate {
         }
     }
 
-    function _squares(Game memory game, uint256[] calldata aggregate, uint256[] memory grid)
+    function _squares(Game memory game, uint256[] calldata aggregate, uint256[] memory grid, uint256 bound)
         private
         pure
         returns (uint256 squares)
@@ -135,7 +143,7 @@ library Certificate {
                 uint256 claimed = aggregate[k];
                 uint256 sum = grid[2 * k + 1];
                 uint256 residual = sum > claimed ? sum - claimed : claimed - sum;
-                if (residual > MAX_RESIDUAL) revert INeuralConsensus.GapTooLarge(type(uint256).max, game.eps);
+                if (residual > bound) revert INeuralConsensus.ResidualTooLarge(k);
                 residual += total;
                 squares += residual * residual;
             }

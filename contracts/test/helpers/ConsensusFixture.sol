@@ -118,10 +118,16 @@ abstract contract ConsensusFixture is CommonBase, StdUtils {
     }
 
     function pack(uint256[] memory position) internal pure returns (bytes memory packed) {
-        packed = new bytes(6 * position.length);
+        bytes6[] memory parts = new bytes6[](position.length);
         for (uint256 k = 0; k < position.length; ++k) {
-            for (uint256 b = 0; b < 6; ++b) {
-                packed[6 * k + b] = bytes1(uint8(position[k] >> (40 - 8 * b)));
+            parts[k] = bytes6(uint48(position[k]));
+        }
+        packed = new bytes(6 * position.length);
+        assembly ("memory-safe") {
+            let to := add(packed, 0x20)
+            for { let k := 1 } iszero(gt(k, mload(parts))) { k := add(k, 1) } {
+                mcopy(to, add(parts, shl(5, k)), 6)
+                to := add(to, 6)
             }
         }
     }
