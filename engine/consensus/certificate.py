@@ -6,9 +6,9 @@ millionths, regrets in 1e-18. With the aggregate S (d,) given and W the sum of t
     y_i = floor((c_i x_i 2^32 + kappa S) / (c_i + kappa W)),    r = sum_i w_i y_i - S,
     regret = max_i kappa^2 sum_k (|r_k| + W)^2 / (c_i + kappa (W - w_i)),
 
-where W makes up for what the floors hide. S -> sum_i w_i y_i(S) is a non-decreasing map of whole numbers into
-[0, W (2^48 - 1) 2^32], so it has a fixed point (Knaster and Tarski), and halving an interval whose ends it maps inwards
-finds one: there r is 0.
+where W makes up for what the floors hide; and no |r_k| may move the consensus by more than a unit. The map from S to
+sum_i w_i y_i(S) is a non-decreasing one of whole numbers into [0, W (2^48 - 1) 2^32], so it has a fixed point (Knaster
+and Tarski), and halving an interval whose ends it maps inwards finds one: there r is 0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ CAP = 3  # no agent's weight is more than 1 / CAP of all weight that came in
 _UNIT = 10**18  # of regrets
 _SCALE = 1 << 4 * FRACTION  # of the square of a residual, which has 2 * FRACTION fractional bits
 _HIGHEST = ((1 << BITS) - 1) << FRACTION
-_FARTHEST = 1 << 64  # residual that the contract looks at
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +97,8 @@ def checked(
         raise ConsensusError("The aggregate is none", "it is outside of what positions can add up to")
     columns = list(zip(*positions, strict=True))
     residuals = [abs(_image(c, game, s) - s) for c, s in zip(columns, aggregate, strict=True)]
-    if max(residuals) > _FARTHEST:
-        raise ConsensusError("The point is no equilibrium", "its aggregate is far from that of its best responses")
+    if max(residuals) > _slack(game):
+        raise ConsensusError("The point is no equilibrium", "its aggregate is not that of its best responses")
     regret = _regret(game, sum((residual + game.total) ** 2 for residual in residuals))
     if eps is not None and regret > eps:
         raise ConsensusError(
@@ -140,6 +139,15 @@ def _image(column: Sequence[int], game: _Game, aggregate: int) -> int:
     pull = game.kappa * aggregate
     terms = zip(column, game.confidences, game.weights, game.parts, strict=True)
     return sum(w * (((c * x << FRACTION) + pull) // part) for x, c, w, part in terms)
+
+
+def _slack(game: _Game) -> int:
+    """Return the residual that moves the consensus by one unit of a coordinate: the contract allows no larger one.
+
+    Regret alone would not do: where kappa W is large, all agents together can be moved at nearly no regret.
+    """
+    terms = zip(game.weights, game.confidences, game.parts, strict=True)
+    return sum((w * c << FRACTION) // part for w, c, part in terms)
 
 
 def _regret(game: _Game, squares: int) -> int:

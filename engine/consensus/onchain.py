@@ -106,7 +106,7 @@ class OnChainPhase:
         if self.task_hash:
             return self.task_hash
         if self.run_id is None:
-            new = NewRound(task, self._config, tuple(agents))
+            new = NewRound(task, self._config, tuple(agents), part=True)
             self.run_id = self._own = self._records.create(new, task.hash).run_id
         record = self._records.get(self.run_id)
         if record.phase == SIGNED and record.place == self._chain.book:

@@ -21,6 +21,7 @@ from engine.store.database import Store
 from engine.store.ledger import LOCAL_BOOK
 
 FIRST_ACCOUNT = 2_000_000  # of the wallet: far from leagues' agents and services
+CHAINS = "chains"  # the place of a round on several chains
 NEGOTIATING, SIGNED, DONE, CANCELLED, FAILED = "negotiating", "signed", "done", "cancelled", "failed"
 
 
@@ -48,7 +49,10 @@ class AgentAccount:
 
 @dataclass(frozen=True, slots=True)
 class RoundRecord:
-    """A round as it is kept. ``place`` is the chain's book, ``local`` off chain; ``task_hash`` is the hash there.
+    """A round as it is kept.
+
+    ``place`` is the chain's book, ``local`` off chain, ``chains`` on several; ``task_hash`` is the hash there. ``part``
+    tells that another round, or program, keeps the result.
 
     ``phase``: negotiating, signed (the positions are kept, the chain's part is not over), done, cancelled or failed.
     ``progress`` are figures of the last iteration, ``result`` is a ConsensusResult's JSON form, ``created`` seconds
@@ -56,6 +60,7 @@ class RoundRecord:
     """
 
     run_id: int
+    part: bool
     base_hash: bytes
     task_hash: bytes
     place: str
@@ -119,6 +124,7 @@ class NewRound:
     config: ConsensusConfig
     agents: tuple[AgentSpec, ...]
     place: str = LOCAL_BOOK
+    part: bool = False
 
 
 class Records:
@@ -154,9 +160,11 @@ class Records:
         """Write a new round, and take its hash: on one chain no other round can have it."""
         with self._store.transaction() as db:
             cursor = db.execute(
-                "INSERT INTO consensus_rounds (base_hash, task_hash, place, document, config, agents, phase, created) "
-                "VALUES (?,?,?,?,?,?,?,?)",
+                "INSERT INTO consensus_rounds "
+                "(part, base_hash, task_hash, place, document, config, agents, phase, created) "
+                "VALUES (?,?,?,?,?,?,?,?,?)",
                 (
+                    int(new.part),
                     new.task.hash,
                     task_hash,
                     new.place,
@@ -191,8 +199,9 @@ class Records:
         return _record(row)
 
     def all(self, limit: int = 1_000) -> list[RoundRecord]:
-        """Return the rounds, newest first."""
-        rows = self._store.db.execute("SELECT * FROM consensus_rounds ORDER BY run_id DESC LIMIT ?", (limit,))
+        """Return the rounds that are no parts of others, newest first."""
+        sql = "SELECT * FROM consensus_rounds WHERE part = 0 ORDER BY run_id DESC LIMIT ?"
+        rows = self._store.db.execute(sql, (limit,))
         return [_record(row) for row in rows]
 
     def by_hash(self, prefix: str) -> list[RoundRecord]:
@@ -236,11 +245,13 @@ class Records:
         return [Equivocation(row["name"], _signed(row), second[row["name"]]) for row in first]
 
     def end(self, run_id: int, phase: str, message: str = "", result: Mapping[str, Any] | None = None) -> None:
-        """Write how a round came out."""
+        """Write how a round came out; ``result`` tells the hash under which it did."""
         kept = None if result is None else json.dumps(dict(result))
         values: dict[str, Any] = {"message": message, "result": kept}
         if phase == DONE or self.get(run_id).phase != SIGNED:
             values["phase"] = phase  # signed positions stay so: their round goes on from there
+        if result is not None and "task_hash" in result:
+            values["task_hash"] = bytes.fromhex(str(result["task_hash"])[2:])
         self._set(run_id, **values)
 
     def give_up(self, run_id: int) -> None:
@@ -284,6 +295,7 @@ def attempt_hash(base: bytes, attempt: int) -> bytes:
 
 def _record(row: sqlite3.Row) -> RoundRecord:
     values = dict(row)
+    values["part"] = bool(row["part"])
     values["document"] = json.loads(row["document"])
     values["config"] = ConsensusConfig.of(json.loads(row["config"]))
     values["agents"] = tuple(AgentSpec.from_json(item) for item in json.loads(row["agents"]))

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from engine.chain.session import Chain
-from engine.chain.wallet import Wallet
+from engine.chain.session import Chain, Parts
+from engine.chain.wallet import OPERATOR, Wallet
 from engine.consensus.agreement import Agreement
+from engine.consensus.errors import ConsensusError
 from engine.consensus.events import (
     ConsensusAgentJudged,
     ConsensusChainStep,
@@ -38,6 +39,7 @@ from engine.store.database import Store
 if TYPE_CHECKING:
     from engine.consensus.onchain import OnChainPhase
 
+FLEET = "fleet"  # folder of the nodes of rounds on several chains
 Seats = Callable[[RunSpec, Mapping[str, Signer]], AbstractAsyncContextManager[Sequence[Participant]]]
 
 
@@ -55,6 +57,17 @@ class ServiceParts:
     connect: Callable[[], Awaitable[Chain]]
     seats: Seats
     folder: Path
+
+    def session(self, records: Records) -> Parts:
+        """Return what a chain beside the program's own is connected with."""
+
+        def number_of(address: str) -> int:
+            found = OPERATOR if address == self.wallet.address(OPERATOR) else records.number_of(address)
+            if found is None:
+                raise ConsensusError("The wallet has no key for an account", address)
+            return found
+
+        return Parts(self.store, EventBus(), self.wallet, number_of)
 
 
 class RoundPlay:
@@ -100,16 +113,33 @@ class RoundPlay:
             run.enter(RUNNING)
             if self._phase is not None:
                 self._phase.model_hashes = await asyncio.to_thread(_model_hashes, spec)
-            result = await reach_consensus(
-                spec.task,
-                run.seat(participants),
-                spec.config,
-                phase=self._phase,
-                on_iteration=lambda iteration: self._iterated(iteration, job),
-                on_verdict=self._judged,
-                before=run.before,
-            )
+            hooks: dict[str, Any] = {
+                "on_iteration": lambda iteration: self._iterated(iteration, job),
+                "on_verdict": self._judged,
+                "before": run.before,
+            }
+            agents = run.seat(participants)
+            if spec.uses_chain and spec.task.chains:
+                return await self._on_chains(agents, hooks)
+            result = await reach_consensus(spec.task, agents, spec.config, phase=self._phase, **hooks)
         return result if self._phase is None else self._phase.reconcile(result)
+
+    async def _on_chains(self, agents: Sequence[Participant], hooks: Mapping[str, Any]) -> ConsensusResult:
+        """Agree once, and settle that on each of the task's chains."""
+        from engine.consensus.chain_fleet import ChainFleet
+        from engine.consensus.cross_chain import reach_on_chains
+
+        spec, parts = self._run.spec, self._parts
+        async with ChainFleet(parts.folder / FLEET, spec.task.chains, parts.session(self._records)) as fleet:
+            return await reach_on_chains(
+                spec.task,
+                agents,
+                spec.config,
+                fleet,
+                parts.store,
+                report=lambda _, chain_id, step: self.stepped(step, chain_id),
+                **hooks,
+            )
 
     async def _finish(self, job: JobContext) -> ConsensusResult:
         """Go on where the positions are signed: nobody is asked again."""
@@ -221,11 +251,12 @@ class RoundPlay:
             )
         )
 
-    def stepped(self, step: ChainStep) -> None:
+    def stepped(self, step: ChainStep, chain_id: int | None = None) -> None:
         """Tell of a step on chain."""
         if step.phase in ("create", "slash"):
             self._run.enter(ON_CHAIN)
-        chain_id = self._phase.chain_id if self._phase is not None else 0
+        if chain_id is None:
+            chain_id = self._phase.chain_id if self._phase is not None else 0
         self._parts.bus.publish(
             ConsensusChainStep(
                 run_id=self._run.run_id,
@@ -246,6 +277,7 @@ class RoundPlay:
         with contextlib.suppress(EngineError):  # a store that cannot be written has raised before
             self._records.end(self._run.run_id, outcome, message, kept)
         chain = None if result is None else result.on_chain
+        chains = () if result is None else (result.chains or ((chain,) if chain is not None else ()))
         self._parts.bus.publish(
             ConsensusEnded(
                 run_id=self._run.run_id,
@@ -256,7 +288,7 @@ class RoundPlay:
                 gap=result.gap if result is not None else (self._last.gap if self._last is not None else 0.0),
                 seconds=time.perf_counter() - self._began,
                 equilibrium=() if result is None else tuple(result.equilibrium.tolist()),
-                gas_used=0 if chain is None else chain.gas_used,
+                gas_used=sum(each.gas_used for each in chains),
                 block=None if chain is None else chain.block,
                 message=message,
             )

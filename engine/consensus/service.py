@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from engine.chain.session import Chain
 from engine.chain.wallet import Wallet
 from engine.consensus.errors import ConsensusError
-from engine.consensus.records import NewRound, Records, RoundRecord
+from engine.consensus.records import CHAINS, NewRound, Records, RoundRecord
 from engine.consensus.rounds import RoundPlay, Seats, ServiceParts, hosted
 from engine.consensus.run import ConsensusRun, check_behaviour
 from engine.consensus.specs import AgentSpec, RunSpec
@@ -19,6 +19,7 @@ from engine.core.bus import EventBus
 from engine.core.errors import EngineError
 from engine.core.jobs import Jobs
 from engine.store.database import Store
+from engine.store.ledger import LOCAL_BOOK
 
 if TYPE_CHECKING:
     from engine.consensus.verification import Verification
@@ -70,8 +71,9 @@ class ConsensusService:
         """Start a round as a job. Raises ConsensusError for a spec that cannot be run, EngineError without a chain."""
         for agent in spec.agents:
             check_behaviour(agent.behaviour)
-        chain = await self._parts.connect() if spec.uses_chain else None
-        record = self._records.create(NewRound(spec.task, spec.config, spec.agents), spec.task.hash)
+        chain = await self._chain_of(spec)
+        place = CHAINS if spec.uses_chain and spec.task.chains else LOCAL_BOOK
+        record = self._records.create(NewRound(spec.task, spec.config, spec.agents, place), spec.task.hash)
         return await self._begin(record.run_id, spec, chain)
 
     async def resume(self, run_id: int) -> ConsensusRun:
@@ -83,8 +85,7 @@ class ConsensusService:
         if not record.resumable:
             raise ConsensusError(f"The round {run_id} is over", record.message or "it has a result")
         spec = RunSpec(record.task, record.agents, record.config, on_chain=record.on_chain)
-        chain = await self._parts.connect() if record.on_chain else None
-        return await self._begin(run_id, spec, chain)
+        return await self._begin(run_id, spec, await self._chain_of(spec))
 
     async def verify(self, task_hash: str) -> Verification:
         """Recompute a round from what the chain recorded and compare all there is.
@@ -93,7 +94,7 @@ class ConsensusService:
         """
         from engine.consensus.verification import verify
 
-        return await verify(task_hash, self._records, self._parts.connect)
+        return await verify(task_hash, self._records, self._parts)
 
     def runs(self) -> list[RoundRecord]:
         """Return the rounds that are kept, newest first."""
@@ -125,6 +126,10 @@ class ConsensusService:
         for run in running:
             run.cancel()
         await asyncio.gather(*(run.result() for run in running), return_exceptions=True)
+
+    async def _chain_of(self, spec: RunSpec) -> Chain | None:
+        """Return the chain of a round on one."""
+        return await self._parts.connect() if spec.uses_chain and not spec.task.chains else None
 
     async def _begin(self, run_id: int, spec: RunSpec, chain: Chain | None) -> ConsensusRun:
         run = ConsensusRun(run_id, spec, spec.task.hash)

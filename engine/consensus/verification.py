@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,12 +13,14 @@ import numpy as np
 from engine.chain.neural import FINALIZED, NONE, NeuralTask
 from engine.chain.session import Chain
 from engine.consensus.certificate import Certificate, certify
+from engine.consensus.chain_fleet import ChainFleet
 from engine.consensus.chain_logs import Taken, TaskLog, accumulator_of
 from engine.consensus.equilibrium import WeightedGame, capped
 from engine.consensus.errors import ConsensusError
 from engine.consensus.fixed import MILLION, from_fixed, millionths
 from engine.consensus.messages import Domain, commitment
 from engine.consensus.records import Records, RoundRecord, attempt_hash
+from engine.consensus.rounds import FLEET, ServiceParts
 from engine.consensus.tasks import canonical
 from engine.core.errors import EngineError, UsageError, VerificationError
 from engine.core.hashing import keccak
@@ -63,7 +65,7 @@ class Verification:
         }
 
 
-async def verify(text: str, records: Records, connect: Callable[[], Awaitable[Chain]]) -> Verification:
+async def verify(text: str, records: Records, parts: ServiceParts) -> Verification:
     """Verify the round of a task hash: hex digits, or the first of them.
 
     Raises UsageError for what is no hash, VerificationError for one that neither record nor chain know.
@@ -71,11 +73,48 @@ async def verify(text: str, records: Records, connect: Callable[[], Awaitable[Ch
     digits, record = _find(text, records)
     if record is not None and not record.on_chain:
         return _without_chain(record)
+    if record is not None and record.task.chains:
+        return await _on_chains(record, records, parts)
     try:
-        chain = await connect()
+        chain = await parts.connect()
     except EngineError as error:
         raise VerificationError("The round cannot be verified without its chain", str(error)) from error
     return await _OnChain(chain, bytes.fromhex(digits), record, records).verify()
+
+
+async def _on_chains(record: RoundRecord, records: Records, parts: ServiceParts) -> Verification:
+    """Verify a round on each of its chains, and that more than half of them hold the same result."""
+    checks: list[Check] = []
+    found: list[Verification] = []
+    names = record.task.chains
+    task_hash = record.task_hash
+    async with ChainFleet(parts.folder / FLEET, names, parts.session(records)) as fleet:
+        for name in names:
+            if name not in fleet.chains:
+                checks.append(Check(f"{name}: reached", False, fleet.down.get(name, "it is down")))
+                continue
+            chain = fleet.chains[name]
+            kept = next((r for r in records.by_hash(task_hash.hex()) if r.place == chain.book), None)
+            try:
+                one = await _OnChain(chain, task_hash, kept, records).verify()
+            except VerificationError as error:
+                checks.append(Check(f"{name}: known", False, str(error)))
+                continue
+            found.append(one)
+            checks += [Check(f"{name}: {check.name}", check.ok, check.text) for check in one.checks]
+    held = [one.equilibrium_chain for one in found if one.ok and one.equilibrium_chain is not None]
+    same = max((held.count(one) for one in held), default=0)
+    checks.append(Check("majority", 2 * same > len(names), f"{same} of {len(names)} chains hold the same result"))
+    middle = max(held, key=held.count, default=None)
+    checks += _result_of_chains(record, middle)
+    return Verification("0x" + task_hash.hex(), tuple(checks), middle or (), middle)
+
+
+def _result_of_chains(record: RoundRecord, middle: tuple[float, ...] | None) -> list[Check]:
+    if record.result is None or middle is None:
+        return []
+    kept = (record.result.get("on_chain") or {}).get("equilibrium")
+    return [Check("record", kept == list(middle), "the kept result beside the chains'")]
 
 
 def _find(text: str, records: Records) -> tuple[str, RoundRecord | None]:

@@ -221,9 +221,11 @@ CREATE TABLE consensus_agents (
     address TEXT NOT NULL UNIQUE
 ) STRICT, WITHOUT ROWID;
 
--- ``place`` is the book of the chain, 'local' off chain.
+-- ``place`` is the book of the chain, 'local' off chain, 'chains' on several. ``part`` is 1 for a round on one chain of
+-- several, or of a program that keeps its results itself: it is not listed.
 CREATE TABLE consensus_rounds (
     run_id INTEGER PRIMARY KEY AUTOINCREMENT,
+    part INTEGER NOT NULL DEFAULT 0,
     base_hash BLOB NOT NULL,
     task_hash BLOB NOT NULL,
     place TEXT NOT NULL,
