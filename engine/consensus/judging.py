@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.consensus.errors import ConsensusError
 from engine.consensus.fixed import from_fixed, millionths, pack, to_fixed
@@ -130,15 +129,19 @@ def convicts(a: PositionMessage, b: PositionMessage) -> bool:
     return round_a == round_b and (a.position_hash, a.confidence) != (b.position_hash, b.confidence)
 
 
-def outliers(task: Task, positions: Floats) -> NDArray[np.int64]:
-    """Return the rows of ``positions`` (n, d) that are outvoted, at most f of them; see the module's head."""
+def outliers(task: Task, positions: Floats) -> dict[int, str]:
+    """Return the rows of ``positions`` (n, d) that are outvoted, at most f of them, and why; see the module's head."""
     allowed = (len(positions) - 1) // 3
     if allowed <= 0:
-        return np.empty(0, dtype=np.int64)
+        return {}
     median = np.median(positions, axis=0)
     away = np.linalg.norm(positions - median, axis=1)
     scale = float(np.sort(away)[len(positions) - 1 - allowed])
-    return np.flatnonzero(away > max(REACH * scale, least_distance(task, median)))
+    limit = max(REACH * scale, least_distance(task, median))
+    return {
+        int(row): f"{away[row]:.3g} from the median of all, more than {limit:.3g}"
+        for row in np.flatnonzero(away > limit)
+    }
 
 
 def least_distance(task: Task, median: Floats) -> float:

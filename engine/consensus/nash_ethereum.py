@@ -7,13 +7,13 @@ one small database, which goes with the object.
 from __future__ import annotations
 
 import asyncio
-import logging
 import shutil
 import tempfile
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -24,20 +24,21 @@ from engine.consensus.config import ConsensusConfig
 from engine.consensus.errors import ConsensusError
 from engine.consensus.participants import Participant
 from engine.consensus.protocol import reach_consensus
-from engine.consensus.results import ChainStep, ConsensusResult, Iteration
-from engine.consensus.state import NashEthereumState
+from engine.consensus.results import ChainStep, Iteration
+from engine.consensus.state import NashEthereumState, state_of
 from engine.consensus.tasks import Task, task_of
 from engine.games.games import Floats
 from engine.store.database import Store
 
 if TYPE_CHECKING:
     import torch
+    from web3 import AsyncHTTPProvider, AsyncWeb3
 
     from engine.chain.deploy import Rules
     from engine.chain.session import Chain
     from engine.consensus.identity import EthereumAgentIdentity
+    from engine.consensus.onchain import OnChainPhase
 
-_log = logging.getLogger(__name__)
 _DEFAULTS = ConsensusConfig()
 OnState = Callable[[NashEthereumState], Awaitable[None]]
 
@@ -101,6 +102,13 @@ class NashEthereumConsensus:
             self._finalizer()
         self._store = self._finalizer = None
 
+    @cached_property
+    def web3(self) -> AsyncWeb3[AsyncHTTPProvider]:
+        """The node through web3, for whatever else a program wants of it."""
+        from engine.consensus.web3_access import web3_of
+
+        return web3_of(self.web3_provider)
+
     def create_agent_identity(self, agent_id: str) -> EthereumAgentIdentity:
         """Return the identity of an agent: the same account for the same name, with the same wallet.
 
@@ -149,18 +157,15 @@ class NashEthereumConsensus:
     # -------------------------------------------------------------------------------------------------------------
 
     async def _round(
-        self, task: Task, agents: Sequence[Participant], config: ConsensusConfig, phase: Any
+        self, task: Task, agents: Sequence[Participant], config: ConsensusConfig, phase: OnChainPhase | None
     ) -> NashEthereumState:
-        latest: list[str] = []
-
         async def tell(iteration: Iteration) -> None:
             if self.on_state is not None:
-                await self.on_state(self._iterated(task, latest[0] if latest else _text(task.hash), iteration))
+                task_hash = task.hash if phase is None else phase.task_hash
+                await self.on_state(self._iterated(_text(task_hash), iteration))
 
-        if phase is not None:
-            phase = _Watched(phase, latest)
         result = await reach_consensus(task, agents, config, phase=phase, on_iteration=tell)
-        state = self._ended(result)
+        state = state_of(result if phase is None else phase.reconcile(result), self.device)
         if self.on_state is not None:
             await self.on_state(state)
         return state
@@ -174,7 +179,7 @@ class NashEthereumConsensus:
         changed = {name: value for name, value in given.items() if value != getattr(_DEFAULTS, name)}
         return replace(self.config, **changed)
 
-    def _iterated(self, task: Task, task_hash: str, iteration: Iteration) -> NashEthereumState:
+    def _iterated(self, task_hash: str, iteration: Iteration) -> NashEthereumState:
         positions = zip(iteration.agents, iteration.positions, strict=True)
         return NashEthereumState(
             task_hash,
@@ -182,24 +187,6 @@ class NashEthereumConsensus:
             {name: self._tensor(row) for name, row in positions},
             self._tensor(iteration.consensus),
             gap=iteration.gap,
-        )
-
-    def _ended(self, result: ConsensusResult) -> NashEthereumState:
-        chain = result.on_chain
-        positions = zip(result.agents, result.positions, strict=True)
-        return NashEthereumState(
-            _text(result.task_hash),
-            result.iterations,
-            {name: self._tensor(row) for name, row in positions},
-            self._tensor(result.equilibrium) if result.equilibrium.size else None,
-            converged=result.converged,
-            convergence_rate=result.convergence_rate,
-            block_number=None if chain is None else chain.block,
-            gas_used=0 if chain is None else chain.gas_used,
-            tx_hash=None if chain is None else chain.tx,
-            gap=result.gap,
-            message=result.message,
-            result=result,
         )
 
     def _tensor(self, values: Floats) -> torch.Tensor:
@@ -230,8 +217,7 @@ class NashEthereumConsensus:
         self._accounts.take_in(agents)
         async with self._one_at_a_time():
             parts = Parts(self._open(), EventBus(), self._accounts.wallet, self._accounts.number_of)
-            at = {} if self.contract_address is None else {"consensus_at": self.contract_address}
-            chain = await Chain.connect(self.web3_provider, parts, self._rules, **at)
+            chain = await Chain.connect(self.web3_provider, parts, self._rules, consensus_at=self.contract_address)
             try:
                 yield chain
             finally:
@@ -242,21 +228,6 @@ class NashEthereumConsensus:
         if self._turn is None or self._turn[0] is not loop:
             self._turn = (loop, asyncio.Lock())
         return self._turn[1]
-
-
-class _Watched:
-    """A chain phase of which the task's hash is wanted as soon as it is known."""
-
-    def __init__(self, phase: Any, latest: list[str]) -> None:
-        self._phase = phase
-        self._latest = latest
-        self.conclude = phase.conclude
-        self.convict = phase.convict
-
-    async def open(self, task: Task, participants: Sequence[Participant]) -> Any:
-        opening = await self._phase.open(task, participants)
-        self._latest.append(_text(opening.task_hash))
-        return opening
 
 
 def _close(store: Store, folder: Path | None) -> None:

@@ -211,11 +211,12 @@ class Negotiation:
         if self._same_game is not None:
             return
         here, before = tuple(self._seats), [ideal.position for ideal in self._outvoted]
-        for row in outliers(self._task, np.concatenate([self._ideals(), before]) if before else self._ideals()):
+        everybody = np.concatenate([self._ideals(), before]) if before else self._ideals()
+        for row, why in outliers(self._task, everybody).items():
             seat = here[row] if row < len(here) else None
             if seat is not None and seat.ideal is not None:
                 self._outvoted.append(seat.ideal)
-                self._judge(seat, Fault("outlier"), number)
+                self._judge(seat, Fault("outlier", why), number)
 
     def _judge(self, seat: _Seat, fault: Fault, number: int) -> None:
         """Leave an agent out from here on, and say why."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from engine.chain.neural import OPEN
 from engine.consensus.errors import ConsensusError
 from engine.consensus.fixed import millionths, to_fixed
+from engine.core.hashing import keccak
 from engine.games.games import Floats
 from engine.store.database import Store
 from engine.store.outbox import OutboxTx
@@ -30,8 +31,8 @@ async def submit(
     call = chain.consensus.submit_position(
         address, [int(value) for value in to_fixed(position)], millionths(confidence), task_hash
     )
-    # An agent has one position a task: what failed may be tried again, what was taken cannot.
-    base = f"{chain.book}:own:{task_hash.hex()}:{address}:"
+    # Sent twice the same position is one; what failed may be tried again. The contract refuses a second, other one.
+    base = f"{chain.book}:own:{keccak(call.data + address.encode()).hex()}:"
     key = f"{base}{len(store.outbox.failed(base))}"
     with store.transaction():
         store.outbox.enqueue(OutboxTx(key, chain.book, address, call.to, call.data, 0, "submit an own position"))
