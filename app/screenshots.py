@@ -10,9 +10,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from app.screenshot_agreement import agreement_pages, play_rounds
 from app.screenshot_consensus import consensus_pages
 from app.screenshot_games import play_games
-from app.screenshot_league import Rounds, league_pages, play_league
+from app.screenshot_league import league_pages, play_league
 
 SIZES = ((1440, 900), (1024, 700))
 Shown = tuple[str, int, int]  # round, match, step
@@ -53,12 +54,12 @@ async def _take(app: Any, folder: Path, out: Path) -> None:
     assert wiring is not None
     shown = await _prepare(wiring)
     games = await asyncio.to_thread(play_games, folder)
-    league = await play_league(wiring, _settled)
+    played = (await play_league(wiring, _settled), await play_rounds(wiring, _settled))
     for theme in THEMES:
         console.save_settings(console.settings.model_copy(update={"theme": theme}))
         for width, height in SIZES:
             console.window.resize(width, height)
-            await _pages(wiring, lambda name, t=theme, w=width: out / f"{name}-{t}-{w}.png", shown, games, league)
+            await _pages(wiring, lambda name, t=theme, w=width: out / f"{name}-{t}-{w}.png", shown, games, played)
     console.close()
     await running
 
@@ -96,7 +97,7 @@ async def _settled(model: Any, condition: Any) -> None:
     end()
 
 
-async def _pages(wiring: Any, target: Any, shown: Shown, games: list[tuple[str, Path]], league: Rounds) -> None:
+async def _pages(wiring: Any, target: Any, shown: Shown, games: list[tuple[str, Path]], played: Any) -> None:
     from app.links import Place
 
     wiring.window.notices.clear()
@@ -106,7 +107,8 @@ async def _pages(wiring: Any, target: Any, shown: Shown, games: list[tuple[str, 
         wiring.navigator.go(Place(key))
         await _shoot(window, target(key))
     await consensus_pages(wiring, target, (_settled, _shoot))
-    await league_pages(wiring, target, (_settled, _shoot), league)
+    await agreement_pages(wiring, target, (_settled, _shoot), played[1])
+    await league_pages(wiring, target, (_settled, _shoot), played[0])
     devnet = wiring.pages["devnet"]
     for index, name in enumerate(("transactions", "blocks", "accounts", "gas", "log")):
         wiring.navigator.go(Place("devnet"))

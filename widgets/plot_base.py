@@ -16,6 +16,8 @@ from widgets.panels import EmptyPanel, EmptyPanelState
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
+STAIRS = 4  # heights at which the words of marks stand, so that neighbours can be read
+
 
 @dataclass(frozen=True)
 class PlotMark:
@@ -154,10 +156,10 @@ class CrossedPlot(PlotBase):
         for mark in self._marks:
             self._plot.removeItem(mark)
         self._marks = []
-        for mark in marks:
+        for at, mark in enumerate(marks):
             colour = tokens.kind(mark.kind)[0]
             pen = pg.mkPen(colour, width=1, style=Qt.PenStyle.DashLine)
-            options = {"color": colour, "position": 0.92, "fill": tokens.surface}
+            options = {"color": colour, "position": 0.92 - 0.08 * (at % STAIRS), "fill": tokens.surface}
             made = pg.InfiniteLine(mark.x, angle=90, pen=pen, label=mark.text or None, labelOpts=options)
             self._plot.addItem(made, ignoreBounds=True)
             self._marks.append(made)

@@ -41,21 +41,21 @@ FILTERED = 8  # agents up to which nobody needs to search
 KINDS = {"Counts": "ok", "Takes part": "info", "Ready": "neutral", "Cannot run": "error"}
 COLUMNS = (
     Column("Agent"),
+    Column("Strategy", width=82, format=str.capitalize),
+    Column("Model", width=100, format=model_name, exact=str),
+    Column("Behaviour", width=104, format=lambda v: v.replace("_", " "), tone=lambda v: "" if v == HONEST else "warn"),
+    Column("Verdict", kind="pill", width=130, pill=lambda word: KINDS.get(word, "error")),
+    Column("Reputation", align="right", kind="number", width=98, tooltip="On chain, from 1 to 1,000"),
+    Column("Stake", align="right", kind="number", width=86, format=ether, exact=lambda v: f"{v} wei"),
     Column(
         "Address",
         kind="link",
         link=address_link,
         format=lambda a: short(a, 6, 4),
         exact=str,
-        width=112,
+        width=118,
         tooltip="Its account on the devnet",
     ),
-    Column("Strategy", width=80, format=str.capitalize),
-    Column("Model", width=100, format=model_name, exact=str),
-    Column("Stake", align="right", kind="number", width=84, format=ether, exact=lambda v: f"{v} wei"),
-    Column("Reputation", align="right", kind="number", width=100, tooltip="On chain, from 1 to 1,000"),
-    Column("Behaviour", width=100, format=lambda v: v.replace("_", " "), tone=lambda v: "" if v == HONEST else "warn"),
-    Column("Verdict", kind="pill", width=128, pill=lambda word: KINDS.get(word, "error")),
 )
 
 
@@ -75,7 +75,7 @@ class AgentsTab(QWidget):
         self._listed: AgentList | None = None
         self._wrong: dict[int, str] = {}
         self.table = DataTable(COLUMNS, name="Agents of the round")
-        self.table.setMinimumHeight(200)
+        self.table.setMinimumHeight(170)
         self.add, self.copy = button("Add", "plus"), button("Duplicate", "copy")
         self.remove = button("Remove", "trash", tooltip="Take the selected ones out; Undo brings them back")
         self.open, self.save = (
@@ -242,9 +242,9 @@ def _row(agent: AgentDraft, state: AgreementState, wrong: Mapping[int, str]) -> 
     facts = state.facts.get(agent.name, AgentFacts())
     address = _address(agent, state) or None
     return (
-        agent.name, address, agent.strategy, agent.model, facts.stake, facts.reputation,
+        agent.name, agent.strategy, agent.model,
         run.behaviours.get(agent.name, agent.behaviour) if run is not None and not run.ended else agent.behaviour,
-        verdict_word(agent, run, wrong),
+        verdict_word(agent, run, wrong), facts.reputation, facts.stake, address,
     )  # fmt: skip
 
 

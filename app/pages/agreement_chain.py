@@ -35,8 +35,7 @@ NO_TX = EmptyPanelState("block", "No transactions yet", "They are listed as they
 COLUMNS = (
     Column("Phase", width=88),
     Column("Transaction", kind="hash", link=tx_link),
-    Column("Block", align="right", kind="link", link=block_link, format=count, width=72),
-    Column("Phase's gas", align="right", kind="number", format=count, width=104),
+    Column("Block", align="right", kind="link", link=block_link, format=count, width=80),
 )
 
 
@@ -152,17 +151,16 @@ def _steps(record: AgreementRecord, chain: int | None) -> Any:
             yield StepRow(name, title, "skipped" if record.ended else "pending", WORDS[name])
             continue
         parts = [f"{count(step.gas)} gas"] if step.gas else []
-        parts += [plural(len(step.txs), "transaction")] if step.txs else []
         parts += [f"block {count(step.block)}"] if step.block is not None else []
         link = tx_link(step.txs[-1]) if step.txs else ""
         text = " · ".join([step.text.rstrip("."), *parts] if step.text else parts) or WORDS[name]
-        yield StepRow(name, title, step.state, text, "", link, "Transaction")
+        yield StepRow(name, title, step.state, text, "", link, plural(len(step.txs), "transaction"))
 
 
 def _transactions(record: AgreementRecord, chain: int | None) -> Any:
     for name, step in steps_of(record, chain):
         for transaction in step.txs if step is not None else ():
-            yield PHASE_TITLES[name], transaction, step.block, step.gas or None
+            yield PHASE_TITLES[name], transaction, step.block
 
 
 def _facts(record: AgreementRecord, chain: int | None) -> Any:

@@ -33,7 +33,7 @@ class Places(QStackedWidget):
         self.plane, self.simplex, self.labels = PositionPlot(), SimplexView(), LabelPlot()
         for widget in (self.plane, self.simplex, self.labels):
             self.addWidget(widget)
-        self.setMinimumHeight(280)
+        self.setMinimumHeight(240)
 
     def show_record(self, task: Task, record: AgreementRecord | None) -> None:
         """Draw."""
@@ -55,7 +55,7 @@ class AgreementLive(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.gap = CurvePlot()
-        self.gap.setMinimumHeight(280)
+        self.gap.setMinimumHeight(240)
         self.places = Places()
         self.phases = PhaseStrip("Phases on chain")
         self._note = label("", "muted", wrap=True)

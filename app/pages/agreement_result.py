@@ -31,7 +31,7 @@ LABELS = (
 AGENTS = (
     Column("Agent", width=112),
     Column("Position", width=190),
-    Column("Confidence", align="right", kind="number", width=92, format=lambda v: f"{v:.3g}", exact=repr),
+    Column("Confidence", align="right", kind="number", width=106, format=lambda v: f"{v:.3g}", exact=repr),
     Column("Weight", align="right", kind="number", width=72, format=lambda v: f"{v:g}"),
     Column("Verdict"),
     Column("Slashed", align="right", kind="link", width=92, format=lambda v: ether(v[0]),

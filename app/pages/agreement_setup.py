@@ -8,6 +8,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
+from app.pages.base import scrolling
 from app.pages.league_fields import FieldGrid, Section, narrow
 from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import OWN, AgreementState
@@ -37,7 +38,8 @@ class AgreementSetup(Card):
         self.task = narrow(ChoiceField("Task", ((None, ""),), help="Drop a .json task on the page"))
         self.hash = HashLabel()
         self._about = label("", "muted", wrap=True)
-        self.mode = narrow(ChoiceField("Mode", ((True, "On chain: certified there"), (False, "Off chain only"))))
+        modes = ((True, "On chain: certified there"), (False, "Off chain only"))
+        self.mode = narrow(ChoiceField("Mode", modes, help="Agents agree off chain in both"))
         self.fields, self.more = _fields(), _more()
         self.agent = narrow(ChoiceField("Agent", ((None, ""),)))
         behaviours = tuple((key, key.replace("_", " ").capitalize()) for key in (*BEHAVIOURS, HONEST))
@@ -52,21 +54,25 @@ class AgreementSetup(Card):
         load.clicked.connect(self.openRequested)
         header.add_action(load)
         self.add(header)
-        self.add(self.task)
-        self.add(row(label("Task hash", "muted"), None, self.hash))
-        self.add(self._about)
-        self.add(self.mode)
-        self.add(self.fields)
+        inner = QWidget()
+        parts = column(inner, spacing=12)
         self._more = Section("More", self.more)
-        self.add(self._more)
+        parts.addWidget(self.task)
+        parts.addLayout(row(label("Task hash", "muted"), None, self.hash))
+        for part in (self._about, self.mode, self.fields, self._more):
+            parts.addWidget(part)
         faults = QWidget()
         inside = column(faults, spacing=8)
         inside.addWidget(self.agent)
         inside.addWidget(self.behaviour)
         inside.addLayout(row(self.inject, None))
         self.faults = Section("Byzantine agent", faults)
-        self.add(self.faults)
-        self.body.addStretch(1)
+        parts.addWidget(self.faults)
+        parts.addStretch(1)
+        area = scrolling(inner)  # so that in a low window the form scrolls and the round stays in sight
+        area.widget().layout().setContentsMargins(0, 0, 4, 0)
+        area.widget().setAutoFillBackground(False)
+        self.add(area, 1)
         self.task.valueChanged.connect(self._on_task)
         self.mode.valueChanged.connect(lambda value: self._edit(hybrid_mode=bool(value)))
         self.fields.changed.connect(lambda: self._edit(**self.fields.values()))

@@ -71,7 +71,6 @@ class AgreementViewModel(DraftViewModel):
         """Start a round, with a devnet where one is needed; or go on with one that is paused."""
         if self.state.busy:
             self._tell(lambda run: run.resume())
-            self._set_state("running", {"paused"})
         elif self.state.ready:
             self._with_node(lambda: self._launch(paused=False))
 
@@ -83,7 +82,6 @@ class AgreementViewModel(DraftViewModel):
         """Do one iteration; start a round for it where there is none."""
         if self.state.busy:
             self._tell(lambda run: run.step(1))
-            self._set_state("paused", {"running"})
         elif self.state.ready:
             self._with_node(lambda: self._launch(paused=True))
 

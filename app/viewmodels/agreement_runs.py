@@ -162,7 +162,9 @@ class AgreementRecord:
         known = event.agent in self.judged
         self.judged[event.agent] = found
         if not known:
-            self.marks.append(RunMark(max(event.iteration, self.iteration, 1), f"{event.agent}: {event.reason}"))
+            at = max(event.iteration, self.iteration, 1)
+            told = any(mark.text.startswith(f"{event.agent}: ") for mark in self.marks)  # what was injected says it
+            self.marks.append(RunMark(at, "left out" if told else f"{event.agent}: {event.reason}"))
 
     def take_step(self, event: ConsensusChainStep) -> None:
         """Take how a phase on a chain goes."""
