@@ -522,7 +522,7 @@ contract ConsensusHandler is CourtHandler {
         Proof memory proof = _proof(task);
         uint256 honest = proof.aggregate[0];
         proof.aggregate[0] = honest > 2 ** 76 ? honest - 2 ** 76 : honest + 2 ** 76;
-        _refuseProof(task, proof, INeuralConsensus.GapTooLarge.selector);
+        _refuseProof(task, proof, INeuralConsensus.ResidualTooLarge.selector);
         proof.aggregate[0] = honest;
         proof.values[0] ^= 0x01;
         _refuseProof(task, proof, INeuralConsensus.CommitmentMismatch.selector);
