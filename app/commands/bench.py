@@ -15,6 +15,7 @@ class Field(StrEnum):
 
     LEAGUE = "league"
     GAMES = "games"
+    CONSENSUS = "consensus"
     GUI = "gui"
 
 
