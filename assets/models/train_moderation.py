@@ -4,8 +4,9 @@
 
 Reads assets/corpus/moderation.tsv. A quarter of it, chosen by the hash of the text, is held out: the figures that are
 printed come from it alone, beside those of a list of keywords. What is learnt is the rest, each text also with a letter
-missing in its longest words, as people mask words, and sentences made of assets/corpus/phrases.toml. All texts are one batch and everything is computed in double precision by one
-thread, so a second run gives the same model; it takes a few seconds.
+missing in its longest words, as people mask words, and sentences made of assets/corpus/phrases.toml. All texts are one
+batch and everything is computed in double precision by one thread, so a second run gives the same model; it takes a few
+seconds.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from engine.consensus.text_features import normalise  # noqa: E402
 
 HELD_OUT = 64  # of 256 values of the hash's first byte
 STEPS, DECAY = 60, 2e-4
-MADE_UP = 150  # sentences for each policy
+MADE_UP, EVERYDAY = 150, 5  # sentences for each policy, and so many times as many that are benign
 BALANCE = 0.8  # how far the rarer label is weighed up: 1 would make both count alike
 KEYWORDS = {
     "hate_speech": "hate vermin scum filth filthy dirty subhuman parasites rats animals inferior disgusting savages",
@@ -83,7 +84,7 @@ def masked(text: str, draw: random.Random) -> str:
 
 
 def made_up(count: int, draw: random.Random, path: Path = ASSETS / "corpus" / "phrases.toml") -> list[Example]:
-    """Return sentences made of patterns: ``count`` for each policy, and as many that are benign as for all of them."""
+    """Return sentences made of patterns: ``count`` for each policy, and EVERYDAY times as many that are benign."""
     phrases = tomllib.loads(path.read_text("utf-8"))
 
     def fill(pattern: str) -> str:
@@ -92,7 +93,7 @@ def made_up(count: int, draw: random.Random, path: Path = ASSETS / "corpus" / "p
     made = []
     for name, patterns in phrases["patterns"].items():
         labels = tuple(float(name == policy) for policy in POLICIES)
-        times = count if name in POLICIES else count * len(POLICIES)
+        times = count if name in POLICIES else count * EVERYDAY
         made += [Example(fill(patterns[at % len(patterns)]), labels) for at in range(times)]
     return made
 

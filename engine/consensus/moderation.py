@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from engine.consensus.nash_ethereum import NashEthereumConsensus
 
 POLICIES = ("hate_speech", "violence", "misinformation")
-REMOVE, REVIEW = 0.6, 0.4  # scores from which a text is removed, or looked at by a person
+REMOVE, REVIEW = 0.7, 0.5  # scores from which a text is removed, or looked at by a person
 
 
 async def content_moderation_consensus(

@@ -15,7 +15,7 @@ Indices = NDArray[np.int64]
 
 BUCKETS = 1 << 14
 SIZES = (3, 4, 5)  # letters in a piece
-WINDOW, STRIDE = 200, 100  # letters, of texts longer than a window: a long text is as bad as its worst passage
+WINDOW, STRIDE = 120, 60  # letters, of texts longer than a window: a long text is as bad as its worst passage
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 # Letters of other scripts that look like Latin ones. What has a compatible form (full width, bold) NFKC undoes.
