@@ -23,8 +23,8 @@ MODEL_FILES = (".pt", ".pth", ".ts")
 _MIXED, _ADAPTIVE = "mixed", "adaptive"
 _DEFAULTS = {
     "portfolio_allocation": (
-        "builtin",
-        {"cautious": _MIXED, "balanced": _ADAPTIVE, "bold": _MIXED, "specialist": _ADAPTIVE, "contrarian": _MIXED},
+        "portfolio",
+        {"markowitz": _ADAPTIVE, "parity": _MIXED, "glide": _ADAPTIVE, "income": _MIXED, "equal": _MIXED},
     ),
     "market_prediction": (
         "finance",
@@ -39,6 +39,11 @@ _DEFAULTS = {
         dict.fromkeys(("security", "liquidity", "throughput", "economy", "caution"), _MIXED),
     ),
 }
+# Of any other task nothing is known: networks with weights by seed, which stand for opinions and know nothing.
+_STRANGERS = (
+    "builtin",
+    {"cautious": _MIXED, "balanced": _ADAPTIVE, "bold": _MIXED, "specialist": _ADAPTIVE, "contrarian": _MIXED},
+)
 
 
 def read_agents(path: Path) -> tuple[AgentSpec, ...]:
@@ -64,7 +69,7 @@ def agents_of(values: Any, where: str = "") -> tuple[AgentSpec, ...]:
 
 def default_agents(task: Task) -> tuple[AgentSpec, ...]:
     """Return five or six agents that see a task from different sides."""
-    family, kinds = _DEFAULTS.get(task.type, _DEFAULTS["portfolio_allocation"])
+    family, kinds = _DEFAULTS.get(task.type, _STRANGERS)
     return tuple(
         AgentSpec(kind, AgentConfig(strategy_type=strategy), f"{family}:{kind}") for kind, strategy in kinds.items()
     )

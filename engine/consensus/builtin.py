@@ -1,7 +1,7 @@
-"""Small models that come with the program: one common ground, seen from different perspectives.
+"""Small networks with weights by seed: opinions for tasks that no shipped model knows, and for trying things out.
 
-Every model is a network of two layers in double precision, its weights drawn from its seed, on top of one that all
-share. So agents agree in part, and no two see a task alike.
+They know nothing of any task. Every one is a network of two layers in double precision, its weights drawn from its
+seed, on top of one that all share: a common ground, seen from different perspectives.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS = {
 }
 WIDTH = 64
 _HIDDEN = 32
-_STRENGTH = {"cautious": 0.3, "bold": 2.5}
+_STRENGTH = {"cautious": 0.3, "bold": 1.8}
 _OWN = 0.8  # of a model's own view beside the common ground
 
 

@@ -145,7 +145,7 @@ class _Worker:
         from engine.consensus.mind import Mind
         from engine.consensus.models import resolve
 
-        own = spec.seed if spec.seed is not None else _seed(seed, spec.name)
+        own = spec.seed if spec.seed is not None else seed_of(seed, spec.name)
         try:
             job = _Job(0, spec.name, partial(resolve, spec.model, own))
             job.start(self._threads[0])
@@ -244,5 +244,6 @@ def _limit_memory(room: int) -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _seed(seed: int, name: str) -> int:
+def seed_of(seed: int, name: str) -> int:
+    """Return the seed of an agent, by the seed of its host and its name."""
     return int.from_bytes(hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=8).digest(), "little") >> 1

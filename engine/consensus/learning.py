@@ -33,7 +33,7 @@ WIDTH = 32  # features of the task that the head sees
 MAX_HEADS = 16  # kinds of tasks that an agent keeps apart
 MAX_BYTES = 256 << 20  # of what was learned, as a file
 _BATCH = 64
-_NOISE = 1.0  # of exploration, in logits or in spreads of the outcomes
+_NOISE = 0.7  # of exploration, in logits or in spreads of the outcomes
 _BETAS = (0.9, 0.999)
 _TINY = 1e-8
 
@@ -68,7 +68,7 @@ class Learner:
             scale = head.scale
         draw = self._draws(task.hash.hex(), head.seen if head is not None else 0)
         if draw.random() < self.config.exploration_rate:
-            improved = improved + _NOISE * scale * draw.normal(size=output.shape)
+            improved = improved + _NOISE * scale * draw.uniform(-1.0, 1.0, size=output.shape)
         return improved
 
     def learn(self, task: Task, output: Floats, outcome: Floats) -> bool:

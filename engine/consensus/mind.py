@@ -32,7 +32,7 @@ class Mind:
     ``openness`` in [0, 1) is how far it goes from its own view towards the consensus that it has seen (Friedkin and
     Johnsen's model of opinions): by default 0 for pure strategies and 0.15 for others. It settles: a move of less than
     1e-3 (relative to 1 and the position's size) is not made. A model with ``propose_for(task, state)`` that returns
-    position and confidence is asked instead of being run, and revises by itself.
+    position and confidence is asked instead of being run; where it has ``revises = True`` the openness is its own.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Mind:
     def propose(self, task: Task, state: Floats | None) -> Proposal:
         """Return the proposal, having seen a consensus (d,) or, in the first iteration, None. Raises ConsensusError."""
         own = self._own(task, state)
-        if state is not None and self.openness and not self._asks_itself:
+        if state is not None and self.openness and not getattr(self.runner.model, "revises", False):
             seen = np.asarray(state, dtype=np.float64).reshape(-1)
             if seen.shape != own.position.shape:
                 raise ConsensusError(

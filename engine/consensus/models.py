@@ -23,6 +23,7 @@ FAMILIES = {
     "builtin": "engine.consensus.models:builtin",
     "bridge": "engine.consensus.bridge_models:model",
     "finance": "engine.consensus.finance_models:model",
+    "portfolio": "engine.consensus.portfolio_models:model",
     "moderation": "engine.consensus.moderation_models:model",
 }
 _GLOBAL = re.compile(r"GLOBAL ([\w.]+)")

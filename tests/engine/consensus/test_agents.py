@@ -126,6 +126,8 @@ async def test_a_model_may_say_how_sure_it_is() -> None:
 
 async def test_a_model_that_proposes_itself_is_asked() -> None:
     class Asked(nn.Module):
+        revises = True
+
         def propose_for(self, task: Task, state: Floats | None) -> tuple[Floats, float]:
             return np.array([0.5, 0.2, 0.1, 0.1, 0.1] if state is None else state), 0.6
 
