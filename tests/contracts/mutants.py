@@ -20,6 +20,8 @@ VAULT, ANCHOR, COURT = "src/StakeVault.sol", "src/LeagueAnchor.sol", "src/League
 FRAUDS, VERIFIERS = "src/FraudProofs.sol", "src/VerifierSet.sol"
 STANDINGS, SORTITION, CODE = (f"src/libraries/{name}.sol" for name in ("Standings", "Sortition", "Code"))
 ROUND, TRACE = "src/libraries/RoundTree.sol", "src/libraries/TraceTree.sol"
+NEURAL = "src/NeuralConsensus.sol"
+CERTIFICATE, BUFFER, RECORD = (f"src/libraries/{name}.sol" for name in ("Certificate", "PositionBuffer", "AgentRecord"))
 REWARDS, ROSTER = "src/libraries/Rewards.sol", "src/libraries/Roster.sol"
 
 # name: file, what stands there once, what the mutant puts there
@@ -288,6 +290,135 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     "ties-take-the-best": (REWARDS, "ties * (n - position) - ties * (ties - 1) / 2", "ties * (n - position)"),
     "duplicates-in-roster": (ROSTER, "iszero(gt(account, last))", "lt(account, last)"),
     "wide-agents": (ROSTER, "bad := or(bad, gt(shr(160, last), 0))", ""),
+    "agents-without-stake": (NEURAL, "        vault.addExposure(msg.sender, riskPerAgent);\n", ""),
+    "agents-at-risk-twice": (NEURAL, "if (record.isAtRisk()) revert AlreadyRegistered(msg.sender);", ""),
+    "banned-agents-return": (NEURAL, "if (record.isBanned()) revert AgentBanned(msg.sender);", ""),
+    "numbers-shared": (NEURAL, "AgentRecord.create(agentCount++)", "AgentRecord.create(agentCount)"),
+    "entry-while-paused": (
+        NEURAL,
+        "function register(bytes32 modelHash) external whenNotPaused",
+        "function register(bytes32 modelHash) external",
+    ),
+    "batches-while-paused": (
+        NEURAL,
+        "bytes calldata packed)\n        external\n        whenNotPaused\n",
+        "bytes calldata packed)\n        external\n",
+    ),
+    "released-at-once": (NEURAL, "if (block.timestamp < until) revert StillAtRisk(until);", ""),
+    "released-without-leaving": (
+        NEURAL,
+        "record.leftAt() == 0 ? type(uint256).max : record.leftAt() + evidenceWindow",
+        "record.leftAt() + evidenceWindow",
+    ),
+    "risk-kept-on-release": (
+        NEURAL,
+        "emit AgentReleased(msg.sender);\n            _endRisk(msg.sender);",
+        "emit AgentReleased(msg.sender);",
+    ),
+    "anyone-opens-tasks": (NEURAL, ") external onlyRole(OPERATOR_ROLE) whenNotPaused {", ") external whenNotPaused {"),
+    "tasks-open-again": (NEURAL, "if (task.status != Status.None) revert TaskExists(taskHash);", ""),
+    "anyone-speaks-for-anyone": (NEURAL, "if (_agentId != msg.sender) revert BadSignature(_agentId);", ""),
+    "old-nonces-count": (NEURAL, "if (nonce != record.nonce()) return Reason.StaleNonce;", ""),
+    "old-nonces-count-alone": (
+        NEURAL,
+        "if (nonce != record.nonce()) revert StaleNonce(nonce, uint32(record.nonce()));",
+        "",
+    ),
+    "late-positions": (
+        NEURAL,
+        "if (block.timestamp >= task.deadline || block.timestamp > deadline) _closed(taskHash);",
+        "if (block.timestamp > deadline) _closed(taskHash);",
+    ),
+    "expired-signatures": (
+        NEURAL,
+        "if (block.timestamp >= task.deadline || block.timestamp > deadline) _closed(taskHash);",
+        "if (block.timestamp >= task.deadline) _closed(taskHash);",
+    ),
+    "two-positions-in-slots": (NEURAL, "if (slot.commitment != 0) return Reason.AlreadySubmitted;", ""),
+    "two-positions-in-the-accumulator": (NEURAL, "if (intake.bits & bit != 0) return Reason.AlreadySubmitted;", ""),
+    "buckets-forgotten": (NEURAL, "            submitted[intake.bucket] = intake.bits;\n", ""),
+    "confidence-without-limit": (NEURAL, "if (confidence - 1 >= MAX_CONFIDENCE)", "if (confidence == 0)"),
+    "leavers-speak": (RECORD, "return isAtRisk(record) && leftAt(record) == 0;", "return isAtRisk(record);"),
+    "banned-agents-speak": (
+        RECORD,
+        "return registeredAt(record) != 0 && !isBanned(record);",
+        "return registeredAt(record) != 0;",
+    ),
+    "certified-too-early": (NEURAL, "if (block.timestamp < task.deadline || heads.length", "if (heads.length"),
+    "certified-without-all": (NEURAL, " || heads.length != task.count || _voters", " || _voters"),
+    "certified-by-few": (
+        NEURAL,
+        "heads.length != task.count || _voters(task) < task.minAgents",
+        "heads.length != task.count",
+    ),
+    "certified-twice-the-same-agent": (NEURAL, "agent <= reading.last || uint48(head)", "uint48(head)"),
+    "heads-with-a-tail": (NEURAL, "agent <= reading.last || uint48(head) != 0", "agent <= reading.last"),
+    "certified-with-other-words": (
+        NEURAL,
+        "if (!reading.slots && reading.folded != task.accumulator) revert CommitmentMismatch(heads.length);",
+        "",
+    ),
+    "the-guilty-count": (
+        NEURAL,
+        "if (reading.anyOut && _excluded[taskHash][address(uint160(head >> 96))]) continue;",
+        "",
+    ),
+    "result-rounded-down": (NEURAL, "(aggregate[k] + (total << 31)) / (total << 32)", "aggregate[k] / (total << 32)"),
+    "anyone-finalises": (NEURAL, "if (msg.sender != task.creator) _checkRole(OPERATOR_ROLE);", ""),
+    "finalised-without-a-certificate": (NEURAL, "if (status != Status.Certified) _closed(_taskHash);", ""),
+    "operators-choose-the-result": (
+        NEURAL,
+        "if (keccak256(abi.encode(_consensus)) != keccak256(abi.encode(certified))) revert NotTheCertified(_taskHash);",
+        "",
+    ),
+    "void-though-enough-came": (
+        NEURAL,
+        "block.timestamp < task.deadline || voters >= needed",
+        "block.timestamp < task.deadline",
+    ),
+    "credited-forever": (NEURAL, "        task.credited = true;\n", ""),
+    "credited-before-the-end": (NEURAL, "if (task.status != Status.Finalized) _notReady(taskHash);", ""),
+    "the-near-lose": (NEURAL, ">> 96)), scaled <= sum);", ">> 96)), scaled > sum);"),
+    "the-middle-loses": (NEURAL, "voice == 0 || (scaled > sum && scaled <= 2 * sum)", "voice == 0"),
+    "reputation-without-a-top": (NEURAL, "else if (value > AgentRecord.MAXIMUM) value = AgentRecord.MAXIMUM;", ""),
+    "one-word-convicts": (
+        NEURAL,
+        "a.nonce != b.nonce\n                || (a.positionHash == b.positionHash && a.confidence == b.confidence)",
+        "a.nonce != b.nonce",
+    ),
+    "words-of-two-rounds-convict": (NEURAL, "a.round != b.round || ", ""),
+    "words-of-two-nonces-convict": (NEURAL, " || a.nonce != b.nonce", ""),
+    "words-of-two-tasks-convict": (NEURAL, "b.taskHash != taskHash || ", ""),
+    "one-signature-convicts": (NEURAL, "        _requireSigned(b, signatureB);\n", ""),
+    "convicted-twice": (NEURAL, "if (_excluded[taskHash][agent]) revert AlreadyProven(taskHash, agent);", ""),
+    "convicted-without-a-ban": (NEURAL, "        _records[agent] = record.withBan();\n", ""),
+    "risk-kept-on-conviction": (NEURAL, "            _endRisk(agent);\n            slashed", "            slashed"),
+    "slashed-when-not-at-risk": (NEURAL, "if (record.isAtRisk()) {", "if (true) {"),
+    "certificates-outlive-the-guilty": (NEURAL, "            task.status = Status.Open;\n", ""),
+    "final-results-reopen": (
+        NEURAL,
+        "if (task.status != Status.Certified) return;",
+        "if (task.status == Status.Open) return;",
+    ),
+    "the-guilty-are-voters": (NEURAL, "            ++task.excluded;\n", ""),
+    "unbonding-too-short": (NEURAL, "if (unbonding < needed) revert UnbondingTooShort(unbonding, needed);", ""),
+    "any-equilibrium": (CERTIFICATE, "if (regret > game.eps) {", "if (false) {"),
+    "results-slide": (CERTIFICATE, "if (residual > bound) revert INeuralConsensus.ResidualTooLarge(k);", ""),
+    "weights-uncapped": (CERTIFICATE, "if (weight > cap) {", "if (false) {"),
+    "regret-without-floors": (CERTIFICATE, "                residual += total;\n", ""),
+    "regret-of-the-strongest": (CERTIFICATE, "if (d < least) least = d;", "least = d;"),
+    "regret-rounded-down": (CERTIFICATE, "(a - 1) / b + 1", "a / b"),
+    "aggregates-without-limit": (CERTIFICATE, "if (aggregate[k] > limit) revert INeuralConsensus.PrecisionLoss();", ""),
+    "two-signatures-a-word": (BUFFER, "and(and(done, low), and(eq", "and(done, and(eq"),
+    "answers-of-before": (BUFFER, "            mstore(0, 0)\n            let done", "            let done"),
+    "nobody-signs": (BUFFER, "and(eq(mload(0), agent), iszero(iszero(agent)))", "eq(mload(0), agent)"),
+    "confidence-unsigned": (BUFFER, "            mstore(add(buffer, 0x80), confidence)\n", ""),
+    "nonce-unsigned": (BUFFER, "            mstore(add(buffer, 0xc0), nonce)\n", ""),
+    "wide-coordinates": (BUFFER, "fits := iszero(shr(48, seen))", "fits := 1"),
+    "commitments-without-weight": (BUFFER, "result := keccak256(0, 38)", "result := keccak256(0, 36)"),
+    "accumulator-without-heads": (BUFFER, "            mstore(add(cursor, 0x20), head)\n", ""),
+    "other-chains-signatures": (BUFFER, "            mstore(add(buffer, 0x102), domain)\n", ""),
+    "other-tasks-signatures": (BUFFER, "            mstore(add(buffer, 0x20), taskHash)\n", ""),
 }
 
 
@@ -299,6 +430,10 @@ FIRST = {
     VERIFIERS: "{Replays,Verifiers}",
     STANDINGS: "{FraudProofs,Vectors}",
     SORTITION: "Replays",
+    NEURAL: "{NeuralConsensus,Equivocation,Certificates}",
+    CERTIFICATE: "Certificates",
+    BUFFER: "{NeuralConsensus,Equivocation}",
+    RECORD: "{NeuralConsensus,Equivocation}",
 }
 
 
