@@ -34,13 +34,15 @@ def contracts_dir() -> Path:
 def compile_contracts(root: Path | None = None, names: Sequence[str] = CONTRACTS) -> dict[str, Artifact]:
     """Compile the named contracts of the Solidity project at ``root`` and return their artifacts by name.
 
+    A name may be a path from the folder of the sources, without its ending, to one that is not shipped.
     Raises DependencyError when the compiler or its packages are missing, EngineError when the code does not compile.
     """
     root = root or contracts_dir()
     request = compiler_input(root, names)
     output = _run_solc(root / "bin" / "solc", request)
     source_hash = sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
-    return {name: _artifact(name, output, request["settings"], source_hash) for name in names}
+    plain = [Path(name).name for name in names]
+    return {name: _artifact(name, output, request["settings"], source_hash) for name in plain}
 
 
 def compiler_input(root: Path, names: Sequence[str]) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def compiler_input(root: Path, names: Sequence[str]) -> dict[str, Any]:
             "The contracts cannot be compiled", f"foundry.toml in {root} cannot be read: {error}"
         ) from error
     remappings = dict(line.split("=", 1) for line in profile["remappings"])
-    wanted = [f"{profile['src']}/{name}.sol" for name in names]
+    wanted = [posixpath.normpath(f"{profile['src']}/{name}.sol") for name in names]
     return {
         "language": "Solidity",
         "sources": {path: {"content": text} for path, text in sorted(_closure(root, wanted, remappings).items())},

@@ -222,7 +222,10 @@ class Sender:
             waiting = [row for row in self._flight.values() if row.state == "sent"]
             if not waiting:
                 return
-            idle = 0 if await self._collect(waiting) else idle + 1
+            if await self._collect(waiting):
+                idle, flushed = 0, False
+                continue
+            idle += 1
             if idle == len(GLANCES) and not flushed and self._control is not None and await self._control.flush():
                 idle, flushed = 0, True  # automine misses a wake-up when transactions arrive in quick succession
             if idle:
@@ -305,10 +308,14 @@ class Sender:
         """Write what became of transactions that stand in blocks, all at once: a commit costs a write to the disk."""
         if not mined:
             return
-        outcomes = []
+        outcomes, short = [], []
         for row, receipt in mined:
             where = Inclusion(int(receipt["blockNumber"], 16), receipt["blockHash"], int(receipt["gasUsed"], 16))
-            reason = "" if int(receipt["status"], 16) == 1 else await self._receipts.why(row, receipt)
+            ok = int(receipt["status"], 16) == 1
+            if not ok and self._signer.fell_short(row, where.gas_used):
+                short.append(row.tx.key)
+                continue
+            reason = "" if ok else await self._receipts.why(row, receipt)
             outcomes.append((row, receipt["transactionHash"], where, reason))
         outbox = self._store.outbox
         with self._store.transaction():
@@ -319,6 +326,9 @@ class Sender:
                     outbox.mark_failed(row.tx.key, reason, where)
                 else:
                     outbox.mark_mined(row.tx.key, where)
+            for key in short:  # it did nothing, so that it is done again
+                outbox.requeue(key)
+                self._flight.pop(key, None)
         for row, digest, where, reason in outcomes:
             self._flight.pop(row.tx.key, None)
             self._publish(row.tx, "failed" if reason else "mined", digest, where, reason)

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.chain.errors import UnfundedError, WrongChainError
 from engine.chain.receipts import call_of
-from engine.chain.rpc import Rpc
+from engine.chain.rpc import Rpc, quantity
 from engine.chain.transactions import Fees, fees_of, gas_of
 from engine.chain.wallet import Wallet
 from engine.store.database import Store
@@ -19,6 +19,10 @@ from engine.store.outbox import OutboxRow
 _FEE_FACTOR = {True: 20, False: 2}
 _GAS_FACTOR = 2  # an earlier row may make a later one dearer than estimated
 _TRANSFER_GAS = 21_000
+_MANY = 8  # rows of a kind from which on only two of them are estimated
+_GUESS_FACTOR = 2  # beside the other: a row of the same kind may do more than the two
+_BYTE_GAS = 16  # of a byte of data that is not zero
+_Kind = tuple[str, bytes, int, bool]
 
 
 class Signer:
@@ -39,6 +43,8 @@ class Signer:
         self._stale = True
         self._budgets: dict[str, int] = {}
         self._offer = Fees(0, 0)
+        self._guessed: set[str] = set()  # keys of rows whose gas is that of others of their kind
+        self._alone: set[str] = set()  # keys of rows for which that was too little
 
     async def begin(self) -> None:
         """See that the node is the book's chain. Raises WrongChainError."""
@@ -47,6 +53,7 @@ class Signer:
             raise WrongChainError("The node is another chain", f"its id is {found}, expected {self._chain_id}")
         self._gas_limit = int((await self._rpc.head())["gasLimit"], 16)
         self._stale = True
+        self._guessed.clear()
 
     def forget_nonces(self) -> None:
         """Ask the chain again before the next batch: another program sent from one of the accounts."""
@@ -62,7 +69,51 @@ class Signer:
         self._offer = await self.offer()
         if not self._development:
             await self._load_budgets(accounts, flight)
+        return await self._estimates(rows)
+
+    async def _estimates(self, rows: Sequence[OutboxRow]) -> list[dict[str, Any]]:
+        """Return what the node says of each row's gas; on a development node the first and last of a kind speak for it.
+
+        An estimate costs the node more than the transaction. Where one is refused, all of its kind are asked for.
+        """
+        asked = self._samples(rows)
+        answers = dict(zip(asked, await self._ask([rows[place] for place in asked]), strict=True))
+        refused = {_kind(rows[place]) for place, answer in answers.items() if answer.get("error") is not None}
+        rest = [place for place, row in enumerate(rows) if place not in answers and _kind(row) in refused]
+        answers |= zip(rest, await self._ask([rows[place] for place in rest]), strict=True)
+        most: dict[_Kind, int] = {}
+        for place, answer in answers.items():
+            if answer.get("error") is None:
+                kind = _kind(rows[place])
+                most[kind] = max(most.get(kind, 0), quantity(answer["result"], "eth_estimateGas"))
+        for place, row in enumerate(rows):
+            if place not in answers:
+                self._guessed.add(row.tx.key)
+                answers[place] = {"result": hex(_GUESS_FACTOR * most[_kind(row)] + _BYTE_GAS * len(row.tx.data))}
+        return [answers[place] for place in range(len(rows))]
+
+    def _samples(self, rows: Sequence[OutboxRow]) -> list[int]:
+        """Return the places of the rows to estimate."""
+        kinds: dict[_Kind, list[int]] = {}
+        for place, row in enumerate(rows):
+            kinds.setdefault(_kind(row), []).append(place)
+        alone = [place for place, row in enumerate(rows) if row.tx.key in self._alone]
+        few = (
+            (places[0], places[-1]) if self._development and len(places) >= _MANY else places
+            for places in kinds.values()
+        )
+        return sorted({*alone, *(place for places in few for place in places)})
+
+    async def _ask(self, rows: Sequence[OutboxRow]) -> list[dict[str, Any]]:
         return await self._rpc.batch([("eth_estimateGas", [call_of(row)]) for row in rows])
+
+    def fell_short(self, row: OutboxRow, used: int) -> bool:
+        """Return whether the row reverted for want of gas that was guessed; it is then estimated by itself."""
+        if row.tx.key not in self._guessed or used * 64 < gas_of(row.raw or b"") * 62:
+            return False
+        self._guessed.discard(row.tx.key)
+        self._alone.add(row.tx.key)
+        return True
 
     def lacking(self, row: OutboxRow, gas: int) -> int:
         """Return the wei that the account lacks to pay for the row: what it sends and all gas that it may use."""
@@ -141,6 +192,11 @@ class Signer:
         for row in flight:
             if row.tx.account in self._budgets and row.raw is not None:
                 self._budgets[row.tx.account] -= row.tx.value + gas_of(row.raw) * fees_of(row.raw).cap
+
+
+def _kind(row: OutboxRow) -> _Kind:
+    """Return what rows that cost about the same gas have in common: the function, and how much is said to it."""
+    return row.tx.to, row.tx.data[:4], len(row.tx.data), row.tx.value == 0
 
 
 def _ether(wei: int) -> str:

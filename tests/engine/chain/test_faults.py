@@ -162,3 +162,32 @@ async def test_an_account_that_can_pay_for_some_pays_for_these(tmp_path):
         await sender.drain()
         assert await desk.received(*"abcd") == [ETHER] * 4
         assert await desk.nonce() == 4
+
+
+async def test_a_row_that_needs_more_gas_than_its_kind_is_done_again(tmp_path):
+    loop = bytes.fromhex("5f355b8015600f57600190036002565b00")  # counts down from its argument
+    async with desk_at(tmp_path) as desk:
+        await desk.rpc.request("anvil_setCode", GATE, hex_data(loop))
+        for place in range(12):
+            desk.pass_gate(f"{place}", before=30_000 if place in (4, 7) else 1)
+        desk.pay("after")
+        await desk.sender.drain()
+        rows = [desk.row(f"{place}") for place in range(12)]
+        assert {row.state for row in rows} == {"mined"}
+        assert [place for place, row in enumerate(rows) if row.gas_used > 1_000_000] == [4, 7]
+        assert sorted(row.nonce for row in rows) == [0, 1, 2, 3, 5, 6, 8, 9, 10, 11, 13, 14]
+        assert await desk.received("after") == [1]
+        assert await desk.nonce() == 15
+
+
+async def test_refusals_among_many_of_a_kind_hold_nobody_up(tmp_path):
+    async with desk_at(tmp_path) as desk:
+        await desk.rpc.request("anvil_setCode", GATE, hex_data(GATE_CODE))
+        now = await desk.now()
+        for place in range(20):
+            desk.pass_gate(f"{place}", before=now - 5 if place in (0, 9, 19) else now + 500)
+        await desk.sender.drain()
+        failed = [place for place in range(20) if desk.row(f"{place}").state == "failed"]
+        assert failed == [0, 9, 19]
+        assert all("late" in desk.row(f"{place}").error for place in failed)
+        assert desk.store.outbox.counts("31337:faults") == {"mined": 17, "failed": 3}
