@@ -50,6 +50,8 @@ class Mind:
 
     def propose(self, task: Task, state: Floats | None) -> Proposal:
         """Return the proposal, having seen a consensus (d,) or, in the first iteration, None. Raises ConsensusError."""
+        if state is None:
+            self._outputs.pop(task.hash, None)  # the model may have been trained since
         own = self._own(task, state)
         if state is not None and self.openness and not getattr(self.runner.model, "revises", False):
             seen = np.asarray(state, dtype=np.float64).reshape(-1)

@@ -61,7 +61,7 @@ class ModelRunner:
         Raises ConsensusError for a module that fails, takes no task, or gives no real numbers.
         """
         self.model.eval()
-        with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        with torch.no_grad(), torch.random.fork_rng(devices=[] if self.device == "cpu" else [self.device]):
             torch.manual_seed(seed)  # a module that draws gives one answer a task
             try:
                 return _read(self._forward(task))

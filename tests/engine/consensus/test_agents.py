@@ -196,6 +196,25 @@ async def test_training_mode_and_gradients_are_switched_off() -> None:
     assert all(part.grad is None for part in model.parameters())
 
 
+async def test_a_model_that_was_trained_in_between_is_asked_anew() -> None:
+    model = seeded(lambda: nn.Linear(10, 5))
+    agent = agent_of(model)
+    before = await agent.generate_position(PORTFOLIO)
+    with torch.no_grad():
+        next(model.parameters()).neg_()
+    assert not torch.equal(await agent.generate_position(PORTFOLIO), before)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+async def test_agents_run_on_cuda() -> None:
+    here = await agent_of(seeded(lambda: nn.Linear(10, 5))).generate_position(PORTFOLIO)
+    before = torch.cuda.get_rng_state()
+    there = await agent_of(seeded(lambda: nn.Linear(10, 5))).to("cuda").generate_position(PORTFOLIO)
+    assert there.device.type == "cuda"
+    assert there.cpu().numpy() == pytest.approx(here.numpy(), abs=1e-5)
+    assert torch.equal(torch.cuda.get_rng_state(), before)
+
+
 async def test_open_agents_go_towards_the_consensus_and_settle() -> None:
     agent = agent_of(seeded(lambda: nn.Linear(10, 5)), openness=0.5)
     own = (await agent.propose(TASK, None, 0)).position
