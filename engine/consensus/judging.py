@@ -13,11 +13,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import isfinite
 
 import numpy as np
 
-from engine.consensus.errors import ConsensusError
-from engine.consensus.fixed import from_fixed, millionths, pack, to_fixed
+from engine.consensus.fixed import BYTES, LIMIT, from_fixed, millionths, pack, to_fixed
 from engine.consensus.messages import Domain, PositionMessage, SignedPosition, digest
 from engine.consensus.participants import Proposal
 from engine.consensus.results import Equivocation
@@ -57,33 +57,68 @@ class Ideal:
 
 def ideal_of(task: Task, proposal: Proposal, last: Ideal | None = None) -> Ideal | Fault:
     """Return what an agent proposes, or why it cannot be used; ``last`` itself when nothing changed since."""
+    return ideals_of(task, [(proposal, last)])[0]
+
+
+def ideals_of(task: Task, proposals: Sequence[tuple[Proposal, Ideal | None]]) -> list[Ideal | Fault]:
+    """Return the same for many agents at once."""
+    found = [_read(task, proposal, last) for proposal, last in proposals]
+    fresh = [(row, made) for row, made in enumerate(found) if isinstance(made, tuple)]
+    if fresh:
+        numbers = np.stack([position for _, (position, _) in fresh])
+        for (row, _), made in zip(fresh, _made(task, numbers, [sure for _, (_, sure) in fresh]), strict=True):
+            found[row] = made
+    return [made for made in found if not isinstance(made, tuple)]
+
+
+def _read(task: Task, proposal: Proposal, last: Ideal | None) -> tuple[Floats, float] | Ideal | Fault:
     try:
         position = np.asarray(proposal.position, dtype=np.float64)
         confidence = float(proposal.confidence)
     except (AttributeError, TypeError, ValueError, RuntimeError) as error:
         return Fault("failed", f"what it proposes is no position: {error}"[:200])
-    given = (position.tobytes(), confidence)
-    if last is not None and given == last.given and position.ndim == 1:
-        return last
     if position.shape != (task.dims,):
         return Fault("wrong shape", f"{position.shape} instead of {(task.dims,)}")
-    if not np.isfinite(position).all() or not np.isfinite(confidence):
-        return Fault("not finite", "" if np.isfinite(confidence) else "its confidence is no number")
+    if last is not None and confidence == last.given[1] and position.tobytes() == last.given[0]:
+        return last
+    return position, confidence
+
+
+def _made(task: Task, numbers: Floats, confidences: Sequence[float]) -> list[Ideal | Fault]:
+    """Return the ideals of positions (n, d), or what is wrong with them."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        limits = zip(numbers.min(axis=1), numbers.max(axis=1), numbers.sum(axis=1), confidences, strict=True)
+        faults = [_fault(task, *map(float, found)) for found in limits]
+    sound = np.array([fault is None for fault in faults])
+    inside = numbers[sound]
+    if task.space != "real":
+        inside = inside.clip(0.0, 1.0)
+    if task.space == "simplex":
+        inside = inside / inside.sum(axis=1, keepdims=True)
+    fixed = to_fixed(inside)
+    packed, width = pack(fixed), BYTES * task.dims
+    pairs = zip(from_fixed(fixed), (packed[at : at + width] for at in range(0, len(packed), width)), strict=True)
+    made: list[Ideal | Fault] = []
+    for row, fault in enumerate(faults):
+        if fault is not None:
+            made.append(fault)
+        else:
+            given = (numbers[row].tobytes(), confidences[row])
+            made.append(Ideal(*next(pairs), millionths(confidences[row]), given))
+    return made
+
+
+def _fault(task: Task, low: float, high: float, total: float, confidence: float) -> Fault | None:
+    if not (isfinite(low) and isfinite(high) and isfinite(confidence)):
+        return Fault("not finite", "" if isfinite(confidence) else "its confidence is no number")
     if not 0.0 < confidence <= 1.0:
         return Fault("out of range", f"its confidence {confidence:g} is not above 0 and at most 1")
-    if task.space != "real":
-        if position.min() < -ROUNDING or position.max() > 1.0 + ROUNDING:
-            return Fault("out of range", f"a coordinate is outside [0, 1]: {position.min():g} to {position.max():g}")
-        position = position.clip(0.0, 1.0)
-    if task.space == "simplex":
-        if abs(position.sum() - 1.0) > ROUNDING:
-            return Fault("out of range", f"its shares add up to {position.sum():g}, not to 1")
-        position = position / position.sum()
-    try:
-        fixed = to_fixed(position)
-    except ConsensusError as error:
-        return Fault("out of range", error.why)
-    return Ideal(from_fixed(fixed), pack(fixed), millionths(confidence), given)
+    least, most = (-LIMIT, LIMIT - 1.0) if task.space == "real" else (-ROUNDING, 1.0 + ROUNDING)
+    if low < least or high > most:
+        return Fault("out of range", f"its coordinates reach from {low:g} to {high:g}, not only {least:g} to {most:g}")
+    if task.space == "simplex" and abs(total - 1.0) > ROUNDING:
+        return Fault("out of range", f"its shares add up to {total:g}, not to 1")
+    return None
 
 
 def word_of(asked: SignedPosition, told: Sequence[SignedPosition], domain: Domain) -> SignedPosition | Fault:

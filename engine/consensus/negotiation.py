@@ -24,7 +24,7 @@ from engine.consensus.config import ConsensusConfig
 from engine.consensus.equilibrium import START_WEIGHT, WeightedGame, capped
 from engine.consensus.errors import ConsensusError
 from engine.consensus.fixed import MILLION
-from engine.consensus.judging import Fault, Ideal, ideal_of, outliers, word_of
+from engine.consensus.judging import Fault, Ideal, ideals_of, outliers, word_of
 from engine.consensus.messages import NEVER, ON_CHAIN, Domain, PositionMessage, SignedPosition, position_hash
 from engine.consensus.participants import Participant, Proposal
 from engine.consensus.results import Equivocation, Iteration, Verdict
@@ -148,17 +148,23 @@ class Negotiation:
         finally:
             late = [answer for answer in asked if not answer.done()]
             await dismiss(late)
-        silent = Fault("silent", f"no answer within {self._config.answer_timeout:g} s")
-        for answer, seat in asked.items():
-            self._take(seat, silent if late and answer in late else self._answer(answer, seat), number)
+        answered = [(answer, seat) for answer, seat in asked.items() if not (late and answer in late)]
+        for answer in late:
+            found = Fault("silent", f"no answer within {self._config.answer_timeout:g} s")
+            self._judge(asked[answer], found, number)
+        self._hear(answered, number)
 
-    def _answer(self, answer: asyncio.Future[Proposal], seat: _Seat) -> Ideal | Fault:
-        if answer.cancelled():
-            return Fault("failed", "it was cancelled")
-        error = answer.exception()
-        if error is not None:
-            return Fault("failed", f"{type(error).__name__}: {error}"[:200])
-        return ideal_of(self._task, answer.result(), seat.ideal)
+    def _hear(self, answered: Sequence[tuple[asyncio.Future[Proposal], _Seat]], number: int) -> None:
+        told: list[tuple[_Seat, Proposal]] = []
+        for answer, seat in answered:
+            error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
+            if error is None:
+                told.append((seat, answer.result()))
+            else:
+                self._judge(seat, Fault("failed", f"{type(error).__name__}: {error}"[:200]), number)
+        found = ideals_of(self._task, [(proposal, seat.ideal) for seat, proposal in told])
+        for (seat, _), made in zip(told, found, strict=True):
+            self._take(seat, made, number)
 
     def _take(self, seat: _Seat, found: Ideal | Fault, number: int) -> None:
         if isinstance(found, Fault):
