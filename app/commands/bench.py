@@ -15,6 +15,7 @@ class Field(StrEnum):
 
     LEAGUE = "league"
     GAMES = "games"
+    CHAIN = "chain"
     CONSENSUS = "consensus"
     GUI = "gui"
 
