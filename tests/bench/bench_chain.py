@@ -60,6 +60,7 @@ class Size(NamedTuple):
     round: int = 32
 
 
+FULL = Size()
 SMALL = Size(rows=40, repeats=1, peer=4, agents=BATCH, tasks=1, dims=(8,), round=3)
 
 
@@ -334,7 +335,7 @@ async def _rounds(runtime: Runtime, size: Size, note: Callable[[str], None]) -> 
     ]
 
 
-def measure(note: Callable[[str], None] = lambda _: None, size: Size = Size()) -> dict[str, Any]:
+def measure(note: Callable[[str], None] = lambda _: None, size: Size = FULL) -> dict[str, Any]:
     """Return all rows, ready for JSON. Raises DependencyError without the Solidity compiler or Anvil."""
 
     async def work(folder: Path) -> list[dict[str, Any]]:
