@@ -17,6 +17,7 @@ from widgets.board_state import LegendEntry
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState, StatCard, StatCardState
 from widgets.drop_zone import DropZone, DropZoneState
 from widgets.forms import ChoiceField, EthField, Form, IntField, PortField, SeedField, TextField
+from widgets.gallery_agents import areas, by_label, phases
 from widgets.gallery_games import games, seats, tables
 from widgets.gallery_solver import bars, gaps, payoff_picture, pictures
 from widgets.gallery_solver import tables as payoff_tables
@@ -335,5 +336,6 @@ SAMPLES: dict[str, Sample] = {
     "tree-small": Sample(lambda: tree(11), 900, 320), "jobs": Sample(jobs, 620, 360), "steps": Sample(steps, 620, 420),
     "form": Sample(form, 720, 380), "curves": Sample(gaps, 760, 320), "solver-pictures": Sample(pictures, 1120, 360),
     "payoffs": Sample(payoff_tables, 760, 480), "profile": Sample(bars, 720, 360),
-    "payoff-image": Sample(payoff_picture, 420, 360),
+    "payoff-image": Sample(payoff_picture, 420, 360), "labels": Sample(by_label, 1080, 380),
+    "phases": Sample(phases, 820, 160), "areas": Sample(areas, 760, 280),
 }  # fmt: skip

@@ -150,7 +150,8 @@ class AgentsTab(QWidget):
         chosen = {agent.key for agent in listed.agents}.intersection(self.selected())
         if listed.agents and not chosen:
             self.table.select((listed.agents[0].key,))
-        self._header.set_text("Agents", f"{plural(len(listed.agents), 'agent')}; select to change")
+        words = f"{plural(len(listed.agents), 'agent')}; select to change" if listed.agents else "Nobody yet"
+        self._header.set_text("Agents", words)
         self._filter.setVisible(len(listed.agents) > FILTERED)
         gone = listed.removed
         words = f"{gone[0][1].name} was removed" if len(gone) == 1 else f"{len(gone)} agents were removed"

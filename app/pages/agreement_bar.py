@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QWidget
 
@@ -94,7 +96,7 @@ class AgreementBar(QWidget):
             words = f"{record.title}. {words}"  # the form has gone on to another task
         if record is None and state.errors:
             wrong = "; ".join(f"{FIELDS.get(name, name)}: {why}" for name, why in state.errors.items())
-            words = f"Cannot run. {wrong}"
+            words, verdict = f"Cannot run. {wrong}", replace(verdict, kind="warn", word="Not ready")
         elif record is None and state.needs_node:
             words += " No devnet runs: Run starts one and deploys the contracts."
         self.pill.set_state(PillState(verdict.word, verdict.kind))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Signal
@@ -51,12 +52,17 @@ class ChainTab(QWidget):
         self._chosen: int | None = None
         self.chain = QComboBox()
         self.chain.setAccessibleName("Chain")
+        self.chain.setMinimumWidth(180)
         self._which = QWidget()
         self._which.setLayout(row(label("Chain", "muted"), self.chain, None))
         self.steps = StepList()
         self.facts = KeyValuePanel()
         self.table = DataTable(COLUMNS, name="Transactions of the round")
-        self.table.setMinimumHeight(180)
+        self.plain = DataTable([replace(c, link=None) for c in COLUMNS], name="Transactions of the chain")
+        self._table = QStackedWidget()
+        for table in (self.table, self.plain):
+            self._table.addWidget(table)
+        self._table.setMinimumHeight(180)
         self.empty = EmptyPanel()
         self._stack = QStackedWidget()
         left, right, full = QWidget(), QWidget(), QWidget()
@@ -66,7 +72,7 @@ class ChainTab(QWidget):
         second = column(right, spacing=12)
         second.addWidget(self.facts)
         second.addWidget(SectionHeader("Transactions"))
-        second.addWidget(self.table, 1)
+        second.addWidget(self._table, 1)
         left.setMinimumWidth(220)
         right.setMinimumWidth(240)
         whole = column(full, spacing=8)
@@ -115,10 +121,13 @@ class ChainTab(QWidget):
         chain = self._chosen if self._chosen in chains else (chains[0] if chains else None)
         if chain is not None:
             self.chain.setCurrentIndex(chains.index(chain))
-        self.steps.set_state(StepsState(tuple(_steps(record, chain))))
-        self.facts.set_state(KeyValueState(tuple(_facts(record, chain))))
+        linked = not record.task.chains  # the Devnet page shows one chain; those of a cross-chain task are others
+        self.steps.set_state(StepsState(tuple(_steps(record, chain, linked))))
+        self.facts.set_state(KeyValueState(tuple(_facts(record, chain, linked))))
         rows = tuple(_transactions(record, chain))
-        self.table.set_state(TableState(rows, tuple((r[0], r[1]) for r in rows), NO_TX))
+        self._table.setCurrentIndex(0 if linked else 1)
+        for table in (self.table, self.plain):
+            table.set_state(TableState(rows, tuple((r[0], r[1]) for r in rows), NO_TX))
 
     def showEvent(self, event: object) -> None:
         """Catch up with what came while another tab was in front."""
@@ -144,7 +153,7 @@ def empty_of(state: AgreementState) -> EmptyPanelState | None:
     return EmptyPanelState("anchor", "No round yet", text, (run,))
 
 
-def _steps(record: AgreementRecord, chain: int | None) -> Any:
+def _steps(record: AgreementRecord, chain: int | None, linked: bool) -> Any:
     for name, step in steps_of(record, chain):
         title = PHASE_TITLES[name]
         if step is None:
@@ -152,7 +161,7 @@ def _steps(record: AgreementRecord, chain: int | None) -> Any:
             continue
         parts = [f"{count(step.gas)} gas"] if step.gas else []
         parts += [f"block {count(step.block)}"] if step.block is not None else []
-        link = tx_link(step.txs[-1]) if step.txs else ""
+        link = tx_link(step.txs[-1]) if step.txs and linked else ""
         text = " · ".join([step.text.rstrip("."), *parts] if step.text else parts) or WORDS[name]
         yield StepRow(name, title, step.state, text, "", link, plural(len(step.txs), "transaction"))
 
@@ -163,13 +172,13 @@ def _transactions(record: AgreementRecord, chain: int | None) -> Any:
             yield PHASE_TITLES[name], transaction, step.block
 
 
-def _facts(record: AgreementRecord, chain: int | None) -> Any:
+def _facts(record: AgreementRecord, chain: int | None, linked: bool) -> Any:
     yield KeyValueRow("Chain", str(chain) if chain is not None else "not reached yet", "mono")
     held = next((item for item in chains_of(record) if item.chain_id == chain), None)
     if held is not None:
-        yield KeyValueRow("Contract", held.contract, "hash", link=address_link(held.contract))
-        yield KeyValueRow("Finalised by", held.tx, "hash", link=tx_link(held.tx))
-        yield KeyValueRow("In block", count(held.block), "link", link=block_link(held.block))
+        yield KeyValueRow("Contract", held.contract, "hash", link=address_link(held.contract) if linked else "")
+        yield KeyValueRow("Finalised by", held.tx, "hash", link=tx_link(held.tx) if linked else "")
+        yield KeyValueRow("In block", count(held.block), "link" if linked else "text", link=block_link(held.block))
         word, kind = ("Certified", "ok") if held.certified else ("Not certified", "error")
         yield KeyValueRow("Certificate", word, "pill", kind, tooltip="The contract checked it when it was proven")
     yield KeyValueRow("Task hash", record.task_hash, "hash")

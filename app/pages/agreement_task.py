@@ -11,7 +11,7 @@ from app.pages.base import side_by_side
 from app.pages.league_fields import narrow
 from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
-from app.viewmodels.agreement_task import TaskField, form_of, value_at
+from app.viewmodels.agreement_task import Problem, TaskField, form_of, value_at
 from widgets.area_field import AreaField, JsonEdit, numbers_of, words_of
 from widgets.basics import column, label
 from widgets.forms import ChoiceField, Field, TextField
@@ -28,6 +28,7 @@ class TaskTab(QWidget):
         self._shape: tuple[Any, ...] = ()
         self._filling = False
         self._revision = -1
+        self._typed = ""
         self.fields: dict[str, Field] = {}
         self._specs: dict[str, TaskField] = {}
         self._form = QWidget()
@@ -54,21 +55,29 @@ class TaskTab(QWidget):
         self.json.edited.connect(self._on_json)
 
     def show_state(self, state: AgreementState) -> None:
-        """Show the task; what is typed into stays as it is typed."""
-        problem = state.problem
-        self.problem.setText(problem.text if problem.what else "")
-        self.json.set_problem(problem.line, problem.text if problem.what else "")
-        if state.revision == self._revision:
-            return
-        self._revision = state.revision
-        if not self.json.hasFocus():
-            self.json.set_text(state.text)
-        self._empty.setVisible(state.document is None)
-        self._form.setVisible(state.document is not None)
-        if state.document is not None:
-            self._show_form(form_of(state.document), state.document)
+        """Show the task; what is typed stays as it is typed."""
+        if state.revision != self._revision:
+            self._revision = state.revision
+            if state.text != self._typed:
+                self._typed = ""
+                self.json.set_text(state.text)
+            self._empty.setVisible(state.document is None)
+            self._form.setVisible(state.document is not None)
+            if state.document is not None:
+                self._show_form(form_of(state.document), state.document)
+            self._show_problem(state.problem)
+
+    def _show_problem(self, problem: Problem) -> None:
+        """Say what is wrong beneath the JSON and, where it names a field, beneath that."""
+        text = problem.text if problem.what else ""
+        self.problem.setText(text)
+        self.json.set_problem(problem.line, text)
+        for name, field in self.fields.items():
+            named = bool(text) and self._specs[name].path[-1] in problem.what.split()
+            field.set_error(text if named else "")
 
     def _on_json(self, text: str) -> None:
+        self._typed = text
         self._model.use_text(text)
 
     def _show_form(self, specs: tuple[TaskField, ...], document: Mapping[str, Any]) -> None:

@@ -164,7 +164,7 @@ class AgreementRecord:
         if not known:
             at = max(event.iteration, self.iteration, 1)
             told = any(mark.text.startswith(f"{event.agent}: ") for mark in self.marks)  # what was injected says it
-            self.marks.append(RunMark(at, "left out" if told else f"{event.agent}: {event.reason}"))
+            self.marks.append(RunMark(at, "" if told else f"{event.agent}: {event.reason}"))
 
     def take_step(self, event: ConsensusChainStep) -> None:
         """Take how a phase on a chain goes."""
@@ -234,8 +234,6 @@ class AgreementRecord:
     @property
     def gas(self) -> int:
         """The gas of all phases so far."""
-        if self.result is not None and self.result.on_chain is not None:
-            return self.result.on_chain.gas_used
         return sum(step.gas for step in self.steps.values())
 
     def differences(self) -> Floats | None:
@@ -294,7 +292,12 @@ def _ended(record: AgreementRecord, result: ConsensusResult) -> Verdict:
         return Verdict("ok", "Converged", f"{text}{why}")
     if not record.equal:
         return Verdict("error", "Differs", f"{text} The chain holds another result than was computed here.{why}")
-    proof = f" Certified on chain in block {chain.block:,}, {chain.gas_used:,} gas." if chain.certified else ""
+    several = getattr(result, "chains", ())
+    if len(several) > 1:
+        gas = sum(held.gas_used for held in several)
+        proof = f" Certified on {len(several)} of {len(record.task.chains)} chains, {gas:,} gas in all."
+    else:
+        proof = f" Certified on chain in block {chain.block:,}, {chain.gas_used:,} gas." if chain.certified else ""
     return Verdict("ok", "Converged", f"{text}{proof}{why}")
 
 

@@ -178,7 +178,7 @@ def read_text(text: str) -> tuple[Mapping[str, Any] | None, Task | None, Problem
     try:
         return document, task_of(document), Problem()
     except EngineError as error:
-        return document, None, Problem(error.what, error.why or error.next_step)
+        return document, None, Problem(error.what.rstrip("."), error.why or error.next_step, _place(text, error.what))
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         return document, None, Problem("This is no task", f"{type(error).__name__}: {error}")
 
@@ -212,6 +212,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise ValueError(f"the name {name!r} stands there twice")
         made[name] = value
     return made
+
+
+def _place(text: str, what: str) -> int:
+    """Return the line of the first name that a sentence speaks of, 0 where it speaks of none."""
+    words = [word.strip("'\".,") for word in what.split()]
+    lines = text.splitlines()
+    return next((at for word in words for at, line in enumerate(lines, 1) if f'"{word}"' in line and ":" in line), 0)
 
 
 def _line_of(text: str, why: str) -> int:
