@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -59,12 +60,16 @@ class Accounts:
 
     async def refresh(self, chain: Chain, agents: Iterable[Participant]) -> None:
         """Write to the agents' identities what the chain has of them: nonce, reputation and stake."""
-        for agent in agents:
-            identity: Any = agent.signer
-            if hasattr(identity, "reputation"):
-                kept = await chain.consensus.agent_of(identity.address)
-                identity.nonce, identity.reputation = kept.nonce, kept.reputation or identity.reputation
-                identity.stake = (await chain.vault.account_of(identity.address)).active
+        identities: list[Any] = [agent.signer for agent in agents if hasattr(agent.signer, "reputation")]
+        await asyncio.gather(*(_refresh(chain, identity) for identity in identities))
+
+
+async def _refresh(chain: Chain, identity: Any) -> None:
+    kept, held = await asyncio.gather(
+        chain.consensus.agent_of(identity.address), chain.vault.account_of(identity.address)
+    )
+    identity.nonce, identity.stake = kept.nonce, held.active
+    identity.reputation = kept.reputation or identity.reputation
 
 
 class _WithForeign(Wallet):

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from engine.chain.wallet import Wallet
 from engine.consensus.accounts import Accounts
 from engine.consensus.config import ConsensusConfig
@@ -27,6 +29,7 @@ from engine.consensus.protocol import reach_consensus
 from engine.consensus.results import ChainStep, Iteration
 from engine.consensus.state import NashEthereumState, state_of
 from engine.consensus.tasks import Task, task_of
+from engine.core.errors import VerificationError
 from engine.games.games import Floats
 from engine.store.database import Store
 
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
     from engine.consensus.onchain import OnChainPhase
 
 _DEFAULTS = ConsensusConfig()
+SAME = 1e-6  # how far two ways to the equilibrium may be apart
 OnState = Callable[[NashEthereumState], Awaitable[None]]
 
 
@@ -166,6 +170,8 @@ class NashEthereumConsensus:
 
         result = await reach_consensus(task, agents, config, phase=phase, on_iteration=tell)
         state = state_of(result if phase is None else phase.reconcile(result), self.device)
+        if self.device != "cpu":
+            second_opinion(state, self.device)
         if self.on_state is not None:
             await self.on_state(state)
         return state
@@ -228,6 +234,29 @@ class NashEthereumConsensus:
         if self._turn is None or self._turn[0] is not loop:
             self._turn = (loop, asyncio.Lock())
         return self._turn[1]
+
+
+def second_opinion(state: NashEthereumState, device: str) -> None:
+    """Let the solver of :mod:`engine.games` find a round's equilibrium on a device too.
+
+    From 256 agents on a CUDA device solves the linear system there. Raises VerificationError where it finds another.
+    """
+    import torch
+
+    from engine.games.nash_solver import NashEquilibriumSolver
+
+    result = state.result
+    if result is None or not result.agents:
+        return
+    influence = np.tile(result.config.coupling * result.weights, (len(result.weights), 1))
+    np.fill_diagonal(influence, 0.0)
+    confidence, weighed = torch.from_numpy(result.confidences), torch.from_numpy(influence)
+    solver = NashEquilibriumSolver(device, confidence=confidence, influence=weighed)
+    ideals = {name: torch.tensor(row, device=device) for name, row in zip(result.agents, result.ideals, strict=True)}
+    found, verified = solver.compute_equilibrium(ideals)
+    apart = float((found - torch.stack(list(state.positions.values()))).abs().max())
+    if not verified or apart > SAME * max(1.0, float(np.abs(result.ideals).max())):
+        raise VerificationError("The device finds another equilibrium", f"{apart:.3g} away, on {device}")
 
 
 def _close(store: Store, folder: Path | None) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,8 @@ from engine.consensus import (
 from engine.consensus.byzantine import misbehave
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.errors import ConsensusError
+from engine.consensus.nash_ethereum import second_opinion
+from engine.core.errors import VerificationError
 
 ROOT = Path(__file__).parents[3]
 TASK = {
@@ -297,3 +300,13 @@ def test_without_a_gpu_all_agents_go_to_the_processor() -> None:
     for wrong in (1, -1, "2", True):
         with pytest.raises(ConsensusError, match="GPUs"):
             MultiGPUConsensus(num_gpus=wrong)
+
+
+async def test_another_solver_gives_a_second_opinion() -> None:
+    async with NashEthereumConsensus(config={"hybrid_mode": False}) as consensus:
+        state = await consensus.orchestrate_consensus(TASK, agents_of(consensus))
+    second_opinion(state, "cpu")
+    state.positions["agent_0"] += 1e-4
+    with pytest.raises(VerificationError, match="another equilibrium"):
+        second_opinion(state, "cpu")
+    second_opinion(replace(state, result=None), "cpu")
