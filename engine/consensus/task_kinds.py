@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.consensus.errors import ConsensusError
+from engine.consensus.tasks import SPACES
 
 ASSETS = ("stocks", "bonds", "real estate", "commodities", "cash")
 RISKS = ("conservative", "moderate", "aggressive")
 CHAINS = ("ethereum", "polygon", "arbitrum")
-SPACES = ("simplex", "box", "real")
 POLICIES = ("hate_speech", "violence", "misinformation")  # the shipped model knows them; a task may have others
 MAX_LABELS = 1_024
 MAX_LABEL = 64  # characters

@@ -124,6 +124,20 @@ class Saves(nn.Module):
         return x
 
 
+def saving_hook(self: nn.Module, given: tuple[torch.Tensor], output: torch.Tensor) -> torch.Tensor:
+    torch.save([output], "pwned")
+    return output
+
+
+class Hooked(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_forward_hook(saving_hook)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+
 class Opens(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.from_file("pwned", True, 10)
@@ -153,7 +167,7 @@ class Wakes(nn.Module):
         return x
 
 
-@pytest.mark.parametrize("kind", [Saves, Opens, Prints, Wakes])
+@pytest.mark.parametrize("kind", [Saves, Hooked, Opens, Prints, Wakes])
 def test_torchscript_that_touches_the_world_is_refused(
     tmp_path: Path, kind: type[nn.Module], monkeypatch: pytest.MonkeyPatch
 ) -> None:
