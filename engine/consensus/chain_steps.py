@@ -114,14 +114,23 @@ class ChainSteps:
             "Resume the round: it runs again under another hash. A longer submission_window may help.",
         )
 
-    async def prove(self, task: NeuralTask, taken: Sequence[Taken], certificate: Certificate) -> None:
-        """Let the deadline pass, and have the certificate checked."""
+    async def prove(
+        self, task: NeuralTask, taken: Sequence[Taken], certificate: Certificate, excluded: frozenset[str]
+    ) -> None:
+        """Let the deadline pass, and have the certificate checked.
+
+        Where evidence against an agent came meanwhile, nothing is proven: there is another certificate now.
+        """
         await self._pass(task)
         shown = certificate_order(taken, task.tier)
         heads, values = [item.head for item in shown], b"".join(item.packed for item in shown)
         call = self._chain.consensus.prove_equilibrium(self.task_hash, heads, values, certificate.aggregate)
         key = f"prove:{keccak(call.data)[:8].hex()}"  # after evidence against an agent there is another one
-        await self._do("prove", key, call, "prove an equilibrium", moved=self._left(OPEN))
+
+        async def moved() -> bool:
+            return await self._left(OPEN)() or await self.excluded(taken) != excluded
+
+        await self._do("prove", key, call, "prove an equilibrium", moved=moved)
 
     async def finalize(self, certificate: Certificate, status: int) -> None:
         """Make the certified result final."""
@@ -138,11 +147,15 @@ class ChainSteps:
 
     async def certificate(self, task: NeuralTask, taken: Sequence[Taken]) -> tuple[Certificate, frozenset[str]]:
         """Return the certificate of the positions, and the agents that were excluded. Raises ConsensusError."""
-        out = await asyncio.gather(*(self._chain.consensus.excluded(self.task_hash, item.agent) for item in taken))
-        weights = [0 if gone else item.weight for item, gone in zip(taken, out, strict=True)]
+        out = await self.excluded(taken)
+        weights = [0 if item.agent in out else item.weight for item in taken]
         positions, confidences = [item.position for item in taken], [item.confidence for item in taken]
-        found = certify(positions, confidences, weights, task.kappa, task.eps)
-        return found, frozenset(item.agent for item, gone in zip(taken, out, strict=True) if gone)
+        return certify(positions, confidences, weights, task.kappa, task.eps), out
+
+    async def excluded(self, taken: Sequence[Taken]) -> frozenset[str]:
+        """Return whose weight is 0, since they equivocated in the task."""
+        out = await asyncio.gather(*(self._chain.consensus.excluded(self.task_hash, item.agent) for item in taken))
+        return frozenset(item.agent for item, gone in zip(taken, out, strict=True) if gone)
 
     async def _pass(self, task: NeuralTask) -> None:
         """Wait for the deadline; a development node's clock is moved there."""

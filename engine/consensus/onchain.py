@@ -37,6 +37,7 @@ from engine.store.database import Store
 SIGNATURES_HOLD = 30 * 86_400  # seconds: a round may be paused for long, and its window opens after the negotiation
 AGREE = 1e-5  # how far floating point and the chain's integers may be apart, relative to the positions
 TURNS = 3  # how often the steps are gone through where the chain loses blocks meanwhile
+_OUT_OF_STEP = ("NotReady", "UnknownTask", "Closed")  # errors of a contract that is not where it was looked for
 Report = Callable[[ChainStep], None]
 
 
@@ -177,7 +178,9 @@ class OnChainPhase:
             self._records.keep_signed(self.run_id, opening.deadline, kept, self.progress)
         async with self._turn:
             for _ in range(TURNS):
-                standing = await self._go_through(opening, signed)
+                standing = await self._go_through_once(opening, signed)
+                if standing is None:
+                    continue
                 result, final = await self._chain.consensus.result_of(self.task_hash)
                 if final:
                     held = self._held(opening, signed, standing, result)
@@ -210,6 +213,15 @@ class OnChainPhase:
         self._report(step_of("slash", txs.rows("slash:"), f"{evidence.agent} lost {wei / 10**18:g} ETH"))
         return {evidence.agent: wei}
 
+    async def _go_through_once(self, opening: Opening, signed: Sequence[SignedPosition]) -> _Standing | None:
+        """Do what is left; None where the contract is at another step than it was: blocks were lost, so look again."""
+        try:
+            return await self._go_through(opening, signed)
+        except ConsensusError as error:
+            if isinstance(error, ShortOfPositionsError) or not any(name in error.why for name in _OUT_OF_STEP):
+                raise
+            return None
+
     async def _go_through(self, opening: Opening, signed: Sequence[SignedPosition]) -> _Standing:
         """Do what is left of the steps; return what the contract has then."""
         steps = self._steps_of_task()
@@ -225,7 +237,7 @@ class OnChainPhase:
             await self._fall_short(steps, task, log)
         certificate, excluded = await steps.certificate(task, log.taken)
         if (await steps.task()).status == OPEN:
-            await steps.prove(task, log.taken, certificate)
+            await steps.prove(task, log.taken, certificate, excluded)
         if (await steps.task()).status == CERTIFIED:
             await steps.finalize(certificate, CERTIFIED)
         if (await steps.task()).status == FINALIZED:
