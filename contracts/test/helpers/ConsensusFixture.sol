@@ -49,6 +49,8 @@ abstract contract ConsensusFixture is CommonBase, StdUtils {
 
     function deployConsensus(uint256 nAgents) internal {
         vm.warp(1_800_000_000);
+        delete agents;
+        delete keys;
         vault = new StakeVault(admin, treasury, 7 * WINDOW);
         consensus = new NeuralConsensus(admin, vault, rules());
         vm.startPrank(admin);
