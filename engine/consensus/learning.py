@@ -32,7 +32,9 @@ STEPS = 200
 WIDTH = 32  # features of the task that the head sees
 MAX_HEADS = 16  # kinds of tasks that an agent keeps apart
 MAX_BYTES = 256 << 20  # of what was learned, as a file
+_OUTPUTS = 64  # of the model, that the head sees
 _BATCH = 64
+_DRAWN = 1_024  # outcomes of the memory that an update looks at
 _NOISE = 0.7  # of exploration, in logits or in spreads of the outcomes
 _BETAS = (0.9, 0.999)
 _TINY = 1e-8
@@ -130,7 +132,7 @@ class Learner:
     def _head(self, task: Task) -> Head:
         kind = _kind(task)
         if kind not in self._heads:
-            weights = np.zeros((task.dims + WIDTH + 1, task.dims))
+            weights = np.zeros((_rows(task.dims), task.dims))
             memory: deque[tuple[Floats, Floats, Floats]] = deque(maxlen=self.config.memory_size)
             self._heads[kind] = Head(task.space, memory, weights, moments=np.zeros((2, *weights.shape)))
             while len(self._heads) > MAX_HEADS:
@@ -139,15 +141,20 @@ class Learner:
         return self._heads[kind]
 
     def _update(self, head: Head, draw: np.random.Generator) -> None:
-        inputs, outputs, targets = (np.stack(rows) for rows in zip(*head.memory, strict=True))
-        if head.steps == 0 and head.space == "real":
-            head.scale = float(np.sqrt(np.mean((targets - outputs) ** 2))) or 1.0
-        for _ in range(STEPS):
-            rows = slice(None) if len(inputs) <= _BATCH else draw.integers(len(inputs), size=_BATCH)
-            now = outputs[rows] + head.scale * (inputs[rows] @ head.weights)
-            wrong = distribution_rows(now, head.space) - targets[rows]
-            gradient = inputs[rows].T @ (wrong / head.scale) / len(wrong)
-            self._step(head, gradient)
+        kept = list(head.memory)
+        if len(kept) > _DRAWN:
+            kept = [kept[place] for place in np.sort(draw.choice(len(kept), _DRAWN, replace=False))]
+        inputs, outputs, targets = (np.stack(rows) for rows in zip(*kept, strict=True))
+        with np.errstate(over="ignore", invalid="ignore"):
+            if head.steps == 0 and head.space == "real":
+                head.scale = float(np.sqrt(np.mean((targets - outputs) ** 2))) or 1.0
+            for _ in range(STEPS):
+                rows = slice(None) if len(inputs) <= _BATCH else draw.integers(len(inputs), size=_BATCH)
+                now = outputs[rows] + head.scale * (inputs[rows] @ head.weights)
+                wrong = distribution_rows(now, head.space) - targets[rows]
+                self._step(head, inputs[rows].T @ (wrong / head.scale) / len(wrong))
+        if not (np.isfinite(head.weights).all() and np.isfinite(head.moments).all() and np.isfinite(head.scale)):
+            self._heads.popitem()  # numbers too large to learn from: it begins anew
 
     def _step(self, head: Head, gradient: Floats) -> None:
         head.steps += 1
@@ -172,7 +179,11 @@ def distribution_rows(logits: Floats, space: str) -> Floats:
 
 def _inputs(task: Task, output: Floats) -> Floats:
     # Outputs of any size, so that one large number does not drown the features.
-    return np.concatenate([np.tanh(output), features(task, WIDTH), [1.0]])
+    return np.concatenate([np.tanh(output[:_OUTPUTS]), features(task, WIDTH), [1.0]])
+
+
+def _rows(dims: int) -> int:
+    return min(dims, _OUTPUTS) + WIDTH + 1
 
 
 def _kind(task: Task) -> str:
@@ -185,8 +196,8 @@ def _read(arrays: np.lib.npyio.NpzFile, number: int, config: AgentConfig) -> tup
     weights, moments = (np.asarray(arrays[f"{number}.{part}"], np.float64) for part in ("weights", "moments"))
     rows = [np.asarray(arrays[f"{number}.{part}"], np.float64) for part in ("inputs", "outputs", "outcomes")]
     dims = weights.shape[-1]
-    shapes = [(len(rows[0]), dims + WIDTH + 1), (len(rows[0]), dims), (len(rows[0]), dims)]
-    if weights.shape != (dims + WIDTH + 1, dims) or moments.shape != (2, *weights.shape) or len(rows[0]) < 1:
+    shapes = [(len(rows[0]), _rows(dims)), (len(rows[0]), dims), (len(rows[0]), dims)]
+    if weights.shape != (_rows(dims), dims) or moments.shape != (2, *weights.shape) or len(rows[0]) < 1:
         raise ValueError("its weights have another shape")
     if [row.shape for row in rows] != shapes or space not in ("simplex", "box", "real"):
         raise ValueError("its memory has another shape")

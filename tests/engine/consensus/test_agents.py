@@ -267,6 +267,30 @@ async def test_only_adaptive_agents_learn() -> None:
     assert np.abs(ends["adaptive"][1] - truth).sum() < 0.3 * np.abs(ends["adaptive"][0] - truth).sum()
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_an_adaptive_agent_improves_over_fifty_tasks_and_its_frozen_twin_does_not(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    truths = {risk: draw.dirichlet(np.ones(5)) for risk in ("conservative", "moderate", "aggressive")}
+    model = nn.Sequential(nn.Linear(20, 16), nn.Tanh(), nn.Linear(16, 5))
+    learner, twin = (agent_of(model, config={"strategy_type": "adaptive"}, seed=seed) for _ in range(2))
+    errors: dict[str, list[float]] = {"learner": [], "twin": []}
+    for _ in range(50):
+        risk = str(draw.choice(list(truths)))
+        parameters = {
+            "total_amount": float(draw.integers(1, 10**6)),
+            "risk_tolerance": risk,
+            "investment_horizon": f"{draw.integers(1, 40)}_years",
+        }
+        task = task_of({"type": "portfolio_allocation", "parameters": parameters})
+        for name, agent in (("learner", learner), ("twin", twin)):
+            position = (await agent.propose(task, None, 0)).position
+            errors[name].append(float(np.abs(position - truths[risk]).sum()))
+        await learner.learn(task, truths[risk])
+    first, last = np.mean(errors["learner"][:10]), np.mean(errors["learner"][-10:])
+    assert last < 0.5 * first
+    assert last < 0.5 * np.mean(errors["twin"][-10:])
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 async def test_without_cuda_agents_run_on_the_processor(caplog: pytest.LogCaptureFixture) -> None:
     usable.cache_clear()

@@ -160,6 +160,25 @@ def test_an_output_that_is_not_finite_teaches_nothing() -> None:
     assert not learner.used
 
 
+def test_numbers_too_large_to_learn_from_are_forgotten() -> None:
+    learner = Learner(AgentConfig(update_frequency=1, exploration_rate=0.0), 0, "ada")
+    task = task_of({"type": "custom", "labels": ["a"], "space": "real"})
+    learner.learn(task, np.array([1e300]), np.array([-1e300]))
+    assert not learner.used
+    assert learner.improve(task, np.array([2.0])).tolist() == [2.0]
+
+
+def test_long_memories_and_many_coordinates_are_learned_from() -> None:
+    labels = [f"x{number}" for number in range(200)]
+    learner = Learner(AgentConfig(update_frequency=1500, learning_rate=0.01, exploration_rate=0.0), 0, "ada")
+    truth = np.linspace(0.1, 0.9, 200)
+    for number in range(1500):
+        task = task_of({"type": "custom", "labels": labels, "features": {"n": number}})
+        learner.learn(task, np.zeros(200), truth)
+    found = distribution(learner.improve(task, np.zeros(200)), "box")
+    assert np.abs(found - truth).max() < 0.05
+
+
 def test_what_was_learned_outlives_the_process() -> None:
     agent, again = Agent(7), Agent(7)
     pairs = list(portfolios(7))
