@@ -139,12 +139,20 @@ class Records:
         with self._store.transaction() as db:
             found = db.execute("SELECT * FROM consensus_agents WHERE name = ?", (name,)).fetchone()
             if found is not None:
-                return AgentAccount(**dict(found))
+                return self._with_key(AgentAccount(**dict(found)))
             sql = "SELECT COALESCE(MAX(account) + 1, ?) FROM consensus_agents"
             number = int(db.execute(sql, (FIRST_ACCOUNT,)).fetchone()[0])
             made = AgentAccount(name, number, self._address_of(number))
             db.execute("INSERT INTO consensus_agents VALUES (?,?,?)", (made.name, made.account, made.address))
             return made
+
+    def _with_key(self, known: AgentAccount) -> AgentAccount:
+        """Return the account as it is in this wallet: another wallet has other addresses."""
+        address = self._address_of(known.account)
+        if address != known.address:
+            sql = "UPDATE consensus_agents SET address = ? WHERE name = ?"
+            self._store.db.execute(sql, (address, known.name))
+        return AgentAccount(known.name, known.account, address)
 
     def accounts(self) -> list[AgentAccount]:
         """Return all accounts, oldest first."""

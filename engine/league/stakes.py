@@ -62,7 +62,7 @@ _AMOUNTS = (*_LEDGER, *(f"chain_{name}" for name in ("free", "locked", "pending"
 
 async def stake_rows(store: Store, accounts: Accounts, roster: Roster, chain: Chain | None) -> list[StakeRow]:
     """Return the rows of all accounts that the book or the roster knows: agents by name, the operator, the treasury,
-    then auditor and verifiers where they took part."""
+    then agents of consensus rounds, auditor and verifiers where they took part."""
     names = _names(store, accounts, roster, chain)
     rows = []
     block = await chain.block_number() if chain is not None else None
@@ -84,6 +84,8 @@ def _names(store: Store, accounts: Accounts, roster: Roster, chain: Chain | None
         if address in used or book.on_chain
     }
     names |= {book.operator: "operator", book.treasury: "treasury"}
+    others = store.db.execute("SELECT address, name FROM consensus_agents ORDER BY name").fetchall()
+    names |= {row["address"]: row["name"] for row in others if row["address"] in used}
     if chain is not None:
         names |= {address: name for address, name in service_accounts(chain.wallet).items() if address in used}
     return names

@@ -45,6 +45,15 @@ def test_each_name_has_one_account_for_ever(records, wallet):
     assert records.accounts() == [ann, ben]
 
 
+def test_another_wallet_has_other_addresses(tmp_path, wallet):
+    store = Store.open(tmp_path / "store.db")
+    old = Records(store, wallet.address).account("ann")
+    new = Records(store, lambda number: f"0x{number:040x}").account("ann")
+    assert (new.account, new.address) == (old.account, f"0x{old.account:040x}")
+    assert Records(store, wallet.address).number_of(old.address) is None
+    store.close()
+
+
 def test_the_wallet_signs_as_the_message_is_recovered(wallet):
     packed = bytes(6)
     made = signed(wallet, 5, packed, bytes(32))

@@ -97,6 +97,9 @@ async def test_equivocation_is_slashed_once_and_shown_in_the_books(tmp_path, run
             credit = (await chain.vault.account_of(address)).credit
             assert credit == runtime.store.ledger.balance(chain.book, f"credit:{address}") > 0
         assert not runtime.store.ledger.audit(chain.book)
+        shown = {row.name: row for row in await runtime.league.stakes(await runtime.chain())}
+        assert not [row for row in shown.values() if row.differs]
+        assert (shown["eve"].stake, shown["eve"].slashed) == (ETHER // 20, ETHER // 20)
 
         later = await (await runtime.consensus.start(spec_of())).result()  # who is banned stays out, and is told why
         assert [(v.agent, v.reason) for v in later.verdicts] == [("eve", "not accepted")]
