@@ -7,6 +7,8 @@ Steps of iteration t:
 4. One after another they move to their best response.
 It has converged when the largest relative regret is at most the threshold and no proposal moved by more than that
 (squared, relative to the box around all). Then those who remain sign their position for the chain (round 0).
+
+Whatever an agent does wrong leaves it out with a verdict; nothing of that stops the others while a quorum remains.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from engine.consensus.config import ConsensusConfig
 from engine.consensus.equilibrium import START_WEIGHT, WeightedGame, capped
 from engine.consensus.errors import ConsensusError
 from engine.consensus.fixed import MILLION
-from engine.consensus.judging import Fault, Ideal, ideals_of, outliers, word_of
+from engine.consensus.judging import Fault, Ideal, ideals_of, least_distance, outliers, word_of
 from engine.consensus.messages import NEVER, ON_CHAIN, Domain, PositionMessage, SignedPosition, position_hash
 from engine.consensus.participants import Participant, Proposal
 from engine.consensus.results import Equivocation, Iteration, Verdict
@@ -34,6 +36,7 @@ from engine.games.results import Step
 from engine.games.trace import TraceDigest
 
 MAX_AGENTS = 1_024
+NEAR = 0.01  # of the distance within which nobody is an outlier: moves are small beside that
 GRACE_S = 0.5  # for agents to take note that they are not waited for any more
 Hook = Callable[[int], Awaitable[None]]
 OnIteration = Callable[[Iteration], Awaitable[None] | None]
@@ -62,7 +65,6 @@ class _Log:
     evidence: list[Equivocation] = field(default_factory=list)
     gaps: list[float] = field(default_factory=list)
     trace: TraceDigest = field(default_factory=TraceDigest)
-    message: str = ""
     converged: bool = False
 
 
@@ -70,7 +72,6 @@ class Negotiation:
     """One round off chain. ``nonces`` and ``weights`` are by agent; ``deadline`` is that of the signatures.
 
     ``everybody``: how many agents came, of whom more than half must remain, where some are not even seated.
-
     ``before(iteration)`` is awaited before each iteration: a round is paused, stepped or slowed there. ``on_iteration``
     may be a coroutine function. With a ``domain`` of a chain the agents sign their last position for it.
     """
@@ -133,13 +134,7 @@ class Negotiation:
 
     async def _ask(self, number: int) -> None:
         """Take everybody's proposal; who gives none that can be used is out."""
-        state = self._consensus
-        asked = {
-            asyncio.ensure_future(
-                seat.participant.propose(self._task, None if state is None else state.copy(), number)
-            ): seat
-            for seat in self._seats
-        }
+        asked = {asyncio.ensure_future(self._proposal(seat, number)): seat for seat in self._seats}
         try:
             await asyncio.sleep(0)  # most answer at once: they need not be watched
             slow = [answer for answer in asked if not answer.done()]
@@ -153,6 +148,11 @@ class Negotiation:
             found = Fault("silent", f"no answer within {self._config.answer_timeout:g} s")
             self._judge(asked[answer], found, number)
         self._hear(answered, number)
+
+    async def _proposal(self, seat: _Seat, number: int) -> Proposal:
+        """Return an agent's proposal; whatever is wrong with it is wrong in a task of its own."""
+        state = None if self._consensus is None else self._consensus.copy()
+        return await seat.participant.propose(self._task, state, number)
 
     def _hear(self, answered: Sequence[tuple[asyncio.Future[Proposal], _Seat]], number: int) -> None:
         told: list[tuple[_Seat, Proposal]] = []
@@ -278,8 +278,11 @@ class Negotiation:
 
     def _settled(self) -> bool:
         threshold = self._config.convergence_threshold
+        assert self._consensus is not None
         moved = max(seat.moved for seat in self._seats)
-        return self._log.gaps[-1] <= threshold and moved**2 <= threshold * self._diagonal**2
+        # Agents that come ever closer to each other have agreed, however small the box around them is.
+        size = max(self._diagonal, NEAR * least_distance(self._task, self._consensus))
+        return self._log.gaps[-1] <= threshold and moved**2 <= threshold * size**2
 
     # Ending ------------------------------------------------------------------------------------------------------
 

@@ -193,3 +193,32 @@ def test_what_cannot_begin_is_refused(make_task, make_agent) -> None:
         Negotiation(task, task.hash, [a, b], QUICK, weights={"a": 0})
     with pytest.raises(ConsensusError, match="at most"):
         Negotiation(task, task.hash, [a] * 1025, QUICK)
+
+
+def test_agents_that_come_ever_closer_have_agreed(make_task, make_agent) -> None:
+    class Following(make_agent):
+        async def propose(self, task, state, iteration):
+            self.ideal = self.ideal if state is None else self.ideal + 0.2 * (state - self.ideal)
+            return Proposal(self.ideal)
+
+    task = make_task(2)
+    made = negotiate(
+        task, [Following(f"a{i}", [i / 3, 1 - i / 3]) for i in range(4)], replace(QUICK, max_iterations=60)
+    )
+    assert made.converged and made.iterations > 10
+    np.testing.assert_allclose(made.equilibrium, [0.5, 0.5], atol=1e-6)
+
+
+def test_an_agent_that_cannot_even_be_asked_fails_alone(make_task, make_agent) -> None:
+    class NotAsync(make_agent):
+        def propose(self, task, state, iteration):
+            return Proposal(self.ideal)
+
+    class Short(make_agent):
+        async def propose(self, task):
+            return Proposal(self.ideal)
+
+    task = make_task(1)
+    odd = [NotAsync("plain", [0.5]), Short("short", [0.5])]
+    made = negotiate(task, odd + [make_agent(f"a{i}", [0.5]) for i in range(3)])
+    assert made.converged and [(v.agent, v.reason) for v in made.verdicts] == [("plain", "failed"), ("short", "failed")]
