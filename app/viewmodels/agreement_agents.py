@@ -96,9 +96,11 @@ class AgentList:
     def restored(self) -> AgentList:
         """Return the list with those back that were removed last, where they stood."""
         agents = list(self.agents)
-        names = {agent.name for agent in agents}
+        back = [agent.name for _, agent in self.removed]
         for at, agent in self.removed:
-            agents.insert(at, replace(agent, name=free_name(agent.name, names)) if agent.name in names else agent)
+            taken = {other.name for other in agents}
+            name = free_name(agent.name, taken.union(back)) if agent.name in taken else agent.name
+            agents.insert(at, replace(agent, name=name))
         return replace(self, agents=tuple(agents), removed=())
 
     def changed(self, keys: Iterable[int], values: Mapping[str, Any]) -> AgentList:
