@@ -31,6 +31,7 @@ from app.commands import (
     stakes,
     systems,
     traces,
+    wallet,
 )
 from app.commands.output import INTERRUPTED, Output, report
 
@@ -51,6 +52,7 @@ cli.add_typer(matches.group, name="match")
 cli.add_typer(traces.group, name="trace")
 cli.add_typer(league.group, name="league")
 cli.add_typer(dispute.group, name="dispute")
+cli.add_typer(wallet.group, name="wallet")
 cli.command(name="stakes")(stakes.stakes)
 cli.command(name="solve")(solve.solve)
 cli.add_typer(consensus.group, name="consensus")
@@ -68,6 +70,7 @@ COMMANDS = (
     "trace",
     "league",
     "dispute",
+    "wallet",
     "stakes",
     "solve",
     "consensus",

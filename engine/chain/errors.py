@@ -31,3 +31,7 @@ class ContractRevertError(EngineError):
 
 class UnfundedError(RpcError):
     """An account cannot pay for its transactions; ``data`` holds ``address``, and ``free`` and ``missing`` in wei."""
+
+
+class KeystoreError(EngineError):
+    """A key cannot be kept, found or opened; never holds the key or a password."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from itertools import count
+from typing import TYPE_CHECKING, Any, Never
 
 from engine.chain.transactions import sign_transaction
 
@@ -16,14 +18,16 @@ DEVELOPMENT_PHRASE = "test test test test test test test test test test test jun
 DEVELOPMENT_WARNING = "Development keys: public, never use on mainnet."
 OPERATOR = 0
 AUDITOR = 1_000_001
+_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141  # of secp256k1
 VERIFIERS = range(1_000_010, 1_000_020)  # more than take part at a time: one that was slashed is replaced by the next
 
 
 class Wallet:
-    """Derives accounts of one mnemonic by number (BIP-44, m/44'/60'/0'/0/n). Keys never leave it."""
+    """Accounts by number: of one mnemonic (BIP-44, m/44'/60'/0'/0/n), or of one key. Keys never leave it."""
 
-    def __init__(self, phrase: str) -> None:
+    def __init__(self, phrase: str, *, secret: bytes | None = None) -> None:
         self._phrase = phrase
+        self._secret = secret
         self._account = lru_cache(maxsize=20_000)(self._derive)
         self._key = lru_cache(maxsize=20_000)(self._key_of)
 
@@ -31,6 +35,22 @@ class Wallet:
     def development(cls) -> Wallet:
         """Return the wallet of Anvil's development accounts."""
         return cls(DEVELOPMENT_PHRASE)
+
+    @classmethod
+    def of_key(cls, secret: bytes) -> Wallet:
+        """Return the wallet whose operator is the account of a private key; all others are derived from that key.
+
+        So one encrypted file is enough to keep, and nobody else can know the others.
+        """
+        return cls("", secret=secret)
+
+    @property
+    def public(self) -> bool:
+        """Whether its keys are public, see DEVELOPMENT_WARNING."""
+        return self._phrase == DEVELOPMENT_PHRASE
+
+    def __reduce__(self) -> Never:
+        raise TypeError("a wallet is not written anywhere")
 
     def __repr__(self) -> str:
         return "Wallet(<secret>)"
@@ -57,8 +77,11 @@ class Wallet:
         from eth_account import Account
         from eth_account.hdaccount import key_from_seed, seed_from_mnemonic
 
-        seed = _seed(self._phrase, seed_from_mnemonic)
-        key = key_from_seed(seed, f"m/44'/60'/0'/0/{number}")
+        if self._secret is None:
+            seed = _seed(self._phrase, seed_from_mnemonic)
+            key = key_from_seed(seed, f"m/44'/60'/0'/0/{number}")
+        else:
+            key = self._secret if number == OPERATOR else _derived(self._secret, number)
         account: LocalAccount = Account.from_key(key)
         return account
 
@@ -72,6 +95,15 @@ def service_accounts(wallet: Wallet) -> dict[str, str]:
 def service_number(wallet: Wallet, address: str) -> int | None:
     """Return the account number of the operator, the auditor or a verifier, None for any other address."""
     return next((number for number in (OPERATOR, AUDITOR, *VERIFIERS) if wallet.address(number) == address), None)
+
+
+def _derived(secret: bytes, number: int) -> bytes:
+    """Return the private key of account ``number`` beside a key: by HMAC, so that none tells anything of another."""
+    for attempt in count():  # a number outside the group comes once in 2^128
+        key = hmac.digest(secret, b"Nashboard account" + number.to_bytes(8) + attempt.to_bytes(1), "sha256")
+        if 0 < int.from_bytes(key) < _ORDER:
+            break
+    return key
 
 
 @lru_cache(maxsize=4)
