@@ -115,6 +115,50 @@ contract NeuralGasTest is ConsensusFixture, Test {
         assertLe(vm.snapshotGasLastCall("neural", "proveEquilibrium n=8 d=8, accumulator"), 160_000);
     }
 
+    /// @dev 64 agents and 64 coordinates: what a round of size costs to certify.
+    function testALargeRound() public {
+        Word[] memory all = words(BATCH, 64);
+        for (uint256 t = 0; t < 2; ++t) {
+            bytes32 task = keccak256(abi.encode("large", t));
+            open(task, 64, INeuralConsensus.Tier(t));
+            submitAll(task, all);
+            vm.warp(consensus.taskOf(task).deadline);
+            prove(task, proofOf(task, all));
+            string memory tier = t == 0 ? "slots" : "accumulator";
+            vm.snapshotGasLastCall("neural", string.concat("proveEquilibrium n=64 d=64, ", tier));
+        }
+    }
+
+    function testAnAgentsLife() public {
+        // The reporter's and the agent's first time, not the chain's.
+        _convict(1, makeAddr("another reporter"));
+        _convict(0, reporter);
+        assertLe(vm.snapshotGasLastCall("neural", "proveEquivocation"), 175_000);
+        address agent = makeAddr("newcomer");
+        vm.deal(agent, 1 ether);
+        vm.startPrank(agent);
+        vault.stake{value: RISK}();
+        consensus.register("model");
+        vm.snapshotGasLastCall("neural", "register");
+        consensus.deregister();
+        vm.snapshotGasLastCall("neural", "deregister");
+        vm.warp(vm.getBlockTimestamp() + WINDOW);
+        consensus.release();
+        vm.snapshotGasLastCall("neural", "release");
+        vm.stopPrank();
+    }
+
+    function _convict(uint256 who, address by) private {
+        Word memory word = words(who + 1, 8)[who];
+        INeuralConsensus.Position memory a = message(TASK, word, 1, 0, deadline());
+        word.position[0] += 1;
+        INeuralConsensus.Position memory b = message(TASK, word, 1, 0, deadline());
+        bytes memory signatureA = sign(a, who);
+        bytes memory signatureB = sign(b, who);
+        vm.prank(by);
+        consensus.proveEquivocation(a, signatureA, b, signatureB);
+    }
+
     /// @dev What the last call cost as a transaction.
     function _used(bytes memory data) private returns (uint256 used) {
         used = vm.lastCallGas().gasTotalUsed;
