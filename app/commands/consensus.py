@@ -14,7 +14,9 @@ from app.commands.output import JsonOption, Output, table
 
 if TYPE_CHECKING:
     from engine.consensus.results import ConsensusResult
-    from engine.consensus.service import RunSpec, Verification
+    from engine.consensus.run import ConsensusRun
+    from engine.consensus.specs import RunSpec
+    from engine.consensus.verification import Verification
     from engine.core.bus import EventBus
     from engine.runtime import Runtime
 
@@ -52,8 +54,7 @@ def run(
             await runtime.devnet.up()
         with _progress(output, runtime.bus):
             started = await runtime.consensus.start(spec)
-            _hint(output, started.run_id)
-            return await started.result()
+            return await _outcome(output, started)
 
     _show(output, run_engine(output, work))
 
@@ -72,9 +73,7 @@ def resume(
     async def work(runtime: Runtime) -> ConsensusResult:
         await runtime.devnet.up()
         with _progress(output, runtime.bus):
-            _hint(output, run_id)
-            resumed = await runtime.consensus.resume(run_id)
-            return await resumed.result()
+            return await _outcome(output, await runtime.consensus.resume(run_id))
 
     _show(output, run_engine(output, work))
 
@@ -120,7 +119,7 @@ def _spec(
 ) -> RunSpec:
     from engine.consensus.agent_file import default_agents, read_agents
     from engine.consensus.config import ConsensusConfig
-    from engine.consensus.service import RunSpec
+    from engine.consensus.specs import RunSpec
     from engine.consensus.tasks import read_task
 
     found = read_task(task.expanduser())
@@ -156,10 +155,21 @@ def _misbehaving(specs: Any, byzantine: list[str]) -> Any:
     return tuple(replace(spec, behaviour=wanted.get(spec.name, spec.behaviour)) for spec in specs)
 
 
-def _hint(output: Output, run_id: int) -> None:
+async def _outcome(output: Output, run: ConsensusRun) -> ConsensusResult:
+    """Wait for a round's end; say how to go on with it where something came between."""
+    from engine.core.errors import EngineError
+
     place = f" --data-dir {shlex.quote(str(output.data_root))}" if output.data_root else ""
-    output.resume_hint = f"nashboard{place} consensus resume {run_id}"
-    output.extra = {"run_id": run_id}
+    output.resume_hint = f"nashboard{place} consensus resume {run.run_id}"
+    output.extra = {"run_id": run.run_id}
+    try:
+        result = await run.result()
+    except EngineError:
+        if run.spec.on_chain:
+            output.note(f"The round is kept. Go on with: {output.resume_hint}")
+        raise
+    output.resume_hint = ""
+    return result
 
 
 @contextlib.contextmanager
@@ -193,7 +203,6 @@ def _progress(output: Output, bus: EventBus) -> Iterator[None]:
 
 
 def _show(output: Output, result: ConsensusResult) -> None:
-    output.resume_hint = ""
     output.result(result.to_json(), _text(result))
     if not result.converged:
         raise typer.Exit(_NOT_CONVERGED)
