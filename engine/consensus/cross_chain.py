@@ -7,6 +7,9 @@ Steps:
 3. Every chain's result is read back from its node, recomputed (:mod:`engine.consensus.bridges`) and compared with that
    of each other chain. More than half of the chains must hold the same result: it is the consensus. Chains that are
    down, late or hold another one are named.
+
+Agents have a reputation on each chain. A chain that missed a round, or that alone finished one before the program was
+killed, counts its agents by other reputations than the rest, and is named as soon as that makes a difference.
 """
 
 from __future__ import annotations
@@ -38,7 +41,6 @@ from engine.core.errors import EngineError
 from engine.store.database import Store
 
 if TYPE_CHECKING:
-
     from engine.consensus.identity import EthereumAgentIdentity
     from engine.consensus.negotiation import Hook, OnIteration, OnVerdict
 
