@@ -36,12 +36,18 @@ class WeightedGame:
         pull = self.coupling * (own.sum(axis=0) - own)
         return np.asarray((self.confidences[:, None] * self.ideals + pull) / self._stiffness()[:, None])
 
-    def in_turn(self, positions: Floats) -> Floats:
-        """Return the positions (n, d) after each agent, in the order of rows, moved to its best response.
+    def there_and_back(self, positions: Floats) -> Floats:
+        """Return the positions (n, d) after each agent moved to its best response, in the order of rows and back.
 
         One after another they lower a common potential each time, ``sum_i w_i c_i |y_i - x_i|^2 + kappa sum_{i<j} w_i
-        w_j |y_i - y_j|^2``; all at once, agents of little confidence would swap places for long.
+        w_j |y_i - y_j|^2``; all at once, agents of little confidence would swap places for long. Going back as well,
+        nobody is better off for coming first.
         """
+        back = WeightedGame(self.ideals[::-1], self.confidences[::-1], self.weights[::-1], self.coupling)
+        return np.ascontiguousarray(back.in_turn(self.in_turn(positions)[::-1])[::-1])
+
+    def in_turn(self, positions: Floats) -> Floats:
+        """Return the positions (n, d) after each agent moved to its best response, in the order of rows."""
         w, stiffness = self.weights[:, None], self._stiffness()[:, None]
         anchors, grows = self.confidences[:, None] * self.ideals, 1.0 + self.coupling * w / stiffness
         # The sum S of w_j y_j after agent i is linear in the one before: all of them by one running sum.

@@ -4,7 +4,7 @@ Steps of iteration t:
 1. Every agent is asked for its proposal, all at once and with one deadline; who does not answer blocks nobody.
 2. Whose proposal changed signs it for round t, and what it tells its peers is compared.
 3. Outliers are outvoted (:mod:`engine.consensus.judging`).
-4. One after another they move to their best response.
+4. One after another they move to their best response, from the first to the last and back.
 It has converged when the largest relative regret is at most the threshold and no proposal moved by more than that
 (squared, relative to the box around all). Then those who remain sign their position for the chain (round 0).
 
@@ -263,7 +263,7 @@ class Negotiation:
         before = np.stack([ideal if seat.position is None else seat.position for seat, ideal in pairs])
         if number == 1:
             self._log.gaps.append(game.gap(before))
-        positions = game.in_turn(before)
+        positions = game.there_and_back(before)
         for seat, position in zip(self._seats, positions, strict=True):
             seat.position = position
         self._consensus, self._diagonal = game.consensus(), game.diagonal()

@@ -79,6 +79,9 @@ def test_moving_in_turn_leads_to_the_equilibrium_and_never_away(game: WeightedGa
         for i in range(len(here)):
             waiting[i] = game.best_responses(waiting)[i]
         np.testing.assert_allclose(moved, waiting, rtol=1e-9, atol=1e-9)
+        for i in reversed(range(len(here))):
+            waiting[i] = game.best_responses(waiting)[i]
+        np.testing.assert_allclose(game.there_and_back(here), waiting, rtol=1e-9, atol=1e-9)
         after = potential(moved)
         assert after <= before * (1 + 1e-9) + 1e-9
         here, before = moved, after

@@ -14,7 +14,17 @@ from engine.consensus.byzantine import BEHAVIOURS, misbehave
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.equilibrium import WeightedGame, capped
 from engine.consensus.errors import ConsensusError
-from engine.consensus.judging import PART, REACH, convicts, ideal_of, least_distance, outliers, word_of
+from engine.consensus.judging import (
+    PART,
+    REACH,
+    Fault,
+    convicts,
+    ideal_of,
+    ideals_of,
+    least_distance,
+    outliers,
+    word_of,
+)
 from engine.consensus.messages import Domain, SignedPosition
 from engine.consensus.negotiation import Negotiation
 from engine.consensus.participants import Proposal
@@ -254,3 +264,28 @@ def test_the_word_that_was_asked_for_is_the_one_that_counts(make_task, make_agen
     assert word_of(SignedPosition(asked, packed, b""), [said(asked, b"other!")], CHAIN).reason == "bad signature"
     both = word_of(SignedPosition(asked, packed, b""), [right, said(replace(asked, confidence=7))], CHAIN)
     assert both.reason == "equivocation" and both.evidence is not None
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 6), st.sampled_from(["simplex", "box", "real"]), st.integers(0, 2**32))
+def test_many_proposals_are_judged_as_each_alone(make_task, d, space, seed) -> None:
+    random = np.random.default_rng(seed)
+    task = make_task(d, space)
+    odd = [np.nan, np.inf, -np.inf, -0.5, 1.0005, 2.0, 1e9]
+    proposals = []
+    for _ in range(8):
+        position = random.dirichlet(np.ones(d)) if space == "simplex" else random.random(d)
+        if random.random() < 0.4:
+            position[random.integers(d)] = random.choice(odd)
+        confidence = float(random.choice([0.3, 1.0, 1.0, 1.0, 0.0, np.nan]))
+        proposals.append((Proposal(position if random.random() < 0.9 else position[:-1], confidence), None))
+    together = ideals_of(task, proposals)
+    for (proposal, _), made in zip(proposals, together, strict=True):
+        alone = ideal_of(task, proposal)
+        assert type(alone) is type(made)
+        if isinstance(made, Fault):
+            assert made == alone
+        else:
+            assert made.same(alone) and ideal_of(task, proposal, made) is made
+            assert np.abs(made.position - proposal.position).max() <= 2e-3
+            assert space != "simplex" or abs(made.position.sum() - 1) < d * 2.0**-32

@@ -139,6 +139,9 @@ async def test_rounds_follow_each_other_at_one_contract_with_and_without_a_relay
     three, four = await asyncio.gather(*(first.orchestrate_consensus(TASK, agents) for _ in range(2)))
     assert three.converged and four.converged and len({s.task_hash for s in (one, two, three, four)}) == 4
     await first.close()
+    async with NashEthereumConsensus(node, folder=tmp_path / "a") as later:
+        five = await later.orchestrate_consensus(TASK, agents)
+    assert five.result.on_chain.contract == contract and five.task_hash not in (one.task_hash, two.task_hash)
 
 
 async def test_the_guilty_are_slashed_and_the_others_conclude(node: str) -> None:
