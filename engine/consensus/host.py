@@ -74,7 +74,7 @@ class AgentHost:
         self._deadline_s = deadline_s
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._tasks: dict[bytes, Mapping[str, Any]] = {}  # documents of the requests that are not sent yet
+        self._tasks: dict[bytes, Task] = {}  # of the requests that are not sent yet
         self._requests: list[tuple[int, str, str, Any, Any]] = []
         self._outbox: deque[Any] = deque()
         self._wake = asyncio.Event()
@@ -136,7 +136,7 @@ class AgentHost:
 
     async def ask(self, verb: str, name: str, task: Task, value: Floats | None) -> Any:
         """Ask an agent's model; requests of one turn of the loop travel together. Raises ConsensusError."""
-        self._tasks[task.hash] = task.document
+        self._tasks[task.hash] = task
         return await self._request(verb, name, task.hash, None if value is None else np.asarray(value, np.float64))
 
     # Inside
@@ -177,8 +177,15 @@ class AgentHost:
             await self._wake.wait()
             self._wake.clear()
             while self._outbox:
-                with contextlib.suppress(OSError):  # the reader finds out
-                    await asyncio.to_thread(connection.send, self._outbox.popleft())
+                message = self._outbox.popleft()
+                try:
+                    await asyncio.to_thread(connection.send, message)
+                except OSError:
+                    continue  # the reader finds out
+                except Exception as error:  # a part of a task that does not travel between processes
+                    refusal = ConsensusError("The task cannot be sent to the agents' process", f"{error}"[:200])
+                    for number, *_ in message[1]:
+                        self._take((number, refusal))
 
     async def _watch(self, process: Any) -> None:
         """End a process that owes answers and says nothing."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.consensus.config import AgentConfig
 from engine.consensus.errors import ConsensusError
-from engine.consensus.tasks import Task, task_of
+from engine.consensus.tasks import Task
 from engine.core.errors import EngineError
 from engine.core.process import die_with_parent
 
@@ -90,9 +90,8 @@ class _Worker:
         self._threads = [_Thread()]
         self._minds = {spec.name: self._load(spec, opening.seed) for spec in opening.specs}
 
-    def take(self, documents: Mapping[bytes, Any], requests: Sequence[tuple[int, str, str, bytes, Any]]) -> None:
+    def take(self, tasks: Mapping[bytes, Task], requests: Sequence[tuple[int, str, str, bytes, Any]]) -> None:
         """Answer requests; what takes longer than a moment is left to its thread, so that it holds up nobody."""
-        tasks = {key: task_of(document) for key, document in documents.items()}
         for number, verb, name, key, value in requests:
             if verb == "snapshot":
                 known = self._minds.items()

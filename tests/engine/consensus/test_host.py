@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import signal
 import subprocess
@@ -170,6 +171,16 @@ async def test_a_killed_process_is_told_to_all(tmp_path: Path) -> None:
                 await call
 
 
+async def test_a_process_that_says_nothing_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.consensus.host.GRACE_S", 0.5)
+    async with AgentHost.start([HostedSpec("ada")], deadline_s=0.5) as host:
+        agent = agents_of(host)[0]
+        await agent.propose(TASK, None, 0)
+        os.kill(host.pid, signal.SIGSTOP)
+        with pytest.raises(ConsensusError, match="said nothing"):
+            await agent.propose(TASK, None, 0)
+
+
 async def test_a_large_task_and_many_agents_pass() -> None:
     task = task_of({"type": "content_moderation", "content": "a word, " * 20_000, "policies": ["spam"]})
     specs = [HostedSpec(f"agent {number}") for number in range(100)]
@@ -188,6 +199,10 @@ async def test_errors_of_agents_are_theirs_alone() -> None:
         )
         assert good.position.shape == (6,)
         assert isinstance(bad, ConsensusError)
+        stuck = dataclasses.replace(TASK, document={"type": "test", "stuck": lambda: None}, hash=b"1" * 32)
+        with pytest.raises(ConsensusError, match="cannot be sent"):
+            await agents[0].propose(stuck, None, 0)
+        assert (await agents[0].propose(TASK, None, 0)).position.shape == (5,)
         with pytest.raises(ConsensusError, match="has no signer"):
             host.participants({"ada": Key(keccak(b"ada"))})
 
