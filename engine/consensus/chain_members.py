@@ -10,6 +10,7 @@ from engine.chain.neural import NeuralAgent
 from engine.chain.session import Chain
 from engine.consensus.chain_txs import ChainTxs, step_of, why_refused
 from engine.consensus.errors import ConsensusError
+from engine.consensus.gas import GasOptimizer
 from engine.consensus.results import ChainStep, Verdict
 from engine.store.database import Store
 from engine.store.ledger import Entry
@@ -72,7 +73,7 @@ class Members:
         """Refuse to begin where an account cannot pay; a development node's accounts are filled when they send."""
         if self._chain.control is not None:
             return
-        price = await self._chain.rpc.number("eth_gasPrice")
+        price = (await GasOptimizer.fees(self._chain.rpc)).max_fee
         needs = {m.address: (m.name, deposits.get(m.address, 0) + GAS_OF_AGENT * price) for m in members}
         needs[self._chain.operator] = ("the operator", GAS_OF_OPERATOR * price)
         requests = [("eth_getBalance", [address, "latest"]) for address in needs]

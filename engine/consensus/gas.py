@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 BATCH = 64  # signed positions in a transaction: beyond that the saving grows no more
 MAX_BYTES = 96 * 1024  # of a transaction's calldata: nodes take 128 KiB
-SLOTS_AT_MOST = 16  # agents up to which a slot each costs little, and lets certificates name agents in any order
+SLOTS_AT_MOST = 4  # agents up to which a slot for each, which anyone can look up by its address, costs little more
 _BLOCKS = 20  # of the fee history
 _PERCENTILE = 50.0
 _HEADROOM = 2  # the base fee doubles within six full blocks

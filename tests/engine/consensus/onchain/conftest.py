@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.chain.bindings import Call
+from engine.chain.control import NodeControl
+from engine.chain.rpc import hex_data
+from engine.chain.session import Chain
 from engine.consensus.config import AgentConfig, ConsensusConfig
 from engine.consensus.participants import Proposal, Signer
 from engine.consensus.service import AgentSpec, ConsensusService, RunSpec
@@ -75,6 +80,25 @@ async def runtime_at(folder: Path, *, node: bool = True) -> AsyncIterator[Runtim
         if node:
             await runtime.devnet.up()
         yield runtime
+
+
+async def send(chain: Chain, sender: str, call: Call, value: int = 0) -> dict[str, Any]:
+    """Send a call from one of the node's own accounts, past the outbox, and return its receipt."""
+    fields = {"from": sender, "to": call.to, "data": hex_data(call.data), "value": hex(value), "gas": hex(15_000_000)}
+    digest = await chain.rpc.request("eth_sendTransaction", fields)
+    for _ in range(200):
+        receipt = await chain.rpc.request("eth_getTransactionReceipt", digest)
+        if receipt is not None:
+            assert int(receipt["status"], 16) == 1
+            return dict(receipt)
+        await asyncio.sleep(0.02)
+        await NodeControl(chain.rpc).nudge()  # automine may miss a wake-up
+    raise AssertionError("the node does not mine")
+
+
+@pytest.fixture(name="send")
+def _send() -> Callable[..., Awaitable[dict[str, Any]]]:
+    return send
 
 
 @pytest.fixture(name="runtime_at")

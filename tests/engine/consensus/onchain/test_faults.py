@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from engine.chain.errors import RpcError, WrongChainError
-from engine.chain.rpc import hex_data
 from engine.chain.session import Chain
 from engine.consensus.chain_logs import TaskLog
 from engine.consensus.chain_steps import ChainSteps, ShortOfPositionsError
@@ -53,12 +52,7 @@ def participants(runtime, stand_ins, spec):
     ]
 
 
-async def send(chain, sender, call, value=0):
-    fields = {"from": sender, "to": call.to, "data": hex_data(call.data), "value": hex(value)}
-    return await chain.rpc.request("eth_sendTransaction", fields)
-
-
-async def test_a_paused_contract_reverts_and_the_round_waits(tmp_path, runtime_at, spec_of):
+async def test_a_paused_contract_reverts_and_the_round_waits(tmp_path, runtime_at, spec_of, send):
     async with runtime_at(tmp_path) as runtime:
         chain = await runtime.chain()
         await (await runtime.consensus.start(spec_of(on_chain=True))).result()
@@ -173,7 +167,7 @@ async def test_without_a_development_node(tmp_path, runtime_at, spec_of, stand_i
         assert (await runtime.consensus.verify(result.task_hash.hex())).ok
 
 
-async def test_a_stranger_that_joins_is_counted_and_named(tmp_path, runtime_at, spec_of, monkeypatch):
+async def test_a_stranger_that_joins_is_counted_and_named(tmp_path, runtime_at, spec_of, monkeypatch, send):
     async with runtime_at(tmp_path) as runtime:
         chain = await runtime.chain()
         stranger = runtime.wallet.address(9)
@@ -195,17 +189,17 @@ async def test_a_stranger_that_joins_is_counted_and_named(tmp_path, runtime_at, 
         assert any("joined by themselves" in check.text for check in found.checks)
 
 
-async def as_account(chain, address, call):
+async def as_account(send, chain, address, call):
     """Send a call from an account whose key the test does not use."""
     await chain.rpc.request("anvil_impersonateAccount", address)
     await send(chain, address, call)
     await chain.rpc.request("anvil_stopImpersonatingAccount", address)
 
 
-async def test_a_position_that_the_contract_does_not_take(tmp_path, runtime_at, spec_of, monkeypatch):
+async def test_a_position_that_the_contract_does_not_take(tmp_path, runtime_at, spec_of, monkeypatch, send):
     async with runtime_at(tmp_path) as runtime:
         address = Records(runtime.store, runtime.wallet.address).account("ben").address
-        before(monkeypatch, "submit", lambda chain: as_account(chain, address, chain.consensus.advance_nonce()))
+        before(monkeypatch, "submit", lambda chain: as_account(send, chain, address, chain.consensus.advance_nonce()))
         plain = await (await runtime.consensus.start(spec_of(["ann", "cleo", "dan", "eve"], on_chain=False))).result()
         run = await runtime.consensus.start(spec_of(["ann", "ben", "cleo", "dan", "eve"]))
         result = await run.result()
@@ -230,7 +224,7 @@ def two_words(runtime, name, task_hash, domain):
 
 
 @pytest.mark.parametrize("step", ["prove", "finalize"])
-async def test_evidence_that_somebody_else_brings_meanwhile(tmp_path, runtime_at, spec_of, monkeypatch, step):
+async def test_evidence_that_somebody_else_brings_meanwhile(tmp_path, runtime_at, spec_of, monkeypatch, step, send):
     """Before the proof the agent's weight is gone; after it the certificate is revoked, and another one made."""
     async with runtime_at(tmp_path) as runtime:
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from engine.chain.bindings import Call
 from engine.chain.neural import TIERS
-from engine.chain.rpc import hex_data
 from engine.consensus.chain_logs import TaskLog
 from engine.consensus.errors import ConsensusError
 from engine.consensus.fixed import pack, to_fixed
@@ -16,30 +16,18 @@ pytestmark = pytest.mark.chain
 ETHER = 10**18
 
 
-async def gas_of(chain, txs):
-    gas = 0
-    for tx in txs:
-        fields = {**tx, "data": hex_data(tx["data"]), "value": hex(tx.get("value", 0)), "gas": hex(25_000_000)}
-        digest = await chain.rpc.request("eth_sendTransaction", fields)
-        receipt = await chain.rpc.request("eth_getTransactionReceipt", digest)
-        assert int(receipt["status"], 16) == 1
-        gas += int(receipt["gasUsed"], 16)
-    return gas
+async def gas_of(send, chain, txs):
+    receipts = [await send(chain, tx["from"], Call(tx["to"], tx["data"])) for tx in txs]
+    return sum(int(receipt["gasUsed"], 16) for receipt in receipts)
 
 
-async def test_batches_take_the_same_positions_for_less(tmp_path, runtime_at):
+async def test_batches_take_the_same_positions_for_less(tmp_path, runtime_at, send):
     async with runtime_at(tmp_path) as runtime:
         chain, wallet = await runtime.chain(), runtime.wallet
         contract, agents = chain.consensus, range(1, 10)
         for number in agents:
-            for call, value in ((chain.vault.stake(), ETHER), (contract.register(bytes(32)), 0)):
-                fields = {
-                    "from": wallet.address(number),
-                    "to": call.to,
-                    "data": hex_data(call.data),
-                    "value": hex(value),
-                }
-                await chain.rpc.request("eth_sendTransaction", fields)
+            await send(chain, wallet.address(number), chain.vault.stake(), ETHER)
+            await send(chain, wallet.address(number), contract.register(bytes(32)))
         domain = Domain(31337, contract.address)
         spent, logs = [], []
         for place in range(2):
@@ -56,7 +44,7 @@ async def test_batches_take_the_same_positions_for_less(tmp_path, runtime_at):
                 plain, txs = txs, GasOptimizer(batch=8).optimize_transaction(txs)
                 assert len(plain) == 10
                 assert len(txs) == 3  # the task, eight positions, one
-            spent.append(await gas_of(chain, txs))
+            spent.append(await gas_of(send, chain, txs))
             logs.append(await TaskLog.read(chain, task_hash))
             tier = (await contract.task_of(task_hash)).tier
             assert TIERS[tier] == ("accumulator" if place else "slots")

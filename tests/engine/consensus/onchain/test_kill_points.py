@@ -11,7 +11,7 @@ import pytest
 
 from engine.consensus.chain_logs import TaskLog
 
-pytestmark = pytest.mark.chain
+pytestmark = [pytest.mark.chain, pytest.mark.slow]
 ETHER = 10**18
 HERE = str(Path(__file__).parent)
 
