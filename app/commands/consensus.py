@@ -218,7 +218,7 @@ def _text(result: ConsensusResult) -> str:
     lines.append(f"{len(result.agents)} agents {how} in {result.iterations} iterations; gap {result.gap:.3g}.")
     lines += [result.message] if result.message else []
     lines.append(f"task   0x{result.task_hash.hex()}")
-    if chain:
-        lines.append(f"chain  {chain.chain_id}, block {chain.block}, {chain.gas_used:,} gas, transaction {chain.tx}")
+    for one in result.chains or ((chain,) if chain else ()):
+        lines.append(f"chain  {one.chain_id}, block {one.block}, {one.gas_used:,} gas, transaction {one.tx}")
     lines += [f"slashed {agent}: {wei / 10**18:g} ETH" for agent, wei in (chain.slashed_wei if chain else {}).items()]
     return "\n".join(lines)
