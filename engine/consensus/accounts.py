@@ -73,10 +73,10 @@ async def _refresh(chain: Chain, identity: Any) -> None:
 
 
 class _WithForeign(Wallet):
-    """A wallet, and accounts that are not of its phrase."""
+    """A wallet, and accounts that are not its own."""
 
     def __init__(self, wallet: Wallet) -> None:
-        super().__init__(wallet._phrase)
+        super().__init__(wallet._phrase, secret=wallet._secret)
         self._foreign: dict[int, LocalAccount] = {}
 
     def account(self, number: int) -> LocalAccount:

@@ -20,6 +20,7 @@ from torch import nn
 
 from engine.chain.errors import RpcError, WrongChainError
 from engine.chain.locate import find_anvil
+from engine.chain.wallet import Wallet
 from engine.consensus import (
     EthereumAgentIdentity,
     EthereumNeuralAgent,
@@ -257,6 +258,10 @@ def test_names_give_the_same_accounts_everywhere() -> None:
     assert a.address != one.create_agent_identity("b").address
     key = bytes(a.account.key).hex()
     assert key not in repr(a) + repr(one) + repr(vars(one)) + repr(vars(one._accounts))
+    wallet = Wallet.of_key(b"\x05" * 32)
+    other = NashEthereumConsensus(wallet=wallet)
+    assert other.create_agent_identity("a").address not in (a.address, wallet.address(0))
+    assert other._accounts.wallet.address(0) == wallet.address(0)
     for bad in ("", " ", "x" * 65, "a\nb", None):
         with pytest.raises(ConsensusError):
             one.create_agent_identity(bad)
