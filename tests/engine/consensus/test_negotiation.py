@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from itertools import pairwise
@@ -222,3 +224,12 @@ def test_an_agent_that_cannot_even_be_asked_fails_alone(make_task, make_agent) -
     odd = [NotAsync("plain", [0.5]), Short("short", [0.5])]
     made = negotiate(task, odd + [make_agent(f"a{i}", [0.5]) for i in range(3)])
     assert made.converged and [(v.agent, v.reason) for v in made.verdicts] == [("plain", "failed"), ("short", "failed")]
+
+
+def test_the_off_chain_phase_needs_neither_torch_nor_web3() -> None:
+    code = (
+        "import sys, engine.consensus.protocol, engine.consensus.byzantine\n"
+        "heavy = {'torch', 'web3', 'eth_account', 'coincurve', 'scipy', 'numba'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
