@@ -51,7 +51,7 @@ def new(
     import asyncio
 
     output: Output = context.obj
-    store, password = _keystore(output), _new_password(password_file)
+    store, password = _keystore(output), _new_password(password_file, keyring)
     made = asyncio.run(store.create(password))
     _remember(keyring, made.address, password)
     output.result({"address": made.address, "path": str(made.path)}, f"{made.address}\nkept in {made.path}")
@@ -72,7 +72,7 @@ def import_(
 
     output: Output = context.obj
     store, secret = _keystore(output), parse_key(_key_text(file))
-    password = _new_password(password_file)
+    password = _new_password(password_file, keyring)
     made = asyncio.run(store.add(secret, password))
     _remember(keyring, made.address, password)
     output.result({"address": made.address, "path": str(made.path)}, f"{made.address}\nkept in {made.path}")
@@ -134,9 +134,16 @@ def _key_text(file: Path | None) -> str:
     import getpass
 
     from engine.chain.errors import KeystoreError
+    from engine.chain.keystore import looks_like_key
 
     if file is None:
         return getpass.getpass("Private key: ") if sys.stdin.isatty() else sys.stdin.readline(200)
+    if looks_like_key(str(file)):
+        raise KeystoreError(
+            "Keys are not taken as arguments",
+            "others can see those, and the shell keeps them",
+            "Consider this key known. Give the next one in a file, or on standard input.",
+        )
     try:
         with file.open(encoding="ascii") as source:
             return source.read(200)
@@ -164,14 +171,16 @@ def _password(file: Path | None, prompt: str = "Password: ") -> str:
     return getpass.getpass(prompt)
 
 
-def _new_password(file: Path | None) -> str:
-    """Return a password; one that is typed is typed twice."""
+def _new_password(file: Path | None, keyring: bool) -> str:
+    """Return a password; one that is typed is typed twice. Where a keyring should keep it there must be one."""
     import getpass
     import os
 
     from engine.chain import passwords
     from engine.core.errors import UsageError
 
+    if keyring:
+        passwords.required_ring()
     typed = file is None and passwords.VARIABLE not in os.environ
     password = _password(file, "New password: ")
     if typed and getpass.getpass("Again: ") != password:

@@ -134,6 +134,11 @@ def parse_key(text: str) -> bytes:
     return bytes.fromhex(found[1])
 
 
+def looks_like_key(text: str) -> bool:
+    """Return whether text is a private key rather than the name of something."""
+    return _KEY.fullmatch(text.strip()) is not None
+
+
 def require_private(path: Path) -> None:
     """Refuse a file with a secret that others may read or replace. Raises KeystoreError."""
     if os.name != "posix":

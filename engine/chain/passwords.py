@@ -46,7 +46,7 @@ def ring() -> Any:
 
 def from_ring(address: str) -> str | None:
     """Return the password that the keyring has for an account. Raises KeystoreError where there is no keyring."""
-    found = _required().get_password(_SERVICE, address.lower())
+    found = required_ring().get_password(_SERVICE, address.lower())
     return None if found is None else str(found)
 
 
@@ -55,7 +55,7 @@ def into_ring(address: str, password: str) -> None:
     from keyring.errors import KeyringError
 
     try:
-        _required().set_password(_SERVICE, address.lower(), password)
+        required_ring().set_password(_SERVICE, address.lower(), password)
     except KeyringError as error:
         raise KeystoreError("The keyring does not keep the password", type(error).__name__) from None
 
@@ -72,7 +72,8 @@ def out_of_ring(address: str) -> None:
             return  # it had none
 
 
-def _required() -> Any:
+def required_ring() -> Any:
+    """Return the system's keyring. Raises KeystoreError where there is none that encrypts."""
     backend = ring()
     if backend is None:
         raise KeystoreError(
