@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from engine.chain.errors import RpcError, WrongChainError
+from engine.chain.rpc import hex_data
 from engine.chain.session import Chain
 from engine.consensus.chain_logs import TaskLog
 from engine.consensus.chain_steps import ChainSteps, ShortOfPositionsError
@@ -16,6 +17,7 @@ from engine.consensus.messages import Domain, PositionMessage, SignedPosition, p
 from engine.consensus.onchain import OnChainPhase
 from engine.consensus.protocol import reach_consensus
 from engine.consensus.records import Records, WalletSigner
+from engine.core.errors import VerificationError
 from engine.core.hashing import keccak
 
 pytestmark = pytest.mark.chain
@@ -243,3 +245,28 @@ async def test_evidence_that_somebody_else_brings_meanwhile(tmp_path, runtime_at
         assert np.abs(result.on_chain.equilibrium - plain.equilibrium).max() < 1e-8
         assert np.abs(result.equilibrium - plain.equilibrium).max() < 1e-12
         assert (await runtime.consensus.verify(run.task_hash.hex())).ok
+
+
+async def test_another_result_on_chain_is_an_error_that_shows_both(tmp_path, runtime_at, spec_of, monkeypatch):
+    async with runtime_at(tmp_path) as runtime:
+
+        async def corrupt(chain):
+            address = chain.consensus.address
+            data = hex_data(chain.consensus.abi.encode_call("getConsensusResult", run.task_hash))
+            access = await chain.rpc.request("eth_createAccessList", {"to": address, "data": data})
+            for key in access["accessList"][0]["storageKeys"]:
+                value = int(await chain.rpc.request("eth_getStorageAt", address, key, "latest"), 16)
+                if value.bit_length() > 200:  # the word that holds five coordinates
+                    await chain.rpc.request("anvil_setStorageAt", address, key, f"0x{value ^ 1:064x}")
+
+        before(monkeypatch, "credit", corrupt)
+        run = await runtime.consensus.start(spec_of())
+        with pytest.raises(
+            VerificationError, match="another result than was computed: they differ in 1 coord"
+        ) as raised:
+            await run.result()
+        assert raised.value.exit_code == 3
+        apart = [a - b for a, b in zip(raised.value.data["chain"], raised.value.data["computed"], strict=True)]
+        assert sorted(map(abs, apart)) == [0, 0, 0, 0, 1]
+        found = await runtime.consensus.verify(run.task_hash.hex())
+        assert {check.name for check in found.checks if not check.ok} >= {"result"}
