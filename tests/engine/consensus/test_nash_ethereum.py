@@ -146,7 +146,7 @@ async def test_rounds_follow_each_other_at_one_contract_with_and_without_a_relay
 
 
 async def test_the_guilty_are_slashed_and_the_others_conclude(node: str) -> None:
-    async with NashEthereumConsensus(node, config=ConsensusConfig(answer_timeout=2.0)) as consensus:
+    async with NashEthereumConsensus(node, config=ConsensusConfig(answer_timeout=3.0)) as consensus:
         agents = agents_of(consensus, 7)
         members = [*agents[:4], misbehave(agents[4], "equivocating"), misbehave(agents[5], "silent")]
         members.append(misbehave(agents[6], "wrong_signature"))
