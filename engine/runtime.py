@@ -33,14 +33,16 @@ class Runtime:
     Opening starts no process and connects to nothing: what costs is started when it is first asked for.
     """
 
-    def __init__(self, data: DataDir, store: Store, *, workers: int | None, anvil: Path | None) -> None:
+    def __init__(
+        self, data: DataDir, store: Store, *, workers: int | None, anvil: Path | None, wallet: Wallet | None = None
+    ) -> None:
         self.data = data
         self.store = store
         self.bus = EventBus()
         self.jobs = Jobs(self.bus)
         self.games = GameRuns(self.bus, self.jobs)
         self.gate = Gate()
-        self.wallet = Wallet.development()
+        self.wallet = wallet or Wallet.development()
         self.devnet = Devnet(data.devnet, self.bus, binary=anvil)
         self.workers = workers or os.cpu_count() or 1
         roster = Roster(store, self.wallet.address)
@@ -58,9 +60,14 @@ class Runtime:
             logging.getLogger("engine").addHandler(handler)
 
     @classmethod
-    async def open(cls, data: DataDir, *, workers: int | None = None, anvil: Path | None = None) -> Runtime:
-        """Open the store and wire the fields. Raises EngineError when the data directory cannot be used."""
-        return cls(data, Store.open(data.database), workers=workers, anvil=anvil)
+    async def open(
+        cls, data: DataDir, *, workers: int | None = None, anvil: Path | None = None, wallet: Wallet | None = None
+    ) -> Runtime:
+        """Open the store and wire the fields. Raises EngineError when the data directory cannot be used.
+
+        ``wallet`` None: the development accounts, whose keys are public.
+        """
+        return cls(data, Store.open(data.database), workers=workers, anvil=anvil, wallet=wallet)
 
     async def __aenter__(self) -> Runtime:
         return self

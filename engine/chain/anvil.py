@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import re
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,8 +19,9 @@ from filelock import FileLock, Timeout
 
 from engine.chain.control import NodeControl
 from engine.chain.errors import DevnetError, PortBusyError
-from engine.chain.events import DevnetChanged, DevnetLine
+from engine.chain.events import DevnetChanged
 from engine.chain.locate import find_anvil
+from engine.chain.output import NodeOutput, blank_keys
 from engine.chain.record import NodeRecord, read_record, write_record
 from engine.chain.rpc import Rpc
 from engine.chain.state import check_state, keep_good, put_aside
@@ -32,7 +32,6 @@ from engine.core.process import ChildProcess, child_environment
 CHAIN_ID = 31337
 DEADLINE = 30.0
 STOP_DEADLINE = 10.0
-_LISTENING = re.compile(r"Listening on \S+:(\d+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +222,7 @@ class Devnet:
             *("--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id)),
             *("--state", str(self._state), "--state-interval", "1", "--no-request-size-limit", "--order", "fifo"),
         ]
-        output = _Output(self._bus)
+        output = NodeOutput(self._bus)
         if detached:
             pid = self._spawn(arguments, output)
         else:
@@ -234,6 +233,8 @@ class Devnet:
         try:
             async with asyncio.timeout(DEADLINE):
                 found = await output.port(lambda: self._gone(pid), self.folder / "anvil.log" if detached else None)
+                if detached:
+                    blank_keys(self.folder / "anvil.log")
                 await self._greet(pid, found, chain_id, detached)
         except BaseException as error:
             await self._kill(pid)
@@ -241,7 +242,7 @@ class Devnet:
                 raise DevnetError("Anvil did not start", f"no answer within {DEADLINE:g} s", output.tail()) from error
             raise
 
-    def _spawn(self, arguments: list[str], output: _Output) -> int:
+    def _spawn(self, arguments: list[str], output: NodeOutput) -> int:
         """Start a node that outlives this program; its output goes to a file."""
         path = self.folder / "anvil.log"
         with path.open("wb") as log:
@@ -330,53 +331,12 @@ class Devnet:
             self._bus.publish(DevnetChanged(s.state, s.url, s.chain_id, s.pid, s.version, s.cause))
 
 
-class _Output:
-    """What the node prints: passed on to the log, searched for the port, its end kept for error messages."""
-
-    def __init__(self, bus: EventBus) -> None:
-        self._bus = bus
-        self._lines: list[str] = []
-        self._port: int | None = None
-        self._read = 0
-
-    def take(self, line: str) -> None:
-        self._lines = [*self._lines[-19:], line]
-        found = _LISTENING.search(line)
-        if found:
-            self._port = int(found.group(1))
-        if line.strip():
-            self._bus.publish(DevnetLine(line))
-
-    async def port(self, gone: Callable[[], bool], log: Path | None) -> int:
-        """Wait for the port, in the lines taken or in the file that a detached node writes. Raises DevnetError."""
-        while self._port is None:
-            ended = gone()
-            if log is not None:
-                lines = _lines(log)
-                for line in lines[self._read :]:
-                    self.take(line)
-                self._read = len(lines)
-            if self._port is None and ended:
-                await asyncio.sleep(0.05)  # its last lines may still be on their way
-                raise DevnetError("Anvil did not start", self.tail() or "it ended at once", "See the node's log.")
-            await asyncio.sleep(0.01)
-        return self._port
-
-    def tail(self) -> str:
-        """Return the last lines that say something."""
-        return " ".join(line.strip() for line in self._lines[-6:] if line.strip())
-
-
 async def _keep_time(rpc: Rpc) -> None:
     """Let the chain's time go on where it was: after a warp and a restart Anvil would fall back to the wall clock."""
     head = await rpc.request("eth_getBlockByNumber", "latest", False)
     ahead = int(head["timestamp"], 16) - int(time.time())
     if ahead > 0:
         await rpc.request("evm_increaseTime", ahead + 1)
-
-
-def _lines(log: Path) -> list[str]:
-    return log.read_text("utf-8", "replace").splitlines()
 
 
 def _taken(port: int) -> bool:

@@ -17,6 +17,8 @@ from engine.chain.bindings import BoundContract, Call, LeagueAnchor, StakeVault
 from engine.chain.errors import ContractRevertError, RpcError, WrongChainError
 from engine.chain.neural import NeuralConsensus
 from engine.chain.rpc import Rpc, hex_data, revert_data
+from engine.chain.signing import unfunded
+from engine.chain.transactions import Fees
 from engine.chain.wallet import OPERATOR, Wallet
 from engine.store.database import Store
 
@@ -24,7 +26,6 @@ TREASURY_ACCOUNT = 1_000_000
 PARTS = ("vault", "anchor", "court", "consensus")
 NOWHERE = "0x" + "00" * 20
 _DEADLINE = 30.0
-_GAS = 12_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,21 +230,26 @@ class Deployer:
     async def _send(self, to: str | None, data: bytes) -> dict[str, Any]:
         """Send one transaction of the operator and wait for its receipt. Raises ContractRevertError or RpcError."""
         operator = self._wallet.address(OPERATOR)
+        call = {"from": operator, "data": hex_data(data), **({"to": to} if to else {})}
+        price = await self._rpc.number("eth_gasPrice")
+        gas, fees = await self._rpc.number("eth_estimateGas", call) * 5 // 4, Fees.offer(price, 2)
+        held = await self._rpc.number("eth_getBalance", operator, "latest")
+        if held < gas * fees.cap:
+            raise unfunded(operator, "deploy the contracts", held, gas * fees.cap - held)
         fields: dict[str, Any] = {
             "chainId": await self._rpc.chain_id(),
             "nonce": await self._rpc.number("eth_getTransactionCount", operator, "pending"),
             "data": data,
             "value": 0,
-            "gas": _GAS,
-            "maxFeePerGas": 2 * await self._rpc.number("eth_gasPrice"),
-            "maxPriorityFeePerGas": 0,
+            "gas": gas,
+            "maxFeePerGas": fees.cap,
+            "maxPriorityFeePerGas": fees.tip,
             "type": 2,
         }
         raw, digest = self._wallet.sign_transaction(OPERATOR, fields if to is None else {**fields, "to": to})
         await self._rpc.request("eth_sendRawTransaction", hex_data(raw))
         receipt = await self._receipt(digest)
         if int(receipt["status"], 16) != 1:
-            call = {"from": operator, "data": hex_data(data), **({"to": to} if to else {})}
             (answer,) = await self._rpc.batch([("eth_call", [call, "latest"])])
             reason = explain_revert(revert_data(answer.get("error")) or b"")[0]
             raise ContractRevertError("The contracts could not be deployed", reason)

@@ -51,11 +51,18 @@ class Chain:
 
     @classmethod
     async def connect(
-        cls, url: str, parts: Parts, rules: Rules | None = None, *, consensus_at: str | None = None
+        cls,
+        url: str,
+        parts: Parts,
+        rules: Rules | None = None,
+        *,
+        consensus_at: str | None = None,
+        consent: bool = False,
     ) -> Chain:
         """Connect to a node and find the contracts on it, or put them there. Raises RpcError, ContractRevertError.
 
-        Contracts are only put on a development node: this wallet's keys are public. With ``consensus_at`` none are, the
+        Contracts are put on a development node; on another only by keys of the operator's own, and with ``consent``,
+        since that costs ether. With ``consensus_at`` none are, the
         consensus contract at that address is used with its vault; then there may be no anchor and no court. Raises
         WrongChainError where there is no such contract.
         """
@@ -65,7 +72,9 @@ class Chain:
             deployer = Deployer(rpc, parts.store, parts.wallet)
             found = await (deployer.attach(consensus_at) if consensus_at else deployer.find())
             if found is None and not development:
-                raise WrongChainError("The node is no development node", "its accounts' keys would be public")
+                _require_consent(parts.wallet, consent)
+            if found is None and development:
+                await NodeControl(rpc).cover({parts.wallet.address(OPERATOR): 0})
             deployment = found or await deployer.complete() or await deployer.deploy(rules or Rules())
         except BaseException:
             await rpc.close()
@@ -149,3 +158,19 @@ class Chain:
                 f"the node at {self.url} began a new chain or lost its last blocks",
                 "Connect again: they are deployed anew then.",
             )
+
+
+def _require_consent(wallet: Wallet, consent: bool) -> None:
+    """Refuse to deploy on a chain that is not for development. Raises WrongChainError."""
+    if wallet.public:
+        raise WrongChainError(
+            "The node is no development node",
+            "its accounts' keys would be public",
+            "Make a key of your own by `nashboard wallet new`.",
+        )
+    if not consent:
+        raise WrongChainError(
+            "The contracts are not on this chain",
+            f"{wallet.address(OPERATOR)} would have to pay for putting them there",
+            "Say that you want that, or name the address of contracts that are there.",
+        )

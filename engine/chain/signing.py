@@ -125,14 +125,7 @@ class Signer:
         """Return the error that says what the account lacks; by default for a plain transfer's gas."""
         held = self._budgets.get(row.tx.account, 0)
         lacks = self.lacking(row, _TRANSFER_GAS) if missing is None else missing
-        return UnfundedError(
-            f"The account {row.tx.account} cannot pay to {row.tx.purpose}",
-            f"insufficient funds: it has {_ether(held)} ether free, at least {_ether(lacks)} more are needed",
-            "Send it ether, then resume: nothing is lost.",
-            address=row.tx.account,
-            free=str(held),
-            missing=str(lacks),
-        )
+        return unfunded(row.tx.account, row.tx.purpose, held, lacks)
 
     def sign(self, row: OutboxRow, gas: int) -> OutboxRow:
         """Return the row with its nonce, bytes and hash; the nonce counts as given."""
@@ -192,6 +185,18 @@ class Signer:
         for row in flight:
             if row.tx.account in self._budgets and row.raw is not None:
                 self._budgets[row.tx.account] -= row.tx.value + gas_of(row.raw) * fees_of(row.raw).cap
+
+
+def unfunded(account: str, purpose: str, free: int, missing: int) -> UnfundedError:
+    """Return the error that says what an account lacks, in wei, to pay for something."""
+    return UnfundedError(
+        f"The account {account} cannot pay to {purpose}",
+        f"insufficient funds: it has {_ether(free)} ether free, at least {_ether(missing)} more are needed",
+        "Send it ether, then resume: nothing is lost.",
+        address=account,
+        free=str(free),
+        missing=str(missing),
+    )
 
 
 def _kind(row: OutboxRow) -> _Kind:
