@@ -100,13 +100,12 @@ class ChainSteps:
             for item, values in ((entry.message, unpack(entry.packed).tolist()) for entry in signed)
         ]
 
-    async def fall_short(self, task: NeuralTask, taken: int, why: str) -> None:
-        """End a task to which too few positions came in time. Raises ShortOfPositionsError."""
+    async def fall_short(self, task: NeuralTask, counted: int, why: str) -> None:
+        """End a task for which too few positions count. Raises ShortOfPositionsError."""
         if task.status == OPEN:
             call = self._chain.consensus.void(self.task_hash)
-            await self._pass(task)
             await self._do("create", "void", call, "void a consensus task", moved=self._left(OPEN))
-        text = f"{taken} of at least {task.min_agents} positions were in when the window closed"
+        text = f"{counted} of at least {task.min_agents} positions were in when the window closed"
         self._report(ChainStep("submit", "failed", text=text))
         raise ShortOfPositionsError(
             "The task came to no end on the chain",
@@ -117,11 +116,10 @@ class ChainSteps:
     async def prove(
         self, task: NeuralTask, taken: Sequence[Taken], certificate: Certificate, excluded: frozenset[str]
     ) -> None:
-        """Let the deadline pass, and have the certificate checked.
+        """Have the certificate checked.
 
         Where evidence against an agent came meanwhile, nothing is proven: there is another certificate now.
         """
-        await self._pass(task)
         shown = certificate_order(taken, task.tier)
         heads, values = [item.head for item in shown], b"".join(item.packed for item in shown)
         call = self._chain.consensus.prove_equilibrium(self.task_hash, heads, values, certificate.aggregate)
@@ -145,19 +143,19 @@ class ChainSteps:
         call = self._chain.consensus.credit_reputation(self.task_hash, heads, values)
         await self._do("reputation", "reputation", call, "credit reputations", moved=self._credited)
 
-    async def certificate(self, task: NeuralTask, taken: Sequence[Taken]) -> tuple[Certificate, frozenset[str]]:
-        """Return the certificate of the positions, and the agents that were excluded. Raises ConsensusError."""
-        out = await self.excluded(taken)
-        weights = [0 if item.agent in out else item.weight for item in taken]
+    @staticmethod
+    def certificate(task: NeuralTask, taken: Sequence[Taken], excluded: frozenset[str]) -> Certificate:
+        """Return the certificate of the positions. Raises ConsensusError."""
+        weights = [0 if item.agent in excluded else item.weight for item in taken]
         positions, confidences = [item.position for item in taken], [item.confidence for item in taken]
-        return certify(positions, confidences, weights, task.kappa, task.eps), out
+        return certify(positions, confidences, weights, task.kappa, task.eps)
 
     async def excluded(self, taken: Sequence[Taken]) -> frozenset[str]:
         """Return whose weight is 0, since they equivocated in the task."""
         out = await asyncio.gather(*(self._chain.consensus.excluded(self.task_hash, item.agent) for item in taken))
         return frozenset(item.agent for item, gone in zip(taken, out, strict=True) if gone)
 
-    async def _pass(self, task: NeuralTask) -> None:
+    async def wait(self, task: NeuralTask) -> None:
         """Wait for the deadline; a development node's clock is moved there."""
         while (left := task.deadline - await now(self._chain)) > 0:
             if self._chain.control is not None:

@@ -7,6 +7,7 @@ it goes on, and a chain that lost its last blocks is brought back to where it wa
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -176,7 +177,7 @@ class OnChainPhase:
         if not self.resuming and self.run_id is not None:
             kept = [(names[item.message.agent], opening.weights[names[item.message.agent]], item) for item in signed]
             self._records.keep_signed(self.run_id, opening.deadline, kept, self.progress)
-        async with self._turn:
+        async with self._turn if self._chain.control is not None else contextlib.nullcontext():
             for _ in range(TURNS):
                 standing = await self._go_through_once(opening, signed)
                 if standing is None:
@@ -232,10 +233,14 @@ class OnChainPhase:
             task = await steps.task()
         if task.status == OPEN and await now(self._chain) < task.deadline:
             await steps.submit(signed)
+        if task.status == OPEN:
+            await steps.wait(task)  # until then anybody may join
         log = await steps.log()
-        if task.status == VOID or (task.status == OPEN and len(log.taken) < task.min_agents):
-            await self._fall_short(steps, task, log)
-        certificate, excluded = await steps.certificate(task, log.taken)
+        excluded = await steps.excluded(log.taken)
+        counted = len(log.taken) - len(excluded)
+        if task.status == VOID or (task.status == OPEN and counted < task.min_agents):
+            await self._fall_short(steps, task, log, counted)
+        certificate = steps.certificate(task, log.taken, excluded)
         if (await steps.task()).status == OPEN:
             await steps.prove(task, log.taken, certificate, excluded)
         if (await steps.task()).status == CERTIFIED:
@@ -244,10 +249,10 @@ class OnChainPhase:
             await steps.credit(task, log.taken)
         return _Standing(log, certificate, excluded)
 
-    async def _fall_short(self, steps: ChainSteps, task: NeuralTask, log: TaskLog) -> None:
+    async def _fall_short(self, steps: ChainSteps, task: NeuralTask, log: TaskLog, counted: int) -> None:
         why = next(iter(log.rejected.values()), "") or why_refused(steps.txs.rows("submit:"))
         try:
-            await steps.fall_short(task, len(log.taken), why)
+            await steps.fall_short(task, counted, why)
         except ShortOfPositionsError:
             if self.run_id is not None:
                 self._records.give_up(self.run_id)

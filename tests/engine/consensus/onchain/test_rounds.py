@@ -111,7 +111,7 @@ async def test_python_and_the_contract_certify_the_same_to_the_last_digit(tmp_pa
     async with runtime_at(tmp_path) as runtime:
         chain = await runtime.chain()
         rng = np.random.default_rng(7)
-        for number in range(6):
+        for number in range(4):
             names = [f"{number}-{place}" for place in range(int(rng.integers(2, 9)))]
             settings = {
                 "coupling": float(rng.choice([1e-6, 0.01, 1.0, 100.0])),
