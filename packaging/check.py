@@ -37,6 +37,7 @@ def steps(action: str, pytest_arguments: list[str]) -> list[tuple[str, list[str]
     return [
         *lint,
         ("slither", [str(TOOLS / "bin" / "python"), str(ROOT / "packaging" / "analyse.py")], CONTRACTS),
+        ("halmos", [str(TOOLS / "bin" / "python"), str(ROOT / "packaging" / "prove.py")], CONTRACTS),
         ("solhint", [*solhint, "src/**/*.sol"], CONTRACTS),
         ("forge test", [forge(), "test"], CONTRACTS),
         ("forge coverage", [python, str(ROOT / "packaging" / "contract_coverage.py"), forge()], ROOT),

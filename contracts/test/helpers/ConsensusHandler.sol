@@ -532,7 +532,9 @@ contract ConsensusHandler is CourtHandler {
         assertTrue(converged);
         uint256 total = _total(_weights(task));
         for (uint256 k = 0; k < result.length; ++k) {
-            assertEq(result[k], (proof.aggregate[k] + total * 2 ** 31) / (total * 2 ** 32), "the weighted mean, rounded");
+            assertEq(
+                result[k], (proof.aggregate[k] + total * 2 ** 31) / (total * 2 ** 32), "the weighted mean, rounded"
+            );
         }
     }
 
