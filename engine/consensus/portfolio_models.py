@@ -108,7 +108,10 @@ def parity(market: Market) -> Floats:
 
 def glide(market: Market) -> Floats:
     """Move between a defensive and a growing portfolio, as plans for retirement do with age."""
-    growing, safe = _shares(40.0 * market.gain - 4.0 * market.swing), _shares(20.0 * market.income - 14.0 * market.swing)
+    growing, safe = (
+        _shares(40.0 * market.gain - 4.0 * market.swing),
+        _shares(20.0 * market.income - 14.0 * market.swing),
+    )
     return market.appetite * growing + (1.0 - market.appetite) * safe
 
 
