@@ -20,7 +20,7 @@ VAULT, ANCHOR, COURT = "src/StakeVault.sol", "src/LeagueAnchor.sol", "src/League
 FRAUDS, VERIFIERS = "src/FraudProofs.sol", "src/VerifierSet.sol"
 STANDINGS, SORTITION, CODE = (f"src/libraries/{name}.sol" for name in ("Standings", "Sortition", "Code"))
 ROUND, TRACE = "src/libraries/RoundTree.sol", "src/libraries/TraceTree.sol"
-NEURAL = "src/NeuralConsensus.sol"
+NEURAL, GAMES = "src/NeuralConsensus.sol", "src/GameCertificates.sol"
 CERTIFICATE, BUFFER, RECORD = (f"src/libraries/{name}.sol" for name in ("Certificate", "PositionBuffer", "AgentRecord"))
 REWARDS, ROSTER = "src/libraries/Rewards.sol", "src/libraries/Roster.sol"
 
@@ -418,6 +418,18 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     "commitments-without-weight": (BUFFER, "result := keccak256(0, 38)", "result := keccak256(0, 36)"),
     "accumulator-without-heads": (BUFFER, "            mstore(add(cursor, 0x20), head)\n", ""),
     "other-chains-signatures": (BUFFER, "            mstore(add(buffer, 0x102), domain)\n", ""),
+    "gap-of-the-rows-only": (GAMES, "gap = rowGap > columnGap ? rowGap : columnGap;", "gap = rowGap;"),
+    "worse-profiles-replace": (
+        GAMES,
+        "if (known.profileHash != 0 && known.gap <= gap) revert NotBetter(gap, known.gap);",
+        "",
+    ),
+    "equal-profiles-replace": (GAMES, "known.gap <= gap)", "known.gap < gap)"),
+    "profiles-that-sum-to-nothing": (GAMES, "        _requireDistribution(q, 1);\n", ""),
+    "games-of-one-hash": (GAMES, "abi.encode(nRows, rows, columns)", "abi.encode(rows, columns)"),
+    "columns-read-as-rows": (GAMES, "_gap(columns, q, p, 1, q.length)", "_gap(columns, q, p, p.length, 1)"),
+    "losses-are-no-best": (GAMES, "int256 best = type(int256).min;", "int256 best;"),
+    "games-without-limit": (GAMES, " || cells > MAX_CELLS", ""),
     "other-tasks-signatures": (BUFFER, "            mstore(add(buffer, 0x20), taskHash)\n", ""),
 }
 
@@ -431,6 +443,7 @@ FIRST = {
     STANDINGS: "{FraudProofs,Vectors}",
     SORTITION: "Replays",
     NEURAL: "{NeuralConsensus,Equivocation,Certificates}",
+    GAMES: "GameCertificates",
     CERTIFICATE: "Certificates",
     BUFFER: "{NeuralConsensus,Equivocation}",
     RECORD: "{NeuralConsensus,Equivocation}",
