@@ -42,6 +42,7 @@ class AgreementHalf(QWidget):
         self.tabs = Tabs("Parts of the round")
         self._body: QVBoxLayout = column(self)
         self._number = 0
+        model.in_sight = self.isVisible
         self._unobserve: list[Callable[[], None]] = []
         accept_drops(self, DROPS, self._on_files, self.rejected.emit)
 

@@ -124,8 +124,10 @@ def banner_of(state: AgreementState) -> BannerState | None:
             actions.append(Action("node", "Start devnet", "play", primary=True))
         if record.run_id:
             actions.append(Action("resume", "Resume the round", "refresh", primary=not actions))
-        actions.append(Action("agents", "Look at the agents", "agent"))
-        return BannerState("error", "The round failed", record.failure, "", tuple(actions), closable=False)
+        error = record.problem
+        if error is None:
+            return BannerState("error", "The round failed", record.failure, "", tuple(actions), closable=False)
+        return BannerState("error", error.what, error.why, error.next_step, tuple(actions), closable=False)
     if record is not None and record.equal is False:
         look = (Action("result", "Compare", "scales", primary=True),)
         text = "The chain holds another result than was computed here."

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from app.errors import notice_of
 from app.viewmodels.agreement_agents import AgentFacts
 from app.viewmodels.agreement_draft import OWN, DraftViewModel
 from app.viewmodels.agreement_runs import AgreementRecord
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from engine.consensus.run import ConsensusRun
     from engine.runtime import Runtime
 
+_log = logging.getLogger(__name__)
 SPEEDS = (1.0, 2.0, 5.0, 10.0, 30.0, 0.0)  # iterations a second; 0 is as fast as it goes
 KEPT = 12  # rounds in sight; the store keeps all
 
@@ -40,6 +43,7 @@ class AgreementViewModel(DraftViewModel):
         super().__init__(bridge, runtime)
         self._devnet = devnet
         self._deployed = False
+        self.in_sight: Callable[[], bool] = lambda: False
         self._numbers = 0
         self._after_start: Callable[[], None] | None = None
         for kind, take in (
@@ -126,7 +130,7 @@ class AgreementViewModel(DraftViewModel):
         row = next((row for row in self.state.rows if row.run_id == run_id), None)
         if row is not None and not self.state.busy:
             spec = RunSpec(row.task, row.agents, row.config, row.on_chain)
-            self._with_node(lambda: self._follow_new(spec, resumed=run_id), always=row.on_chain)
+            self._with_node(lambda: self._follow_new(spec, resumed=run_id), needed=row.on_chain and not row.task.chains)
 
     def verify(self, task_hash: str = "") -> None:
         """Compute a result again from what the chain recorded, and compare."""
@@ -152,10 +156,10 @@ class AgreementViewModel(DraftViewModel):
 
     async def _refresh(self) -> None:
         service, devnet = self._runtime.consensus, self._devnet.state
-        facts = self.state.facts
+        self.update(rows=tuple(service.runs()))
         if devnet.status.state != "running" or devnet.contracts:  # asking a bare chain would deploy on it
-            facts = {row.name: AgentFacts(row.address, row.stake, row.reputation) for row in await service.agents()}
-        self.update(facts=facts, rows=tuple(service.runs()))
+            known = await service.agents()
+            self.update(facts={row.name: AgentFacts(row.address, row.stake, row.reputation) for row in known})
 
     def _on_devnet(self, state: DevnetState) -> None:
         before, now = (self.state.node, self._deployed), state.status.state
@@ -173,10 +177,10 @@ class AgreementViewModel(DraftViewModel):
             self._after_start = None
             self.update(waiting=False)
 
-    def _with_node(self, go: Callable[[], None], *, always: bool = False) -> None:
+    def _with_node(self, go: Callable[[], None], *, needed: bool | None = None) -> None:
         """Do something on the devnet, which is started first where it does not run."""
-        missing = self.state.needs_node if not always else self.state.node not in ("running", "foreign")
-        if not missing:
+        runs = self.state.node in ("running", "foreign")
+        if not (self.state.needs_node if needed is None else needed and not runs):
             go()
             return
         self._after_start = go
@@ -220,10 +224,14 @@ class AgreementViewModel(DraftViewModel):
                 record.early.pop(0)(run)
             record.finish(await run.result())
         except EngineError as error:
-            if run is None or run.state != "cancelled":
+            if run is not None and run.state == "cancelled":
+                record.state = "cancelled"
+            else:
+                record.problem = error
                 self._failed(record, str(error))
-                raise
-            record.state = "cancelled"
+                _log.warning("%s: %s", record.title, error)
+                if not self.in_sight():  # else the page says it, with what can be done
+                    self.bridge.notify(notice_of(error, key="agreement"))
         except asyncio.CancelledError:
             record.state = "cancelled"
             raise

@@ -1,33 +1,27 @@
-"""Whether a model can be used: asked of a process of its own, since the window never loads torch."""
+"""Whether a model can be used: asked of a process like the one that would run it; the window never loads torch."""
 
 from __future__ import annotations
 
-import asyncio
+from pathlib import Path
 
+from engine.consensus.models import FAMILIES
 from engine.core.errors import EngineError
-from engine.core.process import worker_pool
-
-DEADLINE_S = 60.0
 
 
 async def problem_of(model: str) -> str:
-    """Return why a model is refused, "" where it is taken."""
-    with worker_pool(1) as pool:
-        try:
-            async with asyncio.timeout(DEADLINE_S):
-                return await asyncio.get_running_loop().run_in_executor(pool, load, model)
-        except TimeoutError:
-            return f"Its model could not be read within {DEADLINE_S:g} s."
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def load(model: str) -> str:
-    """Load a model and return what is wrong with it. Runs in the worker."""
-    from engine.consensus.models import resolve
+    """Return why a model is refused, "" where it is taken. The process is gone on every way out."""
+    if model.partition(":")[0] in FAMILIES:
+        return ""
+    try:
+        there = Path(model).expanduser().is_file()
+    except (OSError, ValueError):
+        there = False
+    if not there:
+        return f"There is no model {model[:80]!r}: it is no file, and what ships is {', '.join(FAMILIES)}."
+    from engine.consensus.host import AgentHost, HostedSpec
 
     try:
-        resolve(model, 0)
+        async with AgentHost.start([HostedSpec("It", model=str(Path(model).expanduser()))]):
+            return ""
     except EngineError as error:
         return str(error)
-    return ""

@@ -20,6 +20,7 @@ from engine.consensus.events import (
 )
 from engine.consensus.results import PHASES, REASONS, ConsensusResult
 from engine.consensus.tasks import Task
+from engine.core.errors import EngineError
 from widgets.curve_buffer import CurveBuffer
 
 Floats = NDArray[np.float64]
@@ -105,7 +106,7 @@ class AgreementRecord:
     result: ConsensusResult | None = None
     ended_event: ConsensusEnded | None = None
     failure: str = ""
-    failure_next: str = ""
+    problem: EngineError | None = None
     early: list[Callable[[Any], Any]] = field(default_factory=list)
     verification: Any = None
     _last: ConsensusIterated | None = None
@@ -262,7 +263,7 @@ def verdict_of(record: AgreementRecord | None) -> Verdict:
     gap = record.gap_now
     now = f"gap {short(gap)}" if gap is not None and np.isfinite(gap) else "no iteration yet"
     if record.state == "failed":
-        return Verdict("error", "Failed", record.failure)
+        return Verdict("error", "Failed", f"The round ended at {at}: {now}.")
     if record.result is not None:
         return _ended(record, record.result)
     if record.state in ("cancelled", "interrupted"):
