@@ -123,14 +123,16 @@ async def settle(
     for voice in heard:
         voice.settled = True
     phase = OnChainPhase(chain, store, config, lambda step: report(name, phase.chain_id, step))
+    # The clock of a development node is moved; elsewhere the window passes in its own time.
+    patience = PATIENCE + (config.submission_window if chain.control is None else 0)
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             result = phase.reconcile(await reach_consensus(task, heard, config, phase=phase))
             if result.on_chain is None:
                 raise ConsensusError(f"The agents came to no end on {name}", result.message)
             return Settled(result, await attest(name, chain, task, result.on_chain))
     except TimeoutError as error:
-        raise ConsensusError(f"{name} is late", f"its round was not over within {PATIENCE:g} s") from error
+        raise ConsensusError(f"{name} is late", f"its round was not over within {patience:g} s") from error
 
 
 def require_majority(fleet: ChainFleet) -> None:
@@ -248,6 +250,7 @@ class CrossChainConsensus:
         self._accounts = Accounts(wallet or Wallet.development())
         self._report = report
         self._fleet: tuple[ChainFleet, Store] | None = None
+        self._owner: asyncio.Task[Any] | None = None  # whose call opened the chains
 
     def _initialize_bridges(self) -> dict[tuple[str, str], Bridge]:
         """Return a bridge for each pair of chains."""
@@ -304,11 +307,23 @@ class CrossChainConsensus:
     async def _opened(
         self, chains: Sequence[str], agents: Sequence[Participant]
     ) -> AsyncIterator[tuple[ChainFleet, Store]]:
-        """Give the chains, those that are open already or new ones for this call."""
+        """Give the chains, those that this call opened already or new ones. Raises ConsensusError in another call."""
         self._accounts.take_in(agents)
-        if self._fleet is not None:
+        if self._fleet is not None and self._owner is asyncio.current_task():
             yield self._fleet
             return
+        if self._owner is not None:
+            raise ConsensusError("Another cross-chain round is running", "it uses the same chains", "Wait for its end.")
+        self._owner = asyncio.current_task()
+        try:
+            async with self._new_fleet(chains) as opened:
+                self._fleet = opened
+                yield opened
+        finally:
+            self._fleet = self._owner = None
+
+    @asynccontextmanager
+    async def _new_fleet(self, chains: Sequence[str]) -> AsyncIterator[tuple[ChainFleet, Store]]:
         folder = self._folder or Path(tempfile.mkdtemp(prefix="nashboard-"))
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -316,10 +331,8 @@ class CrossChainConsensus:
             try:
                 parts = Parts(store, EventBus(), self._accounts.wallet, self._accounts.number_of)
                 async with ChainFleet(folder, chains, parts, self._urls) as fleet:
-                    self._fleet = (fleet, store)
-                    yield self._fleet
+                    yield fleet, store
             finally:
-                self._fleet = None
                 store.close()
         finally:
             if self._folder is None:

@@ -130,8 +130,9 @@ def _dates(dates: Any, count: int) -> tuple[str, ...]:
 
 
 def _day(value: object, what: str) -> str:
+    text = value.isoformat()[:10] if isinstance(value, datetime.date) else str(value)
     try:
-        return datetime.date.fromisoformat(str(value)).isoformat()
+        return datetime.date.fromisoformat(text).isoformat()
     except ValueError as error:
         raise _refused(f"the {what} is {value!r:.40}", "Write days as 2018-12-31.") from error
 

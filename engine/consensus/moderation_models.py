@@ -21,7 +21,7 @@ from engine.games.games import Floats
 
 POLICIES = ("hate_speech", "violence", "misinformation")
 HIDDEN = 8
-EVEN = 0.4  # the probability of a model from which a text rather violates than not
+EVEN = 0.45  # the probability of a model from which a text rather violates than not
 MAX_FILE = 1 << 20
 LEAST_SURE = 0.05
 

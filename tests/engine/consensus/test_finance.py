@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,14 @@ def test_a_part_of_the_shipped_series() -> None:
     part = series_of({"series": "wti", "since": "2018-01-01", "until": "2018-12-31"})
     assert (part.dates[0], part.dates[-1]) == ("2018-01-02", "2018-12-28")
     assert series_of(part.to_data()).prices == pytest.approx(part.prices)
+
+
+def test_days_come_in_many_forms() -> None:
+    begin = datetime.date(2020, 1, 1)
+    days = [begin + datetime.timedelta(days=at) for at in range(80)]
+    at_noon = [datetime.datetime(day.year, day.month, day.day, 12) for day in days]
+    for given_days in (days, at_noon, [str(day) for day in days], np.array(days, dtype="datetime64[D]")):
+        assert series_of({"prices": GOOD, "dates": given_days}).dates[-1] == "2020-03-20"
 
 
 @pytest.mark.parametrize("kind", ["list", "tuple", "array", "tensor", "mapping", "series", "float32"])
