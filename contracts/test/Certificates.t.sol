@@ -218,7 +218,7 @@ contract CertificatesTest is ConsensusFixture, Test {
         INeuralConsensus.Tier tier = slots ? INeuralConsensus.Tier.Slots : INeuralConsensus.Tier.Accumulator;
         open(TASK, bound(dims, 1, 12), tier, uint32(bound(kappa, 1, 100 * MILLION)), EPS, 2);
         Word[] memory all = words(n, bound(dims, 1, 12));
-        submitAll(TASK, all);
+        submitEach(TASK, all);
         pass();
         Proof memory proof = proofOf(TASK, all);
         prove(TASK, proof);
@@ -384,7 +384,7 @@ contract CertificatesTest is ConsensusFixture, Test {
     function _round(INeuralConsensus.Tier tier) private returns (Word[] memory all, Proof memory proof) {
         open(TASK, 4, tier);
         all = words(8, 4);
-        submitAll(TASK, all);
+        submitEach(TASK, all);
         pass();
         proof = proofOf(TASK, all);
     }

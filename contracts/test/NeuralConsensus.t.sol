@@ -520,7 +520,7 @@ contract NeuralConsensusTest is ConsensusFixture, Test {
         _refuseFinal(operator, new uint256[](0), refusal);
         open(TASK, 6, INeuralConsensus.Tier.Slots);
         Word[] memory all = words(6, 6);
-        submitAll(TASK, all);
+        submitEach(TASK, all);
         pass();
         (uint256[] memory result, bool converged) = consensus.computeNashEquilibrium(TASK);
         assertEq(result.length, 0);
