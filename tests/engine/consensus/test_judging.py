@@ -161,7 +161,9 @@ def test_nobody_is_convicted_by_what_others_signed_or_by_saying_the_same_twice(m
         def announce(self, message, packed, domain):
             forged = replace(message, agent=innocent.signer.address)
             other = replace(message, confidence=1)
+            elsewhere = replace(message, nonce=6, confidence=1)
             return [
+                SignedPosition(elsewhere, packed, self.signer.sign(elsewhere, domain)),
                 SignedPosition(forged, packed, self.signer.sign(forged, domain)),
                 SignedPosition(other, packed, innocent.signer.sign(other, domain)),
                 SignedPosition(message, packed, self.signer.sign(message, domain)),
@@ -239,6 +241,18 @@ def test_far_liars_are_outvoted_and_a_third_is_too_many_to_outvote(make_task) ->
     assert not outliers(task, np.concatenate([crowd, [[0.3, 0.3]]]))
 
 
+def test_no_more_than_a_third_are_outvoted_altogether(make_task, make_agent) -> None:
+    class Turning(make_agent):
+        async def propose(self, task, state, iteration):
+            return Proposal(np.array([0.1 if iteration == 1 else 0.9]))
+
+    task = make_task(1)
+    agents = [*(make_agent(f"a{i}", [0.1 + i / 100]) for i in range(4)), Turning("late", [0.1])]
+    agents += [make_agent("far", [0.95]), make_agent("farther", [1.0])]
+    made = negotiate(task, agents)
+    assert [verdict.agent for verdict in made.verdicts] == ["far", "farther"] and made.converged
+
+
 def test_reputations_are_capped_before_they_count(make_task, make_agent) -> None:
     task = make_task(1)
     agents = [make_agent("rich", [0.5]), *(make_agent(f"a{i}", [0.6]) for i in range(3))]
@@ -262,6 +276,12 @@ def test_the_word_that_was_asked_for_is_the_one_that_counts(make_task, make_agen
     assert word_of(SignedPosition(asked, packed, b""), [said(replace(asked, round=2))], CHAIN).reason == "bad signature"
     assert word_of(SignedPosition(asked, packed, b""), [said(replace(asked, nonce=2))], CHAIN).reason == "stale nonce"
     assert word_of(SignedPosition(asked, packed, b""), [said(asked, b"other!")], CHAIN).reason == "bad signature"
+    wrong = [said(asked, b"other!"), said(replace(asked, round=2))]
+    assert word_of(SignedPosition(asked, packed, b""), wrong, CHAIN).reason == "bad signature"
+    third = replace(asked, agent=make_agent("b", [0.5]).signer.address)
+    two = [third, replace(third, confidence=7)]
+    shown = [SignedPosition(m, packed, make_agent("b", [0.5]).signer.sign(m, CHAIN)) for m in two]
+    assert word_of(SignedPosition(asked, packed, b""), shown, CHAIN).reason == "bad signature"  # another's guilt
     both = word_of(SignedPosition(asked, packed, b""), [right, said(replace(asked, confidence=7))], CHAIN)
     assert both.reason == "equivocation" and both.evidence is not None
 
