@@ -124,7 +124,7 @@ contract GameCertificatesTest is Test {
     /// forge-config: default.isolate = true
     function testGas() public {
         games.certify(_payoffs(1, 64), _payoffs(2, 64), _random(1, 8), _random(2, 8));
-        assertLe(vm.snapshotGasLastCall("neural", "certify a game of 8 x 8"), 400_000);
+        assertLe(vm.snapshotGasLastCall("games", "certify a game of 8 x 8"), 400_000);
     }
 
     function _pennies() private pure returns (int64[] memory rows, int64[] memory columns) {
