@@ -287,12 +287,13 @@ class CrossChainConsensus:
     ) -> Settled:
         """Let agents agree on one chain, and attest what it holds. Raises EngineError that says why they cannot.
 
-        Agents that are voices, with a last word, are not asked again.
+        Agents that are voices have negotiated and are not asked again.
         """
         known = task if isinstance(task, Task) else task_of(task)
-        voices = [agent if isinstance(agent, Voice) else Voice(agent) for agent in agents]
+        heard = [agent for agent in agents if isinstance(agent, Voice)]
+        voices = heard if len(heard) == len(agents) else [Voice(agent) for agent in agents]
         async with self._opened([chain], agents) as (fleet, store):
-            if any(voice.last is None for voice in voices) and all(not voice.settled for voice in voices):
+            if voices is not heard:
                 await reach_consensus(known, voices, self.config)
             return await settle(known, voices, self.config, fleet, store, chain, self._report)
 

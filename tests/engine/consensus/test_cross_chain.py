@@ -152,8 +152,12 @@ class _Named:
 
 
 async def test_a_chain_that_is_down_is_named_and_the_rest_concludes() -> None:
-    consensus = CrossChainConsensus(urls={"polygon": NOBODY})
-    state = await consensus.cross_chain_consensus(TASK, agents_of(consensus))
+    consensus = CrossChainConsensus(urls={"polygon": NOBODY}, config={"answer_timeout": 1.0})
+    agents = agents_of(consensus)
+    agents[3] = misbehave(agents[3], "silent")
+    state = await consensus.cross_chain_consensus(TASK, agents)
+    assert state.result is not None
+    assert [(verdict.agent, verdict.reason) for verdict in state.result.verdicts] == [("voter 3", "silent")]
     assert list(state.failed) == ["polygon"]
     assert "polygon does not count" in state.message
     assert list(state.chains) == ["ethereum", "arbitrum"]
