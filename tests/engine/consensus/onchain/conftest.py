@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,7 +21,9 @@ from engine.consensus.service import AgentSpec, ConsensusService, RunSpec
 from engine.consensus.tasks import Task, task_of
 from engine.core.hashing import keccak
 from engine.core.paths import DataDir
-from engine.runtime import Runtime
+
+if TYPE_CHECKING:
+    from engine.runtime import Runtime
 
 NAMES = ("ann", "ben", "cleo", "dan", "eve")
 
@@ -75,6 +77,8 @@ def with_stand_ins(runtime: Runtime) -> ConsensusService:
 
 @asynccontextmanager
 async def runtime_at(folder: Path, *, node: bool = True) -> AsyncIterator[Runtime]:
+    from engine.runtime import Runtime  # half of what a victim of the kill tests would have to import
+
     async with await Runtime.open(DataDir.open(folder)) as runtime:
         with_stand_ins(runtime)
         if node:

@@ -19,8 +19,14 @@ VICTIM = """
 import asyncio, os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from conftest import runtime_at, spec_of
+from conftest import seats, spec_of
+from engine.chain.session import Chain, Parts
+from engine.chain.wallet import OPERATOR, Wallet
 from engine.consensus import chain_members, chain_slashes, chain_steps, chain_txs, negotiation, onchain, records, rounds
+from engine.consensus.service import ConsensusService
+from engine.core.bus import EventBus
+from engine.core.jobs import Jobs
+from engine.store.database import Store
 
 where, skip, title, equivocator = sys.argv[3], int(sys.argv[4]), sys.argv[5], sys.argv[6]
 module, owner, name = where.split(".")
@@ -36,10 +42,18 @@ def killed(*arguments, **named):
 setattr(owner, name, killed)
 
 async def main():
-    async with runtime_at(Path(sys.argv[2]), node=False) as runtime:
-        names = ("ann", "ben", "cleo", "dan", "eve", *(("fay", "gus", "hal", "ida") if equivocator else ()))
-        spec = spec_of(names, title=title, behaviours={equivocator: "equivocating"} if equivocator else {})
-        await (await runtime.consensus.start(spec)).result()
+    wallet, store, bus = Wallet.development(), Store.open(Path(sys.argv[2])), EventBus()
+    operator = wallet.address(OPERATOR)
+    parts = Parts(store, bus, wallet, lambda a: OPERATOR if a == operator else service.number_of(a))
+    chain = await Chain.connect(sys.argv[7], parts)
+
+    async def connect():
+        return chain
+
+    service = ConsensusService(store, bus, Jobs(bus), wallet, connect, Path("."), seats=seats)
+    names = ("ann", "ben", "cleo", "dan", "eve", *(("fay", "gus", "hal", "ida") if equivocator else ()))
+    spec = spec_of(names, title=title, behaviours={equivocator: "equivocating"} if equivocator else {})
+    await (await service.start(spec)).result()
 
 asyncio.run(main())
 """
@@ -62,20 +76,22 @@ POINTS = [
 ]
 
 
-async def kill(folder: Path, where: str, skip: int, title: str, equivocator: str = "") -> None:
+async def kill(runtime, where: str, skip: int, equivocator: str = "") -> None:
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    arguments = (HERE, str(folder), where, str(skip), title, equivocator)
+    store, url = str(runtime.store.path), runtime.devnet.status.url
+    arguments = (HERE, store, where, str(skip), "split", equivocator, url)
     victim = await asyncio.create_subprocess_exec(sys.executable, "-c", VICTIM, *arguments, env=environment)
     assert await victim.wait() == -signal.SIGKILL, where
 
 
-async def test_a_round_killed_anywhere_goes_on(tmp_path, runtime_at, spec_of):
+@pytest.mark.parametrize("points", [POINTS[:4], POINTS[4:9], POINTS[9:]], ids=["before", "middle", "end"])
+async def test_a_round_killed_anywhere_goes_on(tmp_path, runtime_at, spec_of, points):
     async with runtime_at(tmp_path) as runtime:
         chain = await runtime.chain()
         plain = await (await runtime.consensus.start(spec_of(on_chain=False))).result()
         hashes = set()
-        for where, skip, signed in POINTS:
-            await kill(tmp_path, where, skip, "split")
+        for where, skip, signed in points:
+            await kill(runtime, where, skip)
             record = runtime.consensus.runs()[0]
             assert record.phase == ("signed" if signed else "negotiating"), where
             result = await (await runtime.consensus.resume(record.run_id)).result()
@@ -92,7 +108,7 @@ async def test_a_round_killed_anywhere_goes_on(tmp_path, runtime_at, spec_of):
         assert runtime.store.outbox.counts(chain.book).keys() == {"mined"}
         assert (await chain.vault.totals()).active == 5 * ETHER // 10
         assert not runtime.store.ledger.audit(chain.book)
-        rounds = len(POINTS)
+        rounds = len(points)
         rows = await runtime.consensus.agents()
         assert all(100 - 5 * rounds <= row.reputation <= 100 + 2 * rounds for row in rows)
 
@@ -102,7 +118,7 @@ async def test_a_slashing_that_was_killed_happens_once(tmp_path, runtime_at):
         chain = await runtime.chain()
         points = ("chain_txs.ChainTxs.settle", "chain_slashes.Slashes.book", "chain_steps.ChainSteps.create")
         for number, (where, guilty) in enumerate(zip(points, ("ann", "ben", "cleo"), strict=True)):
-            await kill(tmp_path, where, 0, "split", guilty)
+            await kill(runtime, where, 0, guilty)
             record = runtime.consensus.runs()[0]
             result = await (await runtime.consensus.resume(record.run_id)).result()
             assert guilty not in result.agents
