@@ -33,6 +33,7 @@ from engine.store.outbox import Inclusion, OutboxRow, OutboxTx
 
 BATCH = 500  # rows signed, and rows broadcast, at a time
 WINDOW = 4 * BATCH  # rows under way at which no more are signed
+CROWD = 16  # rows broadcast together from which on a block is asked for at once
 LOOK_BACK = 100  # rows looked at again at a time
 POLL = 0.05
 GLANCES = (0.003, 0.006, 0.012)  # seconds between looks for receipts before automine counts as asleep
@@ -216,7 +217,10 @@ class Sender:
 
     async def _move(self) -> None:
         """Broadcast what is signed, and settle what is mined while the node goes on."""
-        await self._broadcast([row for row in self._flight.values() if row.state == "signed"])
+        signed = [row for row in self._flight.values() if row.state == "signed"]
+        await self._broadcast(signed)
+        if len(signed) >= CROWD and self._control is not None:
+            await self._control.flush()  # else automine makes a hundred blocks of them, or falls asleep half-way
         idle, flushed = 0, False
         while idle < len(GLANCES):
             waiting = [row for row in self._flight.values() if row.state == "sent"]

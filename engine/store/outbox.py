@@ -210,7 +210,7 @@ class Outbox:
     def mark_mined(self, key: str, where: Inclusion) -> None:
         """Note that the transaction did what it should."""
         place = (where.block, where.block_hash, where.gas_used)
-        self._update(key, "state = 'mined', block = ?, block_hash = ?, gas_used = ?", *place)
+        self._update(key, "state = 'mined', error = '', block = ?, block_hash = ?, gas_used = ?", *place)
 
     def mark_failed(self, key: str, error: str, where: Inclusion | None = None) -> None:
         """Note why the transaction has no effect; one that was never signed holds no nonce."""
