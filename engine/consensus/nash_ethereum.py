@@ -53,8 +53,9 @@ class NashEthereumConsensus:
     ``web3_provider`` is a node's address. Without a ``contract_address`` the contracts of ``folder`` are used, and on a
     development node put there when there are none; with one, the consensus contract must be there. Without a ``folder``
     a temporary one is used, so that every object has contracts of its own. ``device`` is where tensors are, "cpu" where
-    there is no CUDA device or ``config.gpu_acceleration`` is off. ``on_state`` is awaited after each iteration and at
-    the end, ``on_step`` called as the chain's phases move.
+    there is no CUDA device or ``config.gpu_acceleration`` is off. A ``wallet`` of one's own and ``consent`` let
+    contracts be put on a chain that is no development one. ``on_state`` is awaited after each iteration and at the end,
+    ``on_step`` called as the chain's phases move.
 
     An async context manager; ``close`` may be forgotten. Raises ConsensusError for settings that cannot be used.
     """
@@ -69,6 +70,7 @@ class NashEthereumConsensus:
         folder: Path | None = None,
         wallet: Wallet | None = None,
         rules: Rules | None = None,
+        consent: bool = False,
         on_state: OnState | None = None,
         on_step: Callable[[ChainStep], None] | None = None,
     ) -> None:
@@ -87,6 +89,7 @@ class NashEthereumConsensus:
         self.on_step = on_step
         self._accounts = Accounts(wallet or Wallet.development())
         self._rules = rules
+        self._consent = consent
         self._folder = folder
         self._store: Store | None = None
         self._finalizer: weakref.finalize[..., Any] | None = None
@@ -223,7 +226,9 @@ class NashEthereumConsensus:
         self._accounts.take_in(agents)
         async with self._one_at_a_time():
             parts = Parts(self._open(), EventBus(), self._accounts.wallet, self._accounts.number_of)
-            chain = await Chain.connect(self.web3_provider, parts, self._rules, consensus_at=self.contract_address)
+            chain = await Chain.connect(
+                self.web3_provider, parts, self._rules, consensus_at=self.contract_address, consent=self._consent
+            )
             try:
                 yield chain
             finally:
