@@ -163,6 +163,8 @@ class OnChainPhase:
             names={signed.message.agent: name for name, _, signed in kept},
         )
         self.task_hash, self.progress = record.task_hash, record.progress
+        for step in record.progress.get("ready", ()):  # what was spent before the program ended
+            self._ready[step["phase"]] = ChainStep(**{**step, "txs": tuple(step["txs"])})
         return opening, [signed for _, _, signed in kept]
 
     # Concluding --------------------------------------------------------------------------------------------------
@@ -176,7 +178,8 @@ class OnChainPhase:
         names = self._names = dict(opening.names)
         if not self.resuming and self.run_id is not None:
             kept = [(names[item.message.agent], opening.weights[names[item.message.agent]], item) for item in signed]
-            self._records.keep_signed(self.run_id, opening.deadline, kept, self.progress)
+            ready = [step.to_json() for step in self._ready.values()]
+            self._records.keep_signed(self.run_id, opening.deadline, kept, {**self.progress, "ready": ready})
         async with self._turn if self._chain.control is not None else contextlib.nullcontext():
             for _ in range(TURNS):
                 standing = await self._go_through_once(opening, signed)

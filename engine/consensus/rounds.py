@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from engine.consensus.onchain import OnChainPhase
 
 FLEET = "fleet"  # folder of the nodes of rounds on several chains
+HOST_SHARE = 0.8  # of the time for an answer: so a model that hangs is named, before its agent counts as silent
 Seats = Callable[[RunSpec, Mapping[str, Signer]], AbstractAsyncContextManager[Sequence[Participant]]]
 
 
@@ -91,6 +92,9 @@ class RoundPlay:
             outcome, message = DONE, result.message
             return result
         except EngineError as error:
+            if self._phase is not None and "resume" not in error.next_step.lower():
+                hint = f"Then resume the round: its number is {self._run.run_id}."
+                error.next_step = f"{error.next_step} {hint}" if error.next_step else hint
             outcome, message = FAILED, str(error)
             raise
         except Exception as error:
@@ -301,7 +305,8 @@ async def hosted(spec: RunSpec, signers: Mapping[str, Signer]) -> AsyncIterator[
     from engine.consensus.host import AgentHost, HostedSpec
 
     specs = [HostedSpec(agent.name, agent.config, agent.model) for agent in spec.agents]
-    async with AgentHost.start(specs, spec.config.seed, deadline_s=spec.config.answer_timeout) as host:
+    patience = HOST_SHARE * spec.config.answer_timeout
+    async with AgentHost.start(specs, spec.config.seed, deadline_s=patience) as host:
         yield host.participants(signers)
 
 

@@ -90,7 +90,7 @@ async def test_a_round_killed_anywhere_goes_on(tmp_path, runtime_at, spec_of, po
         chain = await runtime.chain()
         plain = await (await runtime.consensus.start(spec_of(on_chain=False))).result()
         hashes = set()
-        for where, skip, signed in points:
+        for number, (where, skip, signed) in enumerate(points):
             await kill(runtime, where, skip)
             record = runtime.consensus.runs()[0]
             assert record.phase == ("signed" if signed else "negotiating"), where
@@ -101,6 +101,8 @@ async def test_a_round_killed_anywhere_goes_on(tmp_path, runtime_at, spec_of, po
             hashes.add(result.task_hash)
             if signed:
                 assert result.task_hash == record.task_hash, where
+                spent = [step.phase for step in result.on_chain.steps]
+                assert ("register" in spent) == (number == 0), where  # what was spent before the kill counts too
             assert result.iterations >= 1, where
             assert result.converged, where
             assert len((await TaskLog.read(chain, result.task_hash)).taken) == 5, where
