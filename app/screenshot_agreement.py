@@ -85,8 +85,8 @@ async def _running(wiring: Any, target: Callable[[str], Path], helpers: tuple[Se
     """A round that is held half-way."""
     settled, shoot = helpers
     model = wiring.agreement
-    await _choose(wiring, settled, "portfolio")
-    model.set_speed(30.0)
+    await _choose(wiring, settled, "moderation")
+    model.set_speed(10.0)
     model.run()
     await settled(model, lambda state: state.run is not None and state.run.iteration >= HALFWAY)
     await shoot(wiring.window, target("agents-running"))

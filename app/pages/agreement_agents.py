@@ -44,7 +44,7 @@ COLUMNS = (
     Column("Strategy", width=82, format=str.capitalize),
     Column("Model", width=100, format=model_name, exact=str),
     Column("Behaviour", width=104, format=lambda v: v.replace("_", " "), tone=lambda v: "" if v == HONEST else "warn"),
-    Column("Verdict", kind="pill", width=130, pill=lambda word: KINDS.get(word, "error")),
+    Column("Verdict", kind="pill", width=144, pill=lambda word: KINDS.get(word, "error")),
     Column("Reputation", align="right", kind="number", width=98, tooltip="On chain, from 1 to 1,000"),
     Column("Stake", align="right", kind="number", width=86, format=ether, exact=lambda v: f"{v} wei"),
     Column(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 from engine.consensus.models import FAMILIES
@@ -12,16 +13,22 @@ async def problem_of(model: str) -> str:
     """Return why a model is refused, "" where it is taken. The process is gone on every way out."""
     if model.partition(":")[0] in FAMILIES:
         return ""
-    try:
-        there = Path(model).expanduser().is_file()
-    except (OSError, ValueError):
-        there = False
-    if not there:
+    path = await asyncio.to_thread(_file, model)
+    if path is None:
         return f"There is no model {model[:80]!r}: it is no file, and what ships is {', '.join(FAMILIES)}."
     from engine.consensus.host import AgentHost, HostedSpec
 
     try:
-        async with AgentHost.start([HostedSpec("It", model=str(Path(model).expanduser()))]):
+        async with AgentHost.start([HostedSpec("It", model=str(path))]):
             return ""
     except EngineError as error:
         return str(error)
+
+
+def _file(model: str) -> Path | None:
+    """Return the file that a text names, None where there is none."""
+    try:
+        path = Path(model).expanduser()
+        return path if path.is_file() else None
+    except (OSError, ValueError, RuntimeError):
+        return None
