@@ -13,6 +13,19 @@ STRATEGIES = ("pure", "mixed", "adaptive")
 TIERS = ("slots", "accumulator")
 
 
+def shown(value: object) -> str:
+    """Return a value as a message shows it: not longer than a line, whatever somebody typed."""
+    try:
+        text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    except ValueError:  # Python refuses to write thousands of digits
+        return "a number that large"
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
+def _cannot(name: str, value: object, why: str) -> ConsensusError:
+    return ConsensusError(f"The setting {name} cannot be {shown(value)}", why)
+
+
 class _Settings:
     """What both kinds of settings share: reading a mapping, and limits."""
 
@@ -24,22 +37,15 @@ class _Settings:
             value = getattr(self, field.name)
             kind = type(field.default)
             whole = isinstance(value, int) and not isinstance(value, bool)
-            if kind is float and whole:
-                object.__setattr__(self, field.name, float(value))
-            elif type(value) is not kind:
-                raise ConsensusError(
-                    f"The setting {field.name} cannot be {value!r}", f"it must be of type {kind.__name__}"
-                )
+            if type(value) is not kind and not (kind is float and whole):
+                raise _cannot(field.name, value, f"it must be of type {kind.__name__}")
             low, high = self.LIMITS.get(field.name, (None, None))
             if low is not None and high is not None and not low <= value <= high:
-                raise ConsensusError(
-                    f"The setting {field.name} cannot be {value!r}", f"it must lie in {low:g} to {high:g}"
-                )
+                raise _cannot(field.name, value, f"it must lie in {low:g} to {high:g}")
+            if kind is float and whole:  # after the limits: a whole number may be too large for a float
+                object.__setattr__(self, field.name, float(value))
             if field.name in self.CHOICES and value not in self.CHOICES[field.name]:
-                raise ConsensusError(
-                    f"The setting {field.name} cannot be {value!r}",
-                    f"it is one of {', '.join(self.CHOICES[field.name])}",
-                )
+                raise _cannot(field.name, value, f"it is one of {', '.join(self.CHOICES[field.name])}")
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -47,9 +53,9 @@ class _Settings:
         known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
         for name in values:
             if name not in known:
-                near = difflib.get_close_matches(str(name), known, 1)
+                near = difflib.get_close_matches(str(name)[:100], known, 1)
                 raise ConsensusError(
-                    f"There is no setting {name!r}",
+                    f"There is no setting {shown(name)}",
                     f"known are {', '.join(known)}",
                     f"Did you mean {near[0]}?" if near else "",
                 )

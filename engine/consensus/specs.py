@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
-from engine.consensus.config import AgentConfig, ConsensusConfig
+from engine.consensus.config import AgentConfig, ConsensusConfig, shown
 from engine.consensus.errors import ConsensusError
 from engine.consensus.tasks import Task
 
@@ -32,11 +32,11 @@ class AgentSpec:
         name = self.name
         if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable() or name != name.strip():
             raise ConsensusError(
-                f"An agent cannot be called {name!r:.80}", f"a name is 1 to {MAX_NAME} printable characters"
+                f"An agent cannot be called {shown(name)}", f"a name is 1 to {MAX_NAME} printable characters"
             )
         for what, value in (("model", self.model), ("behaviour", self.behaviour)):
-            if not isinstance(value, str) or not value:
-                raise ConsensusError(f"The {what} of {name} cannot be {value!r:.80}", "it must be a text")
+            if not isinstance(value, str) or not value.isprintable() or not value:
+                raise ConsensusError(f"The {what} of {name} cannot be {shown(value)}", "it must be a printable text")
 
     def to_json(self) -> dict[str, Any]:
         """Return the form that agents files have."""
@@ -46,10 +46,10 @@ class AgentSpec:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Read what ``to_json`` gives; all but the name may be missing. Raises ConsensusError."""
         if not isinstance(value, Mapping):
-            raise ConsensusError("An agent is not described by an object", f"it is {value!r:.80}")
+            raise ConsensusError("An agent is not described by an object", f"it is {shown(value)}")
         rest = {str(key): item for key, item in value.items()}
         if "name" not in rest:
-            raise ConsensusError("An agent has no name", f"what is given is {value!r:.80}")
+            raise ConsensusError("An agent has no name", f"what is given is {shown(value)}")
         name, model = rest.pop("name"), rest.pop("model", BUILTIN)
         behaviour = rest.pop("behaviour", HONEST)
         return cls(name, AgentConfig.of(rest), model, behaviour)

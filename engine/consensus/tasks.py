@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.consensus.errors import ConsensusError
-from engine.core.hashing import keccak
+from engine.core.hashing import keccak, parse_json
 
 SPACES = ("simplex", "box", "real")
 MAX_BYTES = 1 << 20  # of a task's document
@@ -38,7 +38,8 @@ class Task:
     @property
     def title(self) -> str:
         """A name for people: the document's, else its type in words."""
-        return str(self.document.get("title") or self.type.replace("_", " "))
+        text = str(self.document.get("title") or self.type.replace("_", " "))
+        return "".join(letter if letter.isprintable() else " " for letter in text)  # it is shown in terminals
 
 
 def task_of(document: Mapping[str, Any]) -> Task:
@@ -53,8 +54,9 @@ def task_of(document: Mapping[str, Any]) -> Task:
 def read_task(path: Path) -> Task:
     """Return the task in a JSON file. Raises ConsensusError."""
     try:
-        data = path.read_bytes()[: MAX_BYTES + 1]
-        document = json.loads(data) if len(data) <= MAX_BYTES else None
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)  # not all of it: a device never ends
+        document = parse_json(data.decode("utf-8-sig"), strict=True) if len(data) <= MAX_BYTES else None
     except OSError as error:
         raise ConsensusError(f"The task {path} cannot be read", error.strerror or repr(error)) from error
     except (ValueError, RecursionError) as error:

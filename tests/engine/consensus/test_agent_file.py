@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.consensus.agent_file import MAX_BYTES, agents_of, default_agents, read_agents
-from engine.consensus.config import ConsensusConfig
+from engine.consensus.config import AgentConfig, ConsensusConfig
 from engine.consensus.errors import ConsensusError
 from engine.consensus.models import FAMILIES
 from engine.consensus.specs import MAX_AGENTS, AgentSpec, RunSpec
@@ -61,7 +61,7 @@ def test_each_form_gives_the_same_agents(tmp_path, name, text):
         ("a.json", '[{"name": "a", "learning_rate": NaN}]', "no number of JSON"),
         ("a.json", '[{"name": ""}]', "printable characters"),
         ("a.json", '[{"name": "a\\nb"}]', "printable characters"),
-        ("a.json", '[{"name": "a", "model": 5}]', "must be a text"),
+        ("a.json", '[{"name": "a", "model": 5}]', "must be a printable text"),
         ("a.json", json.dumps([{"name": str(n)} for n in range(MAX_AGENTS + 1)]), "too many agents"),
         ("a.json", b" " * (MAX_BYTES + 1), "too large"),
     ],
@@ -113,3 +113,34 @@ def test_a_round_needs_its_quorum():
         RunSpec(task, (AgentSpec("a"),))
     spec = RunSpec(task, [AgentSpec("a"), AgentSpec("b")], ConsensusConfig(hybrid_mode=False))
     assert not spec.uses_chain
+
+
+WILD = (10**400, -(10**400), 16**20_000, "x" * 100_000, "\x1b[31m", "\ud800", [], None)
+
+
+@pytest.mark.parametrize("place", range(len(WILD)))
+@pytest.mark.parametrize("settings_of", [ConsensusConfig.of, AgentConfig.of])
+def test_a_setting_beyond_all_bounds_is_refused_in_a_line_that_can_be_shown(settings_of, place):
+    """Python neither makes a float of such a number nor writes it; hexadecimal ones come in by TOML."""
+    value = WILD[place]
+    for name in settings_of({}).__slots__:
+        with pytest.raises(ConsensusError) as refused:
+            settings_of({name: value})
+        assert len(str(refused.value)) < 300 and str(refused.value).isprintable()
+    with pytest.raises(ConsensusError) as refused:
+        settings_of({str(value)[:1] * 10_000 if isinstance(value, str) else "n": value})
+    assert len(str(refused.value)) < 500
+    with pytest.raises(ConsensusError):
+        AgentSpec.from_json({"name": "a", "model": value if not isinstance(value, str) else 16**20_000})
+
+
+@pytest.mark.parametrize("model", ["a\0.pt", "\x1b[31m.pt", ""])
+def test_a_path_that_no_file_system_has_is_refused(model):
+    with pytest.raises(ConsensusError, match="must be a printable text"):
+        AgentSpec("a", model=model)
+
+
+def test_a_number_in_hexadecimal_without_end_is_refused(tmp_path):
+    path = written(tmp_path, "a.toml", f"[[agents]]\nname = 'a'\nmemory_size = 0x{'f' * 9_000}")
+    with pytest.raises(ConsensusError, match="memory_size cannot be a number that large"):
+        read_agents(path)

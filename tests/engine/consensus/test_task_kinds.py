@@ -153,3 +153,21 @@ def test_a_tasks_hash_does_not_depend_on_the_order_of_keys(tmp_path: Path) -> No
     turned = dict(reversed(PORTFOLIO.items()))
     (tmp_path / "task.json").write_text(json.dumps(turned))
     assert task_of(PORTFOLIO).hash == read_task(tmp_path / "task.json").hash
+
+
+def test_a_task_file_is_read_strictly_and_no_further_than_its_limit(tmp_path: Path) -> None:
+    with pytest.raises(ConsensusError, match="too large"):
+        read_task(Path("/dev/zero"))  # reading all of it would never end
+    path = tmp_path / "task.json"
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(PORTFOLIO).encode())  # as editors on Windows save it
+    assert read_task(path).hash == task_of(PORTFOLIO).hash
+    path.write_text('{"type": "custom", ' + json.dumps(PORTFOLIO)[1:])
+    with pytest.raises(ConsensusError, match="'type' comes twice"):
+        read_task(path)
+    path.write_text("[" * 500_000)
+    with pytest.raises(ConsensusError, match="no JSON"):
+        read_task(path)
+
+
+def test_a_title_cannot_steer_a_terminal() -> None:
+    assert task_of({**PORTFOLIO, "title": "\x1b[31mred\x07"}).title == " [31mred "
