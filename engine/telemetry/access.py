@@ -61,10 +61,13 @@ class Access:
         ``host`` and ``origin`` are headers: a web page elsewhere must not reach the service through the operator's
         browser. The token comes as ``Authorization: Bearer``, or as ``?token=`` where a browser's WebSocket cannot.
         """
-        name = urlsplit(f"//{host}").hostname or ""
+        try:
+            name, page = urlsplit(f"//{host}").hostname or "", urlsplit(origin or "").netloc
+        except ValueError:  # brackets that do not match
+            return False, "its Host or Origin is no address"
         if self._token is None and name not in _LOCAL_NAMES:
             return False, f"the service is not called {name!r}"
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and page != host:
             return False, f"a page of {origin} may not use the service"
         if self._token is None:
             return True, ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import json
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,13 +13,14 @@ from aiohttp import WSMsgType, web
 
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError, UsageError, VerificationError
+from engine.core.hashing import parse_json
 from engine.telemetry.access import Access
 from engine.telemetry.hub import Hub
 from engine.telemetry.metrics import CONTENT_TYPE, Metrics
 
 MAX_BODY = 1 << 20  # bytes of a request
 HEARTBEAT = 20.0  # seconds between pings; a client that does not answer is gone
-CLOSE_S = 2.0
+CLOSE_S = 1.0  # for goodbyes, and once more for requests that are being answered
 Answer = Callable[[Any], Awaitable[Any]]  # a JSON-ready value for the request's: path parts and the body
 Routes = dict[tuple[str, str], Answer]
 _log = logging.getLogger(__name__)
@@ -64,10 +64,7 @@ class TelemetryServer:
         """Say goodbye to all clients and stop listening."""
         self._hub.close()
         self.metrics.close()
-        for socket in tuple(self._sockets):
-            with contextlib.suppress(TimeoutError, ConnectionError):
-                async with asyncio.timeout(CLOSE_S):
-                    await socket.close(code=1001, message=b"the service ends")
+        await asyncio.gather(*map(_part, tuple(self._sockets)))  # together: none may answer
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -118,6 +115,13 @@ class TelemetryServer:
         return socket
 
 
+async def _part(socket: web.WebSocketResponse) -> None:
+    """Say goodbye to a client, and wait a moment for its answer."""
+    with contextlib.suppress(TimeoutError, ConnectionError):
+        async with asyncio.timeout(CLOSE_S):
+            await socket.close(code=1001, message=b"the service ends")
+
+
 def _json_handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def handle(request: web.Request) -> web.Response:
         try:
@@ -138,10 +142,10 @@ async def _body(request: web.Request) -> Any:
     if request.content_type != "application/json":  # a form of a page elsewhere cannot have this type
         raise UsageError("The request's body must be JSON", f"its type is {request.content_type}")
     try:
-        return json.loads(await request.text())
+        return parse_json(await request.text(), strict=True)
     except web.HTTPRequestEntityTooLarge as error:
         raise UsageError("The request's body is too large", f"it may have {MAX_BODY} bytes") from error
-    except (ValueError, RecursionError) as error:
+    except (ValueError, RecursionError, LookupError) as error:  # LookupError: a charset that there is not
         raise UsageError("The request's body is no JSON", str(error)) from error
 
 

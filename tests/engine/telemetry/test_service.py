@@ -194,6 +194,26 @@ async def test_closing_ends_the_clients(bus: EventBus) -> None:
         assert (await client.receive(timeout=5)).type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED)
 
 
+async def test_closing_waits_for_all_silent_clients_at_once(bus: EventBus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that never answer a goodbye: one after the other they would hold the program up for a minute."""
+    parting = most = 0
+
+    async def part(_: object) -> None:
+        nonlocal parting, most
+        parting += 1
+        most = max(most, parting)
+        await asyncio.sleep(0.01)
+        parting -= 1
+
+    monkeypatch.setattr("engine.telemetry.server._part", part)
+    async with aiohttp.ClientSession() as session:
+        async with serving(bus) as server:
+            clients = [await session.ws_connect(f"{server.url}/ws") for _ in range(5)]
+            while len(server._sockets) < len(clients):
+                await asyncio.sleep(0)
+    assert most == 5
+
+
 @pytest.mark.parametrize(
     ("headers", "query", "status"),
     [
@@ -226,6 +246,8 @@ async def test_a_token_is_asked_for(bus: EventBus, headers: dict[str, str], quer
         ({"Host": "attacker.example"}, 403),  # a name that an attacker lets point to 127.0.0.1
         ({"Origin": "https://attacker.example"}, 403),
         ({"Origin": "null"}, 403),
+        ({"Host": "["}, 403),
+        ({"Origin": "http://[::1"}, 403),
     ],
 )
 async def test_on_loopback_pages_of_others_are_kept_out(bus: EventBus, headers: dict[str, str], status: int) -> None:
@@ -294,7 +316,13 @@ async def test_answers_and_failures_are_json(bus: EventBus) -> None:
                 statuses[how] = answer.status
                 assert (await answer.json())["what"]
         assert statuses == {"usage": 400, "proof": 409, "other": 422, "bug": 500}
-        for body, kind in ((b"{", "application/json"), (b"{}", "text/plain"), (b"[" * 100_000, "application/json")):
+        for body, kind in (
+            (b"{", "application/json"),
+            (b"{}", "text/plain"),
+            (b"[" * 100_000, "application/json"),
+            (b'{"a": 1, "a": 2}', "application/json"),
+            (b"{}", "application/json; charset=nonsense"),
+        ):
             async with session.post(f"{server.url}/echo/a", data=body, headers={"Content-Type": kind}) as answer:
                 assert answer.status == 400, (body[:5], await answer.text())
         huge = io.BytesIO(json.dumps("x" * MAX_BODY).encode())
