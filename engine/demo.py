@@ -197,7 +197,7 @@ class Demo:
 
     async def _agree(self) -> str:
         """Let agents agree on a portfolio, one of them telling some peers another position than the others."""
-        from engine.consensus.agent_file import default_agents
+        from engine.consensus.agents.agent_file import default_agents
         from engine.consensus.config import ConsensusConfig
         from engine.consensus.specs import AgentSpec, RunSpec
         from engine.consensus.tasks import read_task

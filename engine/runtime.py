@@ -13,7 +13,7 @@ from engine.chain.events import DevnetChanged
 from engine.chain.explorer import BlockWatcher
 from engine.chain.session import Chain, Parts
 from engine.chain.wallet import OPERATOR, Wallet, service_number
-from engine.consensus.service import ConsensusService
+from engine.consensus.rounds.service import ConsensusService
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError
 from engine.core.jobs import Jobs

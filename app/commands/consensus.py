@@ -13,10 +13,10 @@ import typer
 from app.commands.output import JsonOption, Output, table
 
 if TYPE_CHECKING:
+    from engine.consensus.onchain.verification import Verification
     from engine.consensus.results import ConsensusResult
-    from engine.consensus.run import ConsensusRun
+    from engine.consensus.rounds.run import ConsensusRun
     from engine.consensus.specs import RunSpec
-    from engine.consensus.verification import Verification
     from engine.core.bus import EventBus
     from engine.runtime import Runtime
 
@@ -117,7 +117,7 @@ def list_runs(context: typer.Context, json: JsonOption = False) -> None:
 def _spec(
     task: Path, agents: Path | None, off_chain: bool, seed: int | None, settings: list[str], byzantine: list[str]
 ) -> RunSpec:
-    from engine.consensus.agent_file import default_agents, read_agents
+    from engine.consensus.agents.agent_file import default_agents, read_agents
     from engine.consensus.config import ConsensusConfig
     from engine.consensus.specs import RunSpec
     from engine.consensus.tasks import read_task

@@ -24,8 +24,8 @@ from app.viewmodels.agreement_agents import (
 )
 from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.agreement_runs import AgreementRecord
-from engine.consensus.byzantine import BEHAVIOURS
 from engine.consensus.config import AgentConfig
+from engine.consensus.negotiation.byzantine import BEHAVIOURS
 from widgets.basics import Card, button, column, label, row
 from widgets.forms import ChoiceField, IntField, TextField
 from widgets.labels import HashLabel, HashState, SectionHeader

@@ -13,8 +13,8 @@ from app.pages.league_fields import FieldGrid, Section, narrow
 from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import OWN, AgreementState
 from app.viewmodels.agreement_task import KINDS
-from engine.consensus.byzantine import BEHAVIOURS
 from engine.consensus.config import ConsensusConfig
+from engine.consensus.negotiation.byzantine import BEHAVIOURS
 from engine.consensus.specs import HONEST
 from widgets.basics import Card, button, column, label, row
 from widgets.forms import ChoiceField, IntField, SeedField

@@ -28,7 +28,7 @@ from engine.core.errors import EngineError
 if TYPE_CHECKING:
     from app.bridge import Bridge
     from app.viewmodels.devnet import DevnetState, DevnetViewModel
-    from engine.consensus.run import ConsensusRun
+    from engine.consensus.rounds.run import ConsensusRun
     from engine.runtime import Runtime
 
 _log = logging.getLogger(__name__)

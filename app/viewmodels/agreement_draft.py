@@ -13,7 +13,7 @@ from app.viewmodels.agreement_agents import AgentFacts, AgentList, config_errors
 from app.viewmodels.agreement_runs import AgreementRecord
 from app.viewmodels.agreement_task import FRESH, Problem, read_text, text_of, with_value
 from app.viewmodels.base import ViewModel
-from engine.consensus.agent_file import default_agents, read_agents
+from engine.consensus.agents.agent_file import default_agents, read_agents
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.tasks import Task, read_task
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from engine.consensus.models import FAMILIES
+from engine.consensus.agents.models import FAMILIES
 from engine.core.errors import EngineError
 
 
@@ -16,7 +16,7 @@ async def problem_of(model: str) -> str:
     path = await asyncio.to_thread(_file, model)
     if path is None:
         return f"There is no model {model[:80]!r}: it is no file, and what ships is {', '.join(FAMILIES)}."
-    from engine.consensus.host import AgentHost, HostedSpec
+    from engine.consensus.agents.host import AgentHost, HostedSpec
 
     try:
         async with AgentHost.start([HostedSpec("It", model=str(path))]):

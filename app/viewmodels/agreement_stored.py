@@ -16,7 +16,7 @@ STATES = {"done": "done", "failed": "failed", "cancelled": "cancelled"}
 
 
 def record_of(number: int, row: Any) -> AgreementRecord:
-    """Return the round that a row of the store describes; ``row`` is an engine.consensus.records.RoundRecord."""
+    """Return the round that a row of the store describes; ``row`` is an engine.consensus.rounds.records.RoundRecord."""
     record = AgreementRecord(
         number, row.task, row.config, tuple(agent.name for agent in row.agents),
         {agent.name: agent.behaviour for agent in row.agents},

@@ -27,8 +27,8 @@ from torch import nn
 ASSETS = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ASSETS.parent))
 
-from engine.consensus.moderation_models import EVEN, POLICIES, Reader, load_readers, new_readers  # noqa: E402
-from engine.consensus.text_features import normalise  # noqa: E402
+from engine.consensus.agents.moderation_models import EVEN, POLICIES, Reader, load_readers, new_readers  # noqa: E402
+from engine.consensus.agents.text_features import normalise  # noqa: E402
 
 HELD_OUT = 64  # of 256 values of the hash's first byte
 STEPS, DECAY = 60, 2e-4

@@ -9,39 +9,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.consensus.agents import EthereumNeuralAgent
+    from engine.consensus.agents.identity import EthereumAgentIdentity
+    from engine.consensus.agents.neural import EthereumNeuralAgent
+    from engine.consensus.agents.secure import SecureEthereumAgent
+    from engine.consensus.chains.cross_chain import CrossChainConsensus
     from engine.consensus.config import AgentConfig, ConsensusConfig
-    from engine.consensus.cross_chain import CrossChainConsensus
-    from engine.consensus.finance import FinancialConsensus
-    from engine.consensus.gas import GasOptimizer
-    from engine.consensus.hierarchical import HierarchicalConsensus
-    from engine.consensus.identity import EthereumAgentIdentity
-    from engine.consensus.moderation import (
+    from engine.consensus.library.finance import FinancialConsensus
+    from engine.consensus.library.hierarchical import HierarchicalConsensus
+    from engine.consensus.library.moderation import (
         content_moderation_consensus,
         create_moderation_agents,
         interpret_consensus,
     )
-    from engine.consensus.multi_gpu import MultiGPUConsensus
-    from engine.consensus.nash_ethereum import NashEthereumConsensus
-    from engine.consensus.secure import SecureEthereumAgent
+    from engine.consensus.library.multi_gpu import MultiGPUConsensus
+    from engine.consensus.library.nash_ethereum import NashEthereumConsensus
+    from engine.consensus.onchain.gas import GasOptimizer
     from engine.consensus.state import NashEthereumState
 
 _HOMES = {
     "AgentConfig": "config",
     "ConsensusConfig": "config",
-    "CrossChainConsensus": "cross_chain",
-    "EthereumAgentIdentity": "identity",
-    "EthereumNeuralAgent": "agents",
-    "FinancialConsensus": "finance",
-    "GasOptimizer": "gas",
-    "HierarchicalConsensus": "hierarchical",
-    "MultiGPUConsensus": "multi_gpu",
-    "NashEthereumConsensus": "nash_ethereum",
+    "CrossChainConsensus": "chains.cross_chain",
+    "EthereumAgentIdentity": "agents.identity",
+    "EthereumNeuralAgent": "agents.neural",
+    "FinancialConsensus": "library.finance",
+    "GasOptimizer": "onchain.gas",
+    "HierarchicalConsensus": "library.hierarchical",
+    "MultiGPUConsensus": "library.multi_gpu",
+    "NashEthereumConsensus": "library.nash_ethereum",
     "NashEthereumState": "state",
-    "SecureEthereumAgent": "secure",
-    "content_moderation_consensus": "moderation",
-    "create_moderation_agents": "moderation",
-    "interpret_consensus": "moderation",
+    "SecureEthereumAgent": "agents.secure",
+    "content_moderation_consensus": "library.moderation",
+    "create_moderation_agents": "library.moderation",
+    "interpret_consensus": "library.moderation",
 }
 
 __all__ = [

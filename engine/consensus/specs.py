@@ -20,7 +20,7 @@ MAX_NAME = 64
 class AgentSpec:
     """An agent: its unique ``name``, how it makes up its mind, and its ``model``, the builtin one or a file's path.
 
-    ``behaviour`` is honest or a key of :data:`engine.consensus.byzantine.BEHAVIOURS`.
+    ``behaviour`` is honest or a key of :data:`engine.consensus.negotiation.byzantine.BEHAVIOURS`.
     """
 
     name: str

@@ -11,7 +11,7 @@ from engine.telemetry.server import Routes
 
 if TYPE_CHECKING:
     from engine.chain.anvil import Devnet
-    from engine.consensus.service import ConsensusService
+    from engine.consensus.rounds.service import ConsensusService
 
 
 def routes_of(devnet: Devnet, consensus: ConsensusService) -> Routes:
@@ -40,9 +40,9 @@ def routes_of(devnet: Devnet, consensus: ConsensusService) -> Routes:
 
 def _spec(body: Any) -> Any:
     """Return the run that a request asks for: a task's document, with agents, config and on_chain as in the files."""
-    from engine.consensus.agent_file import agents_of, default_agents
+    from engine.consensus.agents.agent_file import agents_of, default_agents
     from engine.consensus.config import ConsensusConfig
-    from engine.consensus.service import RunSpec
+    from engine.consensus.rounds.service import RunSpec
     from engine.consensus.tasks import task_of
 
     if not isinstance(body, dict) or not isinstance(body.get("task"), dict):

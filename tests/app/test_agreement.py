@@ -16,7 +16,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.links import Place
 from app.viewmodels.agreement_agents import AgentList
-from engine.consensus.agent_file import read_agents
+from engine.consensus.agents.agent_file import read_agents
 from engine.core.paths import DataDir
 
 Opened = Callable[..., Any]

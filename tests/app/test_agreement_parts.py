@@ -28,7 +28,7 @@ from app.viewmodels.agreement_task import (
     value_at,
     with_value,
 )
-from engine.consensus.agent_file import read_agents
+from engine.consensus.agents.agent_file import read_agents
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.events import ConsensusAgentJudged, ConsensusChainStep, ConsensusIterated, ConsensusStarted
 from engine.consensus.results import ChainStep, ConsensusResult, OnChain, Verdict

@@ -33,7 +33,7 @@ from engine.consensus.config import AgentConfig, ConsensusConfig
 from engine.consensus.fixed import pack, to_fixed, unpack
 from engine.consensus.messages import Domain, Key, PositionMessage, SignedPosition, entry, position_hash
 from engine.consensus.participants import Proposal, Signer
-from engine.consensus.service import AgentSpec, ConsensusService, RunSpec
+from engine.consensus.rounds.service import AgentSpec, ConsensusService, RunSpec
 from engine.consensus.tasks import task_of
 from engine.core.hashing import keccak
 from engine.core.paths import DataDir

@@ -20,12 +20,12 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 
 from app.commands.output import table
-from engine.consensus.agreement import Agreement
 from engine.consensus.config import ConsensusConfig
-from engine.consensus.equilibrium import WeightedGame
 from engine.consensus.fixed import pack, to_fixed
 from engine.consensus.messages import NEVER, Domain, Key, PositionMessage, position_hash
-from engine.consensus.negotiation import Negotiation
+from engine.consensus.negotiation.agreement import Agreement
+from engine.consensus.negotiation.equilibrium import WeightedGame
+from engine.consensus.negotiation.talks import Negotiation
 from engine.consensus.participants import Proposal
 from engine.consensus.tasks import Task
 from engine.core.hashing import keccak

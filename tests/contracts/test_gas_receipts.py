@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 
 from engine.chain.neural import CERTIFIED
-from engine.consensus.certificate import certify
 from engine.consensus.fixed import unpack
 from engine.consensus.messages import head
+from engine.consensus.onchain.certificate import certify
 
 pytestmark = [pytest.mark.chain, pytest.mark.slow]
 AGENTS, DIMS, KAPPA = 8, 8, 10_000

@@ -32,7 +32,7 @@ from app.crash import CrashHandler
 from engine.chain.keystore import Keystore, parse_key
 from engine.consensus.config import AgentConfig, ConsensusConfig
 from engine.consensus.participants import Proposal
-from engine.consensus.service import AgentSpec, ConsensusService, RunSpec
+from engine.consensus.rounds.service import AgentSpec, ConsensusService, RunSpec
 from engine.consensus.tasks import task_of
 from engine.core.paths import DataDir
 from engine.runtime import Runtime

@@ -17,7 +17,7 @@ from engine.chain.rpc import hex_data
 from engine.chain.session import Chain
 from engine.consensus.config import AgentConfig, ConsensusConfig
 from engine.consensus.participants import Proposal, Signer
-from engine.consensus.service import AgentSpec, ConsensusService, RunSpec
+from engine.consensus.rounds.service import AgentSpec, ConsensusService, RunSpec
 from engine.consensus.tasks import Task, task_of
 from engine.core.hashing import keccak
 from engine.core.paths import DataDir

@@ -10,13 +10,13 @@ import pytest
 from engine.chain.errors import RpcError, WrongChainError
 from engine.chain.rpc import hex_data
 from engine.chain.session import Chain
-from engine.consensus.chain_logs import TaskLog
-from engine.consensus.chain_steps import ChainSteps, ShortOfPositionsError
 from engine.consensus.errors import ConsensusError
 from engine.consensus.messages import Domain, PositionMessage, SignedPosition, position_hash
-from engine.consensus.onchain import OnChainPhase
-from engine.consensus.protocol import reach_consensus
-from engine.consensus.records import Records, WalletSigner
+from engine.consensus.onchain.logs import TaskLog
+from engine.consensus.onchain.phase import OnChainPhase
+from engine.consensus.onchain.steps import ChainSteps, ShortOfPositionsError
+from engine.consensus.rounds.protocol import reach_consensus
+from engine.consensus.rounds.records import Records, WalletSigner
 from engine.core.errors import VerificationError
 from engine.core.hashing import keccak
 

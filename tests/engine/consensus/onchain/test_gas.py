@@ -5,12 +5,12 @@ import pytest
 
 from engine.chain.bindings import Call
 from engine.chain.neural import TIERS
-from engine.consensus.chain_logs import TaskLog
 from engine.consensus.errors import ConsensusError
 from engine.consensus.fixed import pack, to_fixed
-from engine.consensus.gas import GasOptimizer, choose_fees
 from engine.consensus.messages import Domain, PositionMessage, position_hash
-from engine.consensus.records import WalletSigner
+from engine.consensus.onchain.gas import GasOptimizer, choose_fees
+from engine.consensus.onchain.logs import TaskLog
+from engine.consensus.rounds.records import WalletSigner
 
 pytestmark = pytest.mark.chain
 ETHER = 10**18

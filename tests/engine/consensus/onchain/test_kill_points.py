@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.consensus.chain_logs import TaskLog
+from engine.consensus.onchain.logs import TaskLog
 
 pytestmark = [pytest.mark.chain, pytest.mark.slow]
 ETHER = 10**18
@@ -22,8 +22,15 @@ sys.path.insert(0, sys.argv[1])
 from conftest import seats, spec_of
 from engine.chain.session import Chain, Parts
 from engine.chain.wallet import OPERATOR, Wallet
-from engine.consensus import chain_members, chain_slashes, chain_steps, chain_txs, negotiation, onchain, records, rounds
-from engine.consensus.service import ConsensusService
+from engine.consensus.onchain import members as chain_members
+from engine.consensus.onchain import slashes as chain_slashes
+from engine.consensus.onchain import steps as chain_steps
+from engine.consensus.onchain import transactions as chain_txs
+from engine.consensus.negotiation import talks as negotiation
+from engine.consensus.onchain import phase as onchain
+from engine.consensus.rounds import records
+from engine.consensus.rounds import play as rounds
+from engine.consensus.rounds.service import ConsensusService
 from engine.core.bus import EventBus
 from engine.core.jobs import Jobs
 from engine.store.database import Store

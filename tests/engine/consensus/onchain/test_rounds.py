@@ -6,10 +6,10 @@ import time
 import numpy as np
 import pytest
 
-from engine.consensus.certificate import certify
-from engine.consensus.chain_logs import TaskLog
 from engine.consensus.events import ConsensusAgentJudged, ConsensusChainStep, ConsensusEnded, ConsensusStarted
 from engine.consensus.fixed import from_fixed
+from engine.consensus.onchain.certificate import certify
+from engine.consensus.onchain.logs import TaskLog
 
 pytestmark = pytest.mark.chain
 ETHER = 10**18

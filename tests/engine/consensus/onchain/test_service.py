@@ -9,7 +9,7 @@ import pytest
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.errors import ConsensusError
 from engine.consensus.events import ConsensusAgentJudged, ConsensusChainStep, ConsensusEnded, ConsensusIterated
-from engine.consensus.service import ConsensusService, RunSpec
+from engine.consensus.rounds.service import ConsensusService, RunSpec
 from engine.consensus.tasks import task_of
 from engine.core.errors import EngineError, UsageError
 from engine.core.events import JobEnded, JobProgressed

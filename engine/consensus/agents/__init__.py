@@ -1,0 +1,1 @@
+"""Agents: their models, strategies, learning, identity, and the process that models run in."""

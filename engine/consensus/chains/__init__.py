@@ -1,0 +1,1 @@
+"""One consensus on several chains."""
