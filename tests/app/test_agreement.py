@@ -29,7 +29,7 @@ async def shown(wiring: Any, until: Any, tab: str = "agents", task: str = "portf
     if task != model.state.choice:
         model.choose(task)
         await until(lambda: model.state.choice == task and model.state.task is not None)
-    model.fill(**{"hybrid_mode": False, "convergence_threshold": 1e-6, **settings})
+    model.fill(**{"hybrid_mode": False, "convergence_threshold": 1e-6, "answer_timeout": 60.0, **settings})
     wiring.navigator.go(Place("consensus", f"agents/{tab}"))
     half = wiring.pages["consensus"].agents
     await until(lambda: half.isVisible() and half.setup._revision == model.state.revision)
