@@ -51,7 +51,7 @@ def test_the_consensus_is_the_exact_one_but_for_what_floors_take(made):
     slope = sum(Fraction(w * c, c + kappa * total) for c, w in zip(confidences, found.weights, strict=True)) / total
     bound = Fraction(1, 2) + 1 / (slope * (1 << FRACTION))  # the rounding, and W units of S over the slope
     for column, value in zip(zip(*positions, strict=True), found.consensus, strict=True):
-        assert min(column) <= value + 1 and value - 1 <= max(column) + 1
+        assert min(column) - bound <= value <= max(column) + bound
         assert abs(exact(column, confidences, found.weights, kappa) - value) <= bound
 
 
