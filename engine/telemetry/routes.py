@@ -25,7 +25,10 @@ def routes_of(devnet: Devnet, consensus: ConsensusService) -> Routes:
 
     async def start(request: Mapping[str, Any]) -> Any:
         run = await consensus.start(_spec(request["body"]))
-        return {"run_id": run.run_id, "task_hash": "0x" + run.spec.task.hash.hex()}
+        return {
+            "run_id": run.run_id,
+            "task_hash": "0x" + run.task_hash.hex(),
+        }  # of this round, not of every round of the task
 
     async def verify(request: Mapping[str, Any]) -> Any:
         return (await consensus.verify(request["task_hash"])).to_json()

@@ -102,4 +102,7 @@ def _resolved(agent: AgentSpec, folder: Path) -> AgentSpec:
     """Return the agent with its model's path seen from the file's folder."""
     if not agent.model.lower().endswith(MODEL_FILES):
         return agent
-    return replace(agent, model=str((folder / Path(agent.model).expanduser()).resolve()))
+    try:
+        return replace(agent, model=str((folder / Path(agent.model).expanduser()).resolve()))
+    except (RuntimeError, OSError) as error:  # ~somebody who is not; links in a circle
+        raise ConsensusError(f"The model of {agent.name} cannot be {agent.model!r:.80}", f"{error}"[:200]) from error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -12,6 +10,7 @@ import numpy as np
 from engine.consensus.agents.identity import EthereumAgentIdentity, checked_name
 from engine.consensus.agents.mind import Mind
 from engine.consensus.agents.model_io import usable
+from engine.consensus.agents.turns import in_turn
 from engine.consensus.config import AgentConfig
 from engine.consensus.errors import ConsensusError
 from engine.consensus.participants import Proposal, Signer
@@ -21,8 +20,6 @@ from engine.games.games import Floats
 if TYPE_CHECKING:
     import torch
     from torch import nn
-
-_one_model_at_a_time = threading.Lock()  # they share torch's threads and its generator
 
 
 class TakesPositions(Protocol):
@@ -121,18 +118,10 @@ class EthereumNeuralAgent:
 
     async def propose(self, task: Task, state: Floats | None, iteration: int) -> Proposal:
         """Return its proposal, having seen the consensus of the last iteration (d,). Raises ConsensusError."""
-        proposal = await asyncio.to_thread(self._propose, task, state)
+        proposal = await in_turn(self._agent_id, lambda: self.mind.propose(task, state))
         self.confidence = proposal.confidence
         return proposal
 
     async def learn(self, task: Task, outcome: Floats) -> None:
         """Take in how a task came out (d,); only adaptive agents do. Raises ConsensusError."""
-        await asyncio.to_thread(self._learn, task, outcome)
-
-    def _propose(self, task: Task, state: Floats | None) -> Proposal:
-        with _one_model_at_a_time:
-            return self.mind.propose(task, state)
-
-    def _learn(self, task: Task, outcome: Floats) -> None:
-        with _one_model_at_a_time:
-            self.mind.learn(task, outcome)
+        await in_turn(self._agent_id, lambda: self.mind.learn(task, outcome))

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import aiohttp
 import numpy as np
@@ -17,6 +18,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from engine.chain.events import BlockMined, DevnetChanged, TransactionMoved
 from engine.consensus.events import ConsensusAgentJudged, ConsensusEnded, ConsensusIterated
+from engine.consensus.rounds.run import ConsensusRun
+from engine.consensus.specs import RunSpec
 from engine.consensus.state import NashEthereumState
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError, UsageError, VerificationError
@@ -24,6 +27,7 @@ from engine.core.events import JobEnded, JobStarted, LogLine
 from engine.telemetry.access import Access, is_loopback, read_token
 from engine.telemetry.hub import LIMIT, QUEUE, Client
 from engine.telemetry.messages import ConsensusWebSocketHandler
+from engine.telemetry.routes import routes_of
 from engine.telemetry.server import MAX_BODY, Routes, TelemetryServer
 
 TOKEN = "a-token-of-sufficient-length"
@@ -330,3 +334,15 @@ async def test_answers_and_failures_are_json(bus: EventBus) -> None:
             f"{server.url}/echo/a", data=huge, headers={"Content-Type": "application/json"}
         ) as answer:
             assert answer.status == 400 and "too large" in await answer.text()
+
+
+async def test_a_started_run_is_named_by_the_hash_of_its_own_round() -> None:
+    """The second round of a task has another hash on chain: by the task's own the first one would be verified."""
+
+    class Consensus:
+        async def start(self, spec: RunSpec) -> ConsensusRun:
+            return ConsensusRun(7, spec, b"\7" * 32)
+
+    routes = routes_of(cast(Any, None), cast(Any, Consensus()))
+    body = {"task": {"type": "custom", "labels": ["a", "b"]}}
+    assert await routes["POST", "/api/consensus/runs"]({"body": body}) == {"run_id": 7, "task_hash": "0x" + "07" * 32}

@@ -144,3 +144,9 @@ def test_a_number_in_hexadecimal_without_end_is_refused(tmp_path):
     path = written(tmp_path, "a.toml", f"[[agents]]\nname = 'a'\nmemory_size = 0x{'f' * 9_000}")
     with pytest.raises(ConsensusError, match="memory_size cannot be a number that large"):
         read_agents(path)
+
+
+def test_a_path_into_the_home_of_nobody_is_refused(tmp_path):
+    path = written(tmp_path, "a.json", '[{"name": "a", "model": "~nobody-of-that-name/x.pt"}, {"name": "b"}]')
+    with pytest.raises(ConsensusError, match="The model of a cannot be '~nobody"):
+        read_agents(path)
