@@ -62,7 +62,9 @@ def run(
 @group.command()
 def resume(
     context: typer.Context,
-    run_id: Annotated[int, typer.Argument(metavar="RUN", help="Its number; see 'nashboard consensus list'.")],
+    run_id: Annotated[
+        int, typer.Argument(metavar="RUN", min=1, max=2**63 - 1, help="Its number; see 'nashboard consensus list'.")
+    ],
     json: JsonOption = False,
 ) -> None:
     """Go on with a round that was interrupted: nothing is submitted or paid twice."""
@@ -212,8 +214,9 @@ def _text(result: ConsensusResult) -> str:
     chain = result.on_chain
     heads = ("", "agreed", *(("on chain",) if chain else ()))
     numbers = [result.equilibrium] + ([chain.equilibrium] if chain else [])
-    rows = [(label, *(f"{values[place]:.9f}" for values in numbers)) for place, label in enumerate(result.task.labels)]
-    lines = [table(heads, rows), ""]
+    labels = result.task.labels if result.agents else ()  # without a quorum there are no numbers
+    rows = [(label, *(f"{values[place]:.9f}" for values in numbers)) for place, label in enumerate(labels)]
+    lines = [table(heads, rows), ""] if rows else []
     how = "agreed" if result.converged else "did NOT come to agree"
     lines.append(f"{len(result.agents)} agents {how} in {result.iterations} iterations; gap {result.gap:.3g}.")
     lines += [result.message] if result.message else []

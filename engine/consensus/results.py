@@ -100,6 +100,7 @@ class OnChain:
         return {
             "chain_id": self.chain_id,
             "contract": self.contract,
+            "task_hash": "0x" + self.task_hash.hex(),  # the chain's own: another attempt's than on other chains
             "tx": self.tx,
             "block": self.block,
             "gas_used": self.gas_used,

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from engine.core.errors import EngineError, UsageError
 
 MIN_TOKEN = 16
+MAX_TOKEN = 4096
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 
 
@@ -27,7 +28,8 @@ def is_loopback(host: str) -> bool:
 def read_token(path: Path) -> str:
     """Return the token in a file; a file that is not there is made with a new one. Raises EngineError, UsageError."""
     try:
-        token = path.read_text(encoding="utf-8").strip()
+        with path.open("rb") as file:
+            token = file.read(MAX_TOKEN).decode("utf-8").strip()  # not all of it: a device never ends
     except FileNotFoundError:
         token = secrets.token_urlsafe(32)
         try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.consensus.rounds.records import NewRound, Records, attempt_hash
+from engine.store.database import Store
 from tests.cli.conftest import ROOT, Run
 
 TASKS = ROOT / "assets" / "tasks"
@@ -53,6 +56,23 @@ def test_the_cross_chain_task_is_certified_on_three_chains(nashboard: Run) -> No
 
 
 @pytest.mark.chain
+def test_chains_that_count_rounds_differently_are_verified_by_hashes_of_their_own(
+    nashboard: Run, data_root: Path
+) -> None:
+    """As after a kill between two chains: one of them has begun a round more than the others."""
+    nashboard("consensus", "run", TASKS / "bridge.json", "--json")
+    with contextlib.closing(Store.open(data_root / "nashboard.db")) as store:
+        records = Records(store, lambda number: "")
+        last = records.get(store.db.execute("SELECT MAX(run_id) FROM consensus_rounds").fetchone()[0])
+        assert last.place.startswith("42161:")
+        lost = records.create(NewRound(last.task, last.config, last.agents, part=True), last.base_hash)
+        assert records.claim(lost.run_id, last.place, attempt_hash(last.base_hash, 1))
+    ran = nashboard("consensus", "run", TASKS / "bridge.json", "--json").json
+    assert len({chain["task_hash"] for chain in ran["chains"]}) == 2
+    nashboard("consensus", "verify", ran["task_hash"])
+
+
+@pytest.mark.chain
 def test_who_signs_twice_is_slashed_and_the_others_agree(nashboard: Run) -> None:
     agents = nashboard("consensus", "run", PORTFOLIO, "--off-chain", "--json").json["agents"]
     guilty = agents[1]["agent"]
@@ -62,6 +82,16 @@ def test_who_signs_twice_is_slashed_and_the_others_agree(nashboard: Run) -> None
     assert list(ran["on_chain"]["slashed_wei"]) == [guilty] and int(ran["on_chain"]["slashed_wei"][guilty]) > 0
     assert guilty not in [agent["agent"] for agent in ran["agents"]]
     nashboard("consensus", "verify", ran["task_hash"])
+
+
+def test_a_round_without_a_quorum_says_why(nashboard: Run) -> None:
+    lost = [word for name in ("markowitz", "income", "glide") for word in ("--byzantine", f"{name}=nan")]
+    ran = nashboard("consensus", "run", PORTFOLIO, "--off-chain", *lost, status=1)
+    assert "No quorum remains" in ran.out and "0 agents did NOT come to agree" in ran.out
+
+
+def test_a_round_of_an_impossible_number_is_refused(nashboard: Run) -> None:
+    assert "RUN" in nashboard("consensus", "resume", 10**30, status=2).err
 
 
 def test_a_round_that_does_not_converge_says_so(nashboard: Run) -> None:

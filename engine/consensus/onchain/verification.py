@@ -86,14 +86,19 @@ async def _on_chains(record: RoundRecord, records: Records, parts: ServiceParts)
     """Verify a round on each of its chains, and that more than half of them hold the same result."""
     checks: list[Check] = []
     found: list[Verification] = []
+    # What was settled on each chain has a record too, of the same hash; the result is with the round as a whole.
+    record = next((r for r in records.by_hash(record.task_hash.hex()) if r.result is not None), record)
     names = record.task.chains
-    task_hash = record.task_hash
+    # A chain that was reached more or less often than the others knows the round by another attempt's hash.
+    kept_hashes = {item["chain_id"]: item.get("task_hash") for item in (record.result or {}).get("chains", ())}
     async with ChainFleet(parts.folder / FLEET, names, parts.session(records)) as fleet:
         for name in names:
             if name not in fleet.chains:
                 checks.append(Check(f"{name}: reached", False, fleet.down.get(name, "it is down")))
                 continue
             chain = fleet.chains[name]
+            text = kept_hashes.get(int(chain.book.split(":", 1)[0])) or record.task_hash.hex()
+            task_hash = bytes.fromhex(text.removeprefix("0x"))
             kept = next((r for r in records.by_hash(task_hash.hex()) if r.place == chain.book), None)
             try:
                 one = await _OnChain(chain, task_hash, kept, records).verify()
@@ -107,7 +112,7 @@ async def _on_chains(record: RoundRecord, records: Records, parts: ServiceParts)
     checks.append(Check("majority", 2 * same > len(names), f"{same} of {len(names)} chains hold the same result"))
     middle = max(held, key=held.count, default=None)
     checks += _result_of_chains(record, middle)
-    return Verification("0x" + task_hash.hex(), tuple(checks), middle or (), middle)
+    return Verification("0x" + record.task_hash.hex(), tuple(checks), middle or (), middle)
 
 
 def _result_of_chains(record: RoundRecord, middle: tuple[float, ...] | None) -> list[Check]:

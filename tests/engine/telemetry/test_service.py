@@ -287,6 +287,8 @@ def test_a_token_file_is_made_once_and_read_again(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe" * 20)
     with pytest.raises(EngineError, match="cannot be read"):
         read_token(path)
+    with pytest.raises(UsageError, match="cannot be used"):
+        read_token(Path("/dev/zero"))
     with pytest.raises(EngineError, match="cannot be made"):
         read_token(tmp_path / "missing" / "token")
 
