@@ -80,8 +80,10 @@ class Sender:
             await self._signer.begin()
             await self._receipts.begin()
             await self._recover_forgotten()
-            await self._fill_gaps()
             self._flight = {row.tx.key: row for row in self._store.outbox.flying(self._book)}
+            if self._control is not None and self._flight:  # a node that lost blocks lost the ether given there too
+                await self._control.cover(_spending(list(self._flight.values())))
+            await self._fill_gaps()
             await self._look_again(self._flight.values())
             await self._bring(progress)
 

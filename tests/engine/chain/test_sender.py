@@ -100,6 +100,20 @@ async def test_what_the_chain_forgot_is_sent_again(tmp_path, chain_at):
         assert (await chain.vault.account_of(parts.wallet.address(2))).active == ETHER
 
 
+async def test_what_the_chain_forgot_with_the_ether_for_it_is_sent_again(tmp_path, chain_at):
+    """As a devnet that was killed: it comes back as it was before its accounts were filled."""
+    async with chain_at(tmp_path) as (_, chain, parts):
+        poor = parts.wallet.address(4)
+        await chain.rpc.request("anvil_setBalance", poor, "0x0")
+        snapshot = await chain.rpc.request("evm_snapshot")
+        stake(chain, parts, 4, "first")
+        stake(chain, parts, 4, "second")
+        await chain.drain()
+        assert await chain.rpc.request("evm_revert", snapshot)
+        await chain.drain()
+        assert (await chain.vault.account_of(poor)).active == 2 * ETHER
+
+
 async def test_a_node_that_mines_nothing_keeps_them_and_a_dropped_one_is_sent_again(tmp_path, chain_at):
     async with chain_at(tmp_path) as (_, chain, parts):
         await chain.rpc.request("evm_setAutomine", False)
