@@ -31,7 +31,9 @@ def main() -> int:
     (WORK / TEST).parent.mkdir()
     shutil.copy(CONTRACTS / TEST, WORK / TEST)
     shutil.copy(CONTRACTS / "foundry.toml", WORK)
-    settings = {"FOUNDRY_SOLC": str(CONTRACTS / "bin" / "solc"), "FOUNDRY_DENY": "never"}
+    # The solver lies beside this interpreter; halmos looks on the path, and would download another one otherwise.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    settings = {"FOUNDRY_SOLC": str(CONTRACTS / "bin" / "solc"), "FOUNDRY_DENY": "never", "PATH": path}
     command = [sys.executable, "-m", "halmos", "--solver-timeout-assertion", "120000"]
     done = subprocess.run(
         command,
