@@ -38,7 +38,10 @@ WINDOW = {
     "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
     "libxcb-shape.so.0": "libxcb-shape0",
 }
-PACKAGES = ("pyqtgraph", "qasync", "wasmtime", "web3", "numpy", "scipy", "numba", "torch")
+PACKAGES = (
+    *("pyqtgraph", "qasync", "wasmtime", "web3", "coincurve", "keyring", "prometheus-client"),
+    *("numpy", "scipy", "numba", "torch"),
+)
 QT_VERSION = "6.11.3"
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
 ROOM_NEEDED = 200_000_000

@@ -13,6 +13,7 @@ from app.pages.base import ConsolePage, Tabs, search_field, side_by_side
 from app.pages.devnet_tables import accounts_table, blocks_table, contracts_table, transactions_table
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from app.viewmodels.logs import line_level
+from engine.chain.wallet import DEVELOPMENT_WARNING
 from widgets.basics import Card, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
 from widgets.forms import PortField
@@ -91,7 +92,7 @@ class DevnetPage(ConsolePage):
                 _tab(search_field("Filter transactions", self._transactions.set_filter), self._transactions),
             ),
             ("Blocks", _tab(search_field("Filter blocks", self._blocks.set_filter), self._blocks)),
-            ("Accounts", _tab(label("Development keys: public, never use on mainnet.", "error"), self._accounts)),
+            ("Accounts", _tab(label(DEVELOPMENT_WARNING, "error"), self._accounts)),
             ("Gas", self._gas),
             ("Node log", self._log),
         ):
