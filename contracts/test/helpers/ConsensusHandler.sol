@@ -596,11 +596,13 @@ contract ConsensusHandler is CourtHandler {
         address mind = minds[one.who];
         (uint256 active, uint256 pending) = stakeOf(mind);
         (uint256 exposed, uint256 reward) = (exposureOf(mind), creditOf(reporter));
-        uint256 expected = isAtRisk(mind) ? _min(FINE, active + pending) : 0;
+        // Who was convicted for another task, or has left for good, has nothing at risk any more.
+        uint256 risk = isAtRisk(mind) ? RISK : 0;
+        uint256 expected = risk == 0 ? 0 : _min(FINE, active + pending);
         this.tryConvict(task, one, other, one.who);
         (uint256 activeAfter, uint256 pendingAfter) = stakeOf(mind);
         assertEq(activeAfter + pendingAfter, active + pending - expected, "slash = min(fine, active + pending)");
-        assertEq(exposureOf(mind), exposed - RISK);
+        assertEq(exposureOf(mind), exposed - risk);
         assertEq(creditOf(reporter) - reward, expected * REPORTER_BPS / 10_000);
         assertTrue(consensus.agentOf(mind).banned && consensus.excluded(task, mind));
         slashedTotal += expected;
