@@ -8,8 +8,11 @@ Steps:
    with that of each other chain. More than half of the chains must hold the same result: it is the consensus. Chains
    that are down, late or hold another one are named.
 
-Agents have a reputation on each chain. A chain that missed a round, or that alone finished one before the program was
-killed, counts its agents by other reputations than the rest, and is named as soon as that makes a difference.
+The service of rounds keeps what was said before any chain is asked: a round that is killed goes on with the same words
+on every chain, from where each was. :class:`CrossChainConsensus` keeps no rounds, and begins anew.
+
+Agents have a reputation on each chain. A chain that missed a round, or that alone finished one which nobody resumed,
+counts its agents by other reputations than the rest, and is named as soon as that makes a difference.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +30,16 @@ from engine.chain.session import Parts
 from engine.chain.wallet import Wallet
 from engine.consensus.chains.bridges import Attestation, Bridge, BridgeCheck, attest, between
 from engine.consensus.chains.fleet import CHAIN_IDS, PATIENCE, ChainFleet, checked_chains
+from engine.consensus.chains.words import Words
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.errors import ConsensusError
 from engine.consensus.library.accounts import Accounts
 from engine.consensus.negotiation.voices import Voice
 from engine.consensus.participants import Participant
-from engine.consensus.results import ChainStep, ConsensusResult
+from engine.consensus.results import ChainStep, ConsensusResult, Verdict
+from engine.consensus.rounds.again import conclude_again
 from engine.consensus.rounds.protocol import reach_consensus
+from engine.consensus.rounds.records import Records
 from engine.consensus.state import NashEthereumState, state_of
 from engine.consensus.tasks import Task, task_of
 from engine.core.bus import EventBus
@@ -82,11 +88,13 @@ async def reach_on_chains(
     on_iteration: OnIteration | None = None,
     on_verdict: OnVerdict | None = None,
     before: Hook | None = None,
+    keep: Callable[[Words], Mapping[str, int]] = lambda words: {},
 ) -> ConsensusResult:
     """Return the consensus that more than half of a fleet's chains hold; hooks are as in ``reach_consensus``.
 
-    ``report`` gets the chain's name and id with each step. A negotiation without a quorum goes on no chain. Raises
-    ConsensusError when no majority of chains comes to the same result.
+    ``report`` gets the chain's name and id with each step. ``keep`` writes down what was said before any chain is
+    asked, and returns the record numbers of the chains' parts, by chain. A negotiation without a quorum goes on no
+    chain. Raises ConsensusError when no majority of chains comes to the same result.
     """
     require_majority(fleet)
     voices = [Voice(participant) for participant in participants]
@@ -95,13 +103,33 @@ async def reach_on_chains(
     )
     if not agreed.agents:
         return agreed
+    words = Words.of(voices, agreed)
+    heard = words.voices(participants)
+    return await settle_on_chains(task, heard, config, fleet, store, words, keep(words), report)
+
+
+async def settle_on_chains(
+    task: Task,
+    voices: Sequence[Voice],
+    config: ConsensusConfig,
+    fleet: ChainFleet,
+    store: Store,
+    words: Words,
+    parts: Mapping[str, int],
+    report: Report,
+) -> ConsensusResult:
+    """Settle what was said on each chain from where its part is, and return what the majority holds; raises as above.
+
+    Parts that are over are read back; those whose positions are signed are concluded; the others begin.
+    """
+    require_majority(fleet)
     outcomes: dict[str, Settled | EngineError] = {}
     for name in fleet.names:
         try:
-            outcomes[name] = await settle(task, voices, config, fleet, store, name, report)
+            outcomes[name] = await settle(task, voices, config, fleet, store, name, report, parts.get(name))
         except EngineError as error:
             outcomes[name] = error
-    return aggregate(outcomes, agreed).result
+    return aggregate(outcomes, words).result
 
 
 async def settle(
@@ -112,8 +140,12 @@ async def settle(
     store: Store,
     name: str,
     report: Report = lambda chain, chain_id, step: None,
+    run_id: int | None = None,
 ) -> Settled:
-    """Settle what voices said last on one chain. Raises EngineError that says why it is not done."""
+    """Settle what voices said last on one chain. Raises EngineError that says why it is not done.
+
+    ``run_id`` is the record of the chain's part, which goes on from where it is; without one it is made anew.
+    """
     from engine.consensus.onchain.phase import OnChainPhase
 
     if name not in fleet.chains:
@@ -122,12 +154,19 @@ async def settle(
     heard = [voice for voice in voices if voice.last is not None]
     for voice in heard:
         voice.settled = True
-    phase = OnChainPhase(chain, store, config, lambda step: report(name, phase.chain_id, step))
+    phase = OnChainPhase(chain, store, config, lambda step: report(name, phase.chain_id, step), run_id=run_id)
+
+    def judged(verdict: Verdict) -> None:
+        phase.progress = {"verdicts": [*phase.progress.get("verdicts", ()), asdict(verdict)]}
+
     # The clock of a development node is moved; elsewhere the window passes in its own time.
     patience = PATIENCE + (config.submission_window if chain.control is None else 0)
     try:
         async with asyncio.timeout(patience):
-            result = phase.reconcile(await reach_consensus(task, heard, config, phase=phase))
+            if phase.resuming:
+                result = await conclude_again(phase, task, config, Records(store, chain.wallet.address))
+            else:
+                result = phase.reconcile(await reach_consensus(task, heard, config, phase=phase, on_verdict=judged))
             if result.on_chain is None:
                 raise ConsensusError(f"The agents came to no end on {name}", result.message)
             return Settled(result, await attest(name, chain, task, result.on_chain))
@@ -143,7 +182,7 @@ def require_majority(fleet: ChainFleet) -> None:
 
 def aggregate(
     outcomes: Mapping[str, Settled | EngineError],
-    agreed: ConsensusResult | None = None,
+    agreed: ConsensusResult | Words | None = None,
     bridges: Mapping[tuple[str, str], Bridge] | None = None,
 ) -> CrossChainResult:
     """Return what more than half of the chains hold. Raises ConsensusError, which names all of them.
@@ -182,7 +221,7 @@ def _joins(check: BridgeCheck, name: str) -> bool:
 
 
 def _together(
-    results: Sequence[ConsensusResult], agreed: ConsensusResult | None, failed: Mapping[str, str]
+    results: Sequence[ConsensusResult], agreed: ConsensusResult | Words | None, failed: Mapping[str, str]
 ) -> ConsensusResult:
     first = results[0]
     chains = tuple(result.on_chain for result in results if result.on_chain is not None)
@@ -206,7 +245,7 @@ def _no_majority(what: str, failed: Mapping[str, str]) -> ConsensusError:
     return ConsensusError(
         "No majority of the chains holds a result",
         f"{what}. {why}" if why else what,
-        "Bring the chains back, then start the round again.",
+        "Bring the chains back.",
         chains=dict(failed),
     )
 

@@ -99,7 +99,6 @@ class OnChainPhase:
         self._ready: dict[str, ChainStep] = {}
         self._slashed: dict[str, int] = {}
         self._names: dict[str, str] = {}
-        self._own: int | None = None  # the record, where this made it
 
     # Opening -----------------------------------------------------------------------------------------------------
 
@@ -109,10 +108,9 @@ class OnChainPhase:
             return self.task_hash
         if self.run_id is None:
             new = NewRound(task, self._config, tuple(agents), part=True)
-            self.run_id = self._own = self._records.create(new, task.hash).run_id
-        record = self._records.get(self.run_id)
-        if record.phase == SIGNED and record.place == self._chain.book:
-            self.task_hash = record.task_hash
+            self.run_id = self._records.create(new, task.hash).run_id
+        if self.resuming:
+            self.task_hash = self._records.get(self.run_id).task_hash
             return self.task_hash
         attempt = self._records.claimed(self._chain.book, task.hash)
         while True:
@@ -125,11 +123,11 @@ class OnChainPhase:
 
     @property
     def resuming(self) -> bool:
-        """Whether the positions are signed already, so that nobody is asked any more."""
+        """Whether the positions are signed already, so that nobody is asked any more; it may even be over."""
         if self.run_id is None:
             return False
         record = self._records.get(self.run_id)
-        return record.phase == SIGNED and record.place == self._chain.book
+        return record.phase in (SIGNED, DONE) and record.place == self._chain.book
 
     async def open(self, task: Task, participants: Sequence[Participant]) -> Opening:
         """Get agents ready: staked and registered. Raises ConsensusError, RpcError, WrongChainError."""
@@ -188,8 +186,8 @@ class OnChainPhase:
                 result, final = await self._chain.consensus.result_of(self.task_hash)
                 if final:
                     held = self._held(opening, signed, standing, result)
-                    if self._own:
-                        self._records.end(self._own, DONE)
+                    if self.run_id is not None and self._records.get(self.run_id).part:
+                        self._records.end(self.run_id, DONE)
                     return held
         raise ConsensusError("The chain keeps losing its blocks", "the result is not final yet", "Resume the round.")
 

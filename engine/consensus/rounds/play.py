@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from engine.chain.session import Chain, Parts
 from engine.chain.wallet import OPERATOR, Wallet
 from engine.consensus.errors import ConsensusError
@@ -23,11 +21,11 @@ from engine.consensus.events import (
     ConsensusIterated,
     ConsensusStarted,
 )
-from engine.consensus.fixed import MILLION, from_fixed, unpack
-from engine.consensus.negotiation.agreement import Agreement
+from engine.consensus.negotiation.voices import Place
 from engine.consensus.participants import Participant, Signer
 from engine.consensus.results import ChainStep, ConsensusResult, Iteration, Verdict
-from engine.consensus.rounds.records import CANCELLED, DONE, FAILED, Records, WalletSigner
+from engine.consensus.rounds.again import conclude_again
+from engine.consensus.rounds.records import CANCELLED, CHAINS, DONE, FAILED, SIGNED, Records, WalletSigner
 from engine.consensus.rounds.run import ON_CHAIN, RUNNING, ConsensusRun
 from engine.consensus.specs import RunSpec
 from engine.core.bus import EventBus
@@ -37,6 +35,7 @@ from engine.core.jobs import JobContext, Jobs
 from engine.store.database import Store
 
 if TYPE_CHECKING:
+    from engine.consensus.chains.fleet import ChainFleet
     from engine.consensus.onchain.phase import OnChainPhase
 
 FLEET = "fleet"  # folder of the nodes of rounds on several chains
@@ -92,7 +91,7 @@ class RoundPlay:
             outcome, message = DONE, result.message
             return result
         except EngineError as error:
-            if self._phase is not None and "resume" not in error.next_step.lower():
+            if self._run.spec.uses_chain and "resume" not in error.next_step.lower():
                 hint = f"Then resume the round: its number is {self._run.run_id}."
                 error.next_step = f"{error.next_step} {hint}" if error.next_step else hint
             outcome, message = FAILED, str(error)
@@ -105,7 +104,10 @@ class RoundPlay:
 
     @property
     def _signed(self) -> bool:
-        return self._phase is not None and self._phase.resuming
+        if self._phase is not None:
+            return self._phase.resuming
+        record = self._records.get(self._run.run_id)
+        return record.place == CHAINS and record.phase == SIGNED
 
     async def _negotiate(self, job: JobContext) -> ConsensusResult:
         from engine.consensus.rounds.protocol import reach_consensus
@@ -131,65 +133,60 @@ class RoundPlay:
     async def _on_chains(self, agents: Sequence[Participant], hooks: Mapping[str, Any]) -> ConsensusResult:
         """Agree once, and settle that on each of the task's chains."""
         from engine.consensus.chains.cross_chain import reach_on_chains
-        from engine.consensus.chains.fleet import ChainFleet
+        from engine.consensus.chains.words import Words
 
-        spec, parts = self._run.spec, self._parts
-        async with ChainFleet(parts.folder / FLEET, spec.task.chains, parts.session(self._records)) as fleet:
+        spec, run = self._run.spec, self._run
+        async with self._fleet() as fleet:
+
+            def keep(words: Words) -> Mapping[str, int]:
+                kept = {"words": words.to_json(), "behaviours": run.behaviours}
+                return self._records.keep_words(run.run_id, kept, fleet.names)
+
             return await reach_on_chains(
                 spec.task,
                 agents,
                 spec.config,
                 fleet,
-                parts.store,
-                report=lambda _, chain_id, step: self.stepped(step, chain_id),
+                self._parts.store,
+                keep=keep,
+                report=self._stepped_there,
                 **hooks,
             )
 
+    def _fleet(self) -> ChainFleet:
+        from engine.consensus.chains.fleet import ChainFleet
+
+        parts = self._parts
+        return ChainFleet(parts.folder / FLEET, self._run.spec.task.chains, parts.session(self._records))
+
     async def _finish(self, job: JobContext) -> ConsensusResult:
         """Go on where the positions are signed: nobody is asked again."""
-        assert self._phase is not None
         self._publish_start(self._signers())
         self._run.enter(ON_CHAIN)
         job.progress(0, 0, "on chain")
-        return self._phase.reconcile(await self._conclude_again(self._phase))
+        if self._phase is None:
+            return await self._finish_chains()
+        return await conclude_again(self._phase, self._run.spec.task, self._run.spec.config, self._records)
 
-    async def _conclude_again(self, phase: OnChainPhase) -> ConsensusResult:
-        """Return the result that a negotiation which was interrupted afterwards leads to."""
-        spec, (opening, signed) = self._run.spec, phase.reopened()
-        evidence = tuple(self._records.evidence(self._run.run_id))
-        for found in evidence:
-            await phase.convict(found)
-        on_chain = await phase.conclude(opening, signed)
-        kept = phase.progress
-        verdicts = tuple(Verdict(**value) for value in kept.get("verdicts", ()))
-        agreement = Agreement(
-            agents=tuple(opening.names[item.message.agent] for item in signed),
-            ideals=np.stack([from_fixed(unpack(item.packed)) for item in signed]),
-            confidences=np.array([item.message.confidence / MILLION for item in signed]),
-            reputations=tuple(opening.weights[opening.names[item.message.agent]] for item in signed),
-            coupling=spec.config.coupling,
-            verdicts=verdicts,
-        ).without(on_chain.verdicts)
-        gap, first, count = kept.get("gap", 0.0), kept.get("first", 0.0), kept.get("iterations", 0)
-        return ConsensusResult(
-            task=spec.task,
-            task_hash=phase.task_hash,
-            config=spec.config,
-            agents=agreement.agents,
-            ideals=agreement.ideals,
-            positions=agreement.positions,
-            confidences=agreement.confidences,
-            weights=agreement.weights,
-            equilibrium=agreement.equilibrium,
-            converged=gap <= spec.config.convergence_threshold,
-            convergence_rate=_rate(first, gap, count),
-            iterations=count,
-            gap=agreement.gap,
-            seconds=time.perf_counter() - self._began,
-            verdicts=agreement.verdicts,
-            evidence=evidence,
-            on_chain=on_chain,
-        )
+    async def _finish_chains(self) -> ConsensusResult:
+        """Go on with each chain from where it is."""
+        from engine.consensus.chains.cross_chain import settle_on_chains
+        from engine.consensus.chains.words import Words
+
+        spec, signers, kept = self._run.spec, self._signers(), self._records.get(self._run.run_id).progress
+        words = Words.from_json(kept["words"])
+        for name, behaviour in kept["behaviours"].items():
+            self._run.inject(name, behaviour)
+        seats = [
+            Place(agent.name, agent.config.strategy_type, signers[agent.name], words.proposals[agent.name])
+            for agent in spec.agents
+            if agent.name in words.proposals
+        ]
+        voices = words.voices(self._run.seat(seats))
+        async with self._fleet() as fleet:
+            return await settle_on_chains(
+                spec.task, voices, spec.config, fleet, self._parts.store, words, kept["parts"], self._stepped_there
+            )
 
     def _signers(self) -> dict[str, WalletSigner]:
         names = [agent.name for agent in self._run.spec.agents]
@@ -255,6 +252,9 @@ class RoundPlay:
             )
         )
 
+    def _stepped_there(self, _: str, chain_id: int, step: ChainStep) -> None:
+        self.stepped(step, chain_id)
+
     def stepped(self, step: ChainStep, chain_id: int | None = None) -> None:
         """Tell of a step on chain."""
         if step.phase in ("create", "slash"):
@@ -317,13 +317,6 @@ def _model_hashes(spec: RunSpec) -> dict[str, bytes]:
         path = Path(agent.model)
         found[agent.name] = keccak(path.read_bytes() if path.is_file() else agent.model.encode())
     return found
-
-
-def _rate(first: float, last: float, count: int) -> float:
-    """Return the share of the gap that an iteration took away, as a geometric mean, in [0, 1]."""
-    if count < 2 or first <= 0 or last <= 0:
-        return 1.0
-    return float(min(1.0, max(0.0, 1 - (last / first) ** (1 / (count - 1)))))
 
 
 def _rows(values: Any) -> tuple[tuple[float, ...], ...]:

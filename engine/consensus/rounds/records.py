@@ -55,8 +55,8 @@ class RoundRecord:
     tells that another round, or program, keeps the result.
 
     ``phase``: negotiating, signed (the positions are kept, the chain's part is not over), done, cancelled or failed.
-    ``progress`` are figures of the last iteration, ``result`` is a ConsensusResult's JSON form, ``created`` seconds
-    since the epoch.
+    ``progress`` are figures of the last iteration, on several chains what was said and the part of each. ``result`` is
+    a ConsensusResult's JSON form, ``created`` seconds since the epoch.
     """
 
     run_id: int
@@ -235,6 +235,16 @@ class Records:
             self._set(run_id, phase=SIGNED, deadline=deadline, progress=json.dumps(dict(progress)))
             for name, weight, position in signed:
                 self._keep(run_id, "position", name, position, weight)
+
+    def keep_words(self, run_id: int, words: Mapping[str, Any], chains: Iterable[str]) -> dict[str, int]:
+        """Keep what was said in a round on several chains; return a new part for each, by its name. From here on nobody
+        is asked again."""
+        record = self.get(run_id)
+        part = NewRound(record.task, record.config, record.agents, CHAINS, part=True)
+        with self._store.transaction():
+            parts = {name: self.create(part, record.base_hash).run_id for name in chains}
+            self._set(run_id, phase=SIGNED, progress=json.dumps({**words, "parts": parts}))
+        return parts
 
     def keep_evidence(self, run_id: int, evidence: Equivocation) -> None:
         """Keep what convicts an agent."""

@@ -91,6 +91,11 @@ class ConsensusRun:
         """Whether it is over, in whatever way."""
         return self._job is not None and self._job.done
 
+    @property
+    def behaviours(self) -> dict[str, str]:
+        """How each agent behaves now."""
+        return dict(self._behaviours)
+
     def pause(self) -> None:
         """Begin no more iterations until told."""
         self._pace.pause()
