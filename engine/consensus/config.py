@@ -50,6 +50,8 @@ class _Settings:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Return the settings that a mapping gives, the rest being defaults. Raises ConsensusError."""
+        if not isinstance(values, Mapping):
+            raise ConsensusError("The settings cannot be used", f"names with values are needed, not {values!r:.80}")
         known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
         for name in values:
             if name not in known:

@@ -10,7 +10,7 @@ import asyncio
 import shutil
 import tempfile
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -138,7 +138,7 @@ class NashEthereumConsensus:
         """
         known = task if isinstance(task, Task) else task_of(task)
         config = self._config(max_iterations, convergence_threshold, hybrid_mode)
-        members = list(agents)
+        members = _members(agents)
         if not config.hybrid_mode:
             return await self._round(known, members, config, None)
         async with self._connected(members) as chain:
@@ -268,6 +268,18 @@ def _close(store: Store, folder: Path | None) -> None:
     store.close()
     if folder is not None:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _members(agents: Sequence[Participant]) -> list[Participant]:
+    """Return the agents of a call. Raises ConsensusError for what is no list of agents."""
+    if isinstance(agents, str | Mapping) or not isinstance(agents, Iterable):
+        why = f"a list of agents is needed, not {type(agents).__name__}"
+        raise ConsensusError("The agents cannot be used", why, "Give list(consensus.agents.values()).")
+    members = list(agents)
+    for member in members:
+        if not all(hasattr(member, name) for name in ("agent_id", "signer", "propose", "learn")):
+            raise ConsensusError("The agents cannot be used", f"{member!r:.80} is no EthereumNeuralAgent")
+    return members
 
 
 def _address(text: str | None) -> str | None:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -238,6 +239,19 @@ async def test_what_cannot_work_says_so(node: str) -> None:
     async with NashEthereumConsensus(node, "0x" + "11" * 20) as empty:
         with pytest.raises(WrongChainError):
             await empty.orchestrate_consensus(TASK, agents_of(empty, 3))
+
+
+@pytest.mark.parametrize("agents", [None, 3, "agents", {"a": 1}, ["a"], [None]])
+async def test_what_is_no_list_of_agents_is_refused(agents: Any) -> None:
+    async with NashEthereumConsensus(device="cpu") as consensus:
+        with pytest.raises(ConsensusError, match="agents cannot be used"):
+            await consensus.orchestrate_consensus(TASK, agents, hybrid_mode=False)
+
+
+def test_what_is_no_mapping_of_settings_is_refused() -> None:
+    for config in (5, "max_iterations", [1]):
+        with pytest.raises(ConsensusError, match="settings cannot be used"):
+            NashEthereumConsensus(config=config)  # type: ignore[arg-type]
 
 
 async def test_settings_have_their_effect_where_the_call_leaves_them() -> None:
