@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +35,9 @@ def serve(
     access = Access(host, None if token_file is None else read_token(token_file.expanduser()))
 
     async def work(runtime: Runtime) -> None:
+        import asyncio
+        import sys
+
         from engine.telemetry.routes import routes_of
         from engine.telemetry.server import TelemetryServer
 
@@ -45,8 +47,6 @@ def serve(
             await server.start(host, port)
             facts: dict[str, Any] = {"url": server.url, "token_file": str(token_file) if token_file else None}
             output.result(facts, f"Listening on {server.url}. Ctrl+C ends it.")
-            import sys
-
             sys.stdout.flush()
             await asyncio.Event().wait()
 

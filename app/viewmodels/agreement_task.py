@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.consensus.tasks import MAX_BYTES, Task, read_task, task_of
 from engine.core.errors import EngineError
+from engine.core.hashing import parse_json
 from engine.core.paths import assets_dir
 
 KINDS = {
@@ -168,7 +169,7 @@ def read_text(text: str) -> tuple[Mapping[str, Any] | None, Task | None, Problem
     if len(text) > MAX_BYTES:
         return None, None, Problem("The task is too large", f"a task has at most {MAX_BYTES:,} bytes")
     try:
-        document = json.loads(text, object_pairs_hook=_once)
+        document = parse_json(text, strict=True)
     except json.JSONDecodeError as error:
         return None, None, Problem("This is no JSON", f"{error.msg}, column {error.colno}", error.lineno)
     except (ValueError, RecursionError) as error:
@@ -199,19 +200,10 @@ def shipped() -> tuple[tuple[str, str, Path], ...]:
 def is_task_file(path: Path) -> bool:
     """Return whether a JSON file holds a task rather than a game: an object with a type."""
     try:
-        document = json.loads(path.read_bytes()[: MAX_BYTES + 1])
+        document = parse_json(path.read_bytes()[: MAX_BYTES + 1])
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(document, dict) and isinstance(document.get("type"), str)
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in made:
-            raise ValueError(f"the name {name!r} stands there twice")
-        made[name] = value
-    return made
 
 
 def _place(text: str, what: str) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -22,11 +23,12 @@ pytestmark = pytest.mark.chain
 
 def anvils(data: DataDir) -> list[psutil.Process]:
     """The Anvils that work for this data directory."""
-    return [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if "anvil" in process.name() and str(data.root) in " ".join(process.cmdline())
-    ]
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # one that ended and waits to be collected has no command line
+            ours = "anvil" in process.name() and str(data.root) in " ".join(process.cmdline())
+            found += [process] if ours else []
+    return found
 
 
 async def start(wiring: Any, until: Any) -> None:

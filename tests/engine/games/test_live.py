@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -65,7 +66,11 @@ async def watched() -> AsyncIterator[Watched]:
 
 
 def children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if "spawn_main" in " ".join(child.cmdline())]
+    found = []
+    for child in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # one that ended and waits to be collected has no command line
+            found += [child] if "spawn_main" in " ".join(child.cmdline()) else []
+    return found
 
 
 async def test_a_run_tells_every_step_and_gives_what_solve_gives() -> None:
