@@ -54,6 +54,8 @@ class Members:
         await self._stake(deposits, fresh)
         refused = await self._register(fresh)
         known |= await self._look(fresh)
+        # Another round may have registered an agent meanwhile, and the contract refuses the second time.
+        refused = {name: why for name, why in refused.items() if not known[name].active}
         out |= set(refused)
         barred += [Verdict(name, "not accepted", 0, why) for name, why in refused.items()]
         return {name: agent for name, agent in known.items() if name not in out}, barred

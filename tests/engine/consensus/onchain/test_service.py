@@ -101,6 +101,7 @@ async def test_several_rounds_at_once_share_the_chain(tmp_path, runtime_at, spec
         runs = [await runtime.consensus.start(spec_of(title=str(n % 2))) for n in range(4)]
         results = await asyncio.gather(*(run.result() for run in runs))
         assert len({result.task_hash for result in results}) == 4
+        assert [result.message for result in results if result.on_chain is None] == []
         assert all(result.on_chain.certified and len(result.agents) == 5 for result in results)
         chain = await runtime.chain()
         assert (await chain.vault.totals()).active == 5 * 10**17
