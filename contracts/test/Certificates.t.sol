@@ -173,6 +173,23 @@ contract CertificatesTest is ConsensusFixture, Test {
         probe.regretOf(game, voices, values, aggregate);
     }
 
+    /// @dev The regret is that of the agent with the least at stake, wherever it stands.
+    function testTheRegretIsOfTheOneMovedMostEasily() public view {
+        (Certificate.Game memory game, uint256[] memory voices, bytes memory values, uint256[] memory aggregate) =
+            _loose();
+        uint256 claim = (20 << 32) - 1200;
+        for (uint256 k = 0; k < 1024; ++k) {
+            aggregate[k] = claim;
+        }
+        uint256 residual = claim - 10 * (50_000 * claim / 1_500_000 + 50_000 * claim / 2_000_000);
+        uint256 expected = Math.ceilDiv(1e12 * 50_000 ** 2 * 1024 * (residual + 20) ** 2, 1_000_000 * 2 ** 128);
+        voices[0] = 500_000 << 16 | 10;
+        assertEq(probe.regretOf(game, voices, values, aggregate), expected);
+        (voices[0], voices[1]) = (voices[1], voices[0]);
+        assertEq(probe.regretOf(game, voices, values, aggregate), expected);
+        assertGt(expected, Math.ceilDiv(1e12 * 50_000 ** 2 * 1024 * (residual + 20) ** 2, 1_500_000 * 2 ** 128));
+    }
+
     /// @dev Two agents of weight 10 and confidence 1, kappa 0.05: kappa W = 1, so A = 10 * 2^32, and the claim just
     ///      reaches it in each of 1024 coordinates. D = 1 + 0.05 * 10.
     function _loose()
