@@ -53,7 +53,7 @@ async def test_a_drop_of_several_files_gets_its_verdicts(
         assert "greedy" in verdicts["twin.wasm"].text
         assert sorted(a.name for a in wiring.roster.state.agents) == ["greedy", "trapper"]
         assert any("refused" in t or "cannot be opened" in t for t in wiring.window.notices.texts())
-        assert wiring.pages["leagues"].roster.table.row_count() == 2
+        await until(lambda: wiring.pages["leagues"].roster.table.row_count() == 2)  # the page follows at its next frame
 
 
 async def test_a_removed_agent_comes_back(
