@@ -223,7 +223,7 @@ def install_python(extra: str) -> None:
     RECORD.unlink(missing_ok=True)
     STARTED.touch()
     pip = [str(python()), "-m", "pip", "--disable-pip-version-check", "install", "--no-input", "-c", "constraints.txt"]
-    target = ".[dev]" if extra == "dev" or "dev" in record else "."
+    target = ".[dev,learn]" if extra == "dev" or "dev" in record else ".[learn]"
     try:
         say("installing the Python packages; the first time takes a few minutes")
         call("The build tools could not be installed", [*pip, *BUILD_TOOLS])
@@ -235,11 +235,11 @@ def install_python(extra: str) -> None:
             write_record(record or {"root": str(ROOT)})
         raise
     record = {"root": str(ROOT), "run": python_key()}
-    if target != ".":
+    if "dev" in target:
         record["dev"] = record["run"]
     write_record(record)
     STARTED.unlink()
-    if target != ".":
+    if "dev" in target:
         install_peers(pip)
 
 
