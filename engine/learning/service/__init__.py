@@ -1,0 +1,1 @@
+"""Runs of the learning chain as jobs: started, paused, stepped, disturbed, kept and gone on with."""
