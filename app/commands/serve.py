@@ -29,7 +29,7 @@ def serve(
 
     Anywhere but on loopback a token is required."""
     from app.commands.session import run_engine
-    from engine.telemetry.access import Access, read_token
+    from engine.core.access import Access, read_token
 
     output: Output = context.obj
     access = Access(host, None if token_file is None else read_token(token_file.expanduser()))

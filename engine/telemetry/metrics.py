@@ -9,6 +9,7 @@ from engine.chain.events import BlockMined, DevnetChanged, TransactionMoved
 from engine.consensus.events import ConsensusAgentJudged, ConsensusEnded
 from engine.core.bus import EventBus, Subscription
 from engine.core.events import JobEnded, JobStarted
+from engine.learning.events import LearnEnded, LearnFinality, LearnLoss, LearnRefused, LearnSlashed, LearnUpdate
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 _ITERATIONS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
@@ -22,6 +23,7 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._consensus()
         self._program()
+        self._learning()
         self._subscriptions: list[Subscription] = [
             bus.subscribe(self._ended, ConsensusEnded),
             bus.subscribe(self._judged, ConsensusAgentJudged),
@@ -30,6 +32,12 @@ class Metrics:
             bus.subscribe(self._devnet, DevnetChanged),
             bus.subscribe(self._job_started, JobStarted),
             bus.subscribe(self._job_ended, JobEnded),
+            bus.subscribe(self._update, LearnUpdate),
+            bus.subscribe(self._finality, LearnFinality),
+            bus.subscribe(self._loss, LearnLoss),
+            bus.subscribe(self._slashed, LearnSlashed),
+            bus.subscribe(self._refused, LearnRefused),
+            bus.subscribe(self._run_ended, LearnEnded),
         ]
 
     def text(self) -> bytes:
@@ -73,6 +81,47 @@ class Metrics:
         )
         self.jobs_running = Gauge("nashboard_jobs_running", "Jobs at work", registry=registry)
         self.jobs = Counter("nashboard_jobs_total", "Jobs that ended, by outcome", ["outcome"], registry=registry)
+
+    def _learning(self) -> None:
+        registry = self.registry
+        self.updates = Counter(
+            "learning_updates_total", "Rounds of training by what became of them", ["stage"], registry=registry
+        )
+        self.finalized = Gauge("learning_finalized_epoch", "The last epoch that is final", registry=registry)
+        self.participation = Gauge(
+            "learning_participation_ratio", "Share of stake that attests to the head's epoch", registry=registry
+        )
+        self.held_out = Gauge(
+            "learning_held_out_loss", "Loss of the model at the head, nats a token", registry=registry
+        )
+        self.slashed = Counter(
+            "learning_slashings_total", "Validators slashed, by offence", ["reason"], registry=registry
+        )
+        self.refused = Counter(
+            "learning_refused_total", "Blocks, deltas, records, ACKs refused", ["subject", "rule"], registry=registry
+        )
+        self.runs = Counter("learning_runs_total", "Runs by how they ended", ["outcome"], registry=registry)
+
+    def _update(self, event: LearnUpdate) -> None:
+        if event.update["stage"] in ("included", "merged", "rolled_back", "rejected", "expired"):
+            self.updates.labels(event.update["stage"]).inc()
+
+    def _finality(self, event: LearnFinality) -> None:
+        self.finalized.set(event.finalized_epoch)
+        self.participation.set(event.participation)
+
+    def _loss(self, event: LearnLoss) -> None:
+        self.held_out.set(event.held_out)
+
+    def _slashed(self, event: LearnSlashed) -> None:
+        if not event.tx:  # the second telling, with the transaction, is of the same one
+            self.slashed.labels(event.reason).inc()
+
+    def _refused(self, event: LearnRefused) -> None:
+        self.refused.labels(event.subject, event.rule).inc()
+
+    def _run_ended(self, event: LearnEnded) -> None:
+        self.runs.labels(event.outcome).inc()
 
     def _ended(self, event: ConsensusEnded) -> None:
         outcome = event.outcome if event.outcome != "done" else "converged" if event.converged else "not converged"

@@ -11,10 +11,10 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
+from engine.core.access import Access
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError, UsageError, VerificationError
 from engine.core.hashing import parse_json
-from engine.telemetry.access import Access
 from engine.telemetry.hub import Hub
 from engine.telemetry.metrics import CONTENT_TYPE, Metrics
 

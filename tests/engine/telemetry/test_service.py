@@ -21,10 +21,10 @@ from engine.consensus.events import ConsensusAgentJudged, ConsensusEnded, Consen
 from engine.consensus.rounds.run import ConsensusRun
 from engine.consensus.specs import RunSpec
 from engine.consensus.state import NashEthereumState
+from engine.core.access import Access, is_loopback, read_token
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError, UsageError, VerificationError
 from engine.core.events import JobEnded, JobStarted, LogLine
-from engine.telemetry.access import Access, is_loopback, read_token
 from engine.telemetry.hub import LIMIT, QUEUE, Client
 from engine.telemetry.messages import ConsensusWebSocketHandler
 from engine.telemetry.routes import routes_of
