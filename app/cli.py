@@ -24,6 +24,7 @@ from app.commands import (
     doctor,
     gui,
     league,
+    learn,
     matches,
     modules,
     serve,
@@ -56,6 +57,7 @@ cli.add_typer(wallet.group, name="wallet")
 cli.command(name="stakes")(stakes.stakes)
 cli.command(name="solve")(solve.solve)
 cli.add_typer(consensus.group, name="consensus")
+cli.add_typer(learn.group, name="learn")
 cli.command(name="serve")(serve.serve)
 cli.command(name="bench")(bench.bench)
 cli.command(name="doctor")(doctor.doctor)
@@ -74,6 +76,7 @@ COMMANDS = (
     "stakes",
     "solve",
     "consensus",
+    "learn",
     "serve",
     "bench",
     "doctor",

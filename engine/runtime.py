@@ -24,6 +24,7 @@ from engine.league.admission import Admissions
 from engine.league.gate import Gate
 from engine.league.league import League
 from engine.league.roster import Roster
+from engine.learning.service.service import LearnParts, LearnService
 from engine.store.database import Store
 
 
@@ -49,6 +50,8 @@ class Runtime:
         admissions = Admissions(self.gate, roster, self.bus, assets_dir() / "systems")
         self.league = League(data, store, self.bus, admissions, roster, self.chain)
         self.consensus = ConsensusService(store, self.bus, self.jobs, self.wallet, self.chain, data.devnet)
+        learning = LearnParts(store, self.bus, self.jobs, self.chain, data.cache, self.workers)
+        self.learning = LearnService(learning, data.root / "learning")
         self._parts = Parts(store, self.bus, self.wallet, self._number_of)
         self._roster = roster
         self._chain: Chain | None = None
@@ -81,6 +84,7 @@ class Runtime:
         """End runs, jobs, workers, connections and the devnet that this runtime started, in this order."""
         await self.games.close()
         await self.consensus.close()
+        await self.learning.close()
         await self.jobs.close()
         await self.league.close()
         await self.gate.close()

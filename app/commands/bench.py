@@ -17,6 +17,7 @@ class Field(StrEnum):
     GAMES = "games"
     CHAIN = "chain"
     CONSENSUS = "consensus"
+    LEARNING = "learning"
     GUI = "gui"
 
 

@@ -193,6 +193,15 @@ class LearnState(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LearnServices(Event):
+    """The HTTP services of a run were opened (or closed: no addresses): URLs by beacon, engine, eth, dht."""
+
+    kind: ClassVar[str] = "learn.services"
+    run_id: int
+    addresses: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class LearnEnded(Event):
     """A run ended; ``outcome`` is done, cancelled or failed, ``checks`` rows of (name, ok, text)."""
 
