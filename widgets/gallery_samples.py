@@ -19,6 +19,7 @@ from widgets.drop_zone import DropZone, DropZoneState
 from widgets.forms import ChoiceField, EthField, Form, IntField, PortField, SeedField, TextField
 from widgets.gallery_agents import areas, by_label, phases
 from widgets.gallery_games import games, seats, tables
+from widgets.gallery_learning import chain, heat_map, matrices, scores
 from widgets.gallery_solver import bars, gaps, payoff_picture, pictures
 from widgets.gallery_solver import tables as payoff_tables
 from widgets.jobs import JobRow, JobsState, JobsTray
@@ -338,4 +339,6 @@ SAMPLES: dict[str, Sample] = {
     "payoffs": Sample(payoff_tables, 760, 480), "profile": Sample(bars, 720, 360),
     "payoff-image": Sample(payoff_picture, 420, 360), "labels": Sample(by_label, 1080, 380),
     "phases": Sample(phases, 820, 160), "areas": Sample(areas, 760, 280),
+    "chain": Sample(chain, 860, 380), "votes": Sample(matrices, 1080, 340), "heat-map": Sample(heat_map, 760, 520),
+    "scores": Sample(scores, 860, 300),
 }  # fmt: skip
