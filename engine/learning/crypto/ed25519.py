@@ -10,6 +10,10 @@ from engine.learning.errors import LearnSettingError
 
 PUBLIC_SIZE = 32
 SIGNATURE_SIZE = 64
+_FIELD = 2**255 - 19
+_EIGHTH = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826  # y of a point of order 8
+# The points whose order divides 8, by y and in each way of writing it: under such a key, signatures fit any message.
+_SMALL_ORDER = frozenset({0, 1, _EIGHTH, _FIELD - _EIGHTH, _FIELD - 1, _FIELD, _FIELD + 1})
 _PUBLICS: Memo[bytes, Any] = Memo(8_192)
 
 
@@ -54,7 +58,7 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
     public = bytes(public)
-    if len(public) != PUBLIC_SIZE or len(signature) != SIGNATURE_SIZE:
+    if not is_public(public) or len(signature) != SIGNATURE_SIZE:
         return False
     key = _PUBLICS.get(public)
     try:
@@ -65,3 +69,8 @@ def verify(public: bytes, message: bytes, signature: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def is_public(public: bytes) -> bool:
+    """Return whether bytes have a key's length and name no point of small order."""
+    return len(public) == PUBLIC_SIZE and int.from_bytes(public, "little") % 2**255 not in _SMALL_ORDER
