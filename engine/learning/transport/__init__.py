@@ -1,0 +1,24 @@
+"""The DHT that deltas, updates, ACKs and reveals go through: simulated in this process, or hivemind in another."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.learning.config import LearnConfig
+    from engine.learning.ports import Dht
+    from engine.learning.transport.network import Network
+
+
+async def open_dht(config: LearnConfig, network: Network | None = None) -> Dht:
+    """Return the DHT that a configuration asks for. ``network`` is for the simulated one; () partitions heal it.
+
+    Raises LearnExtraMissingError where the real one is wanted and not installed, TransportError when it cannot start.
+    """
+    if config.transport == "dht":
+        from engine.learning.transport.hivemind_dht import HivemindDht
+
+        return await HivemindDht.start(config)
+    from engine.learning.transport.kademlia.dht import SimDht
+
+    return SimDht(config, network)
