@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +16,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
+from engine.chain import busy
 from engine.chain.control import NodeControl
 from engine.chain.errors import DevnetError, PortBusyError
 from engine.chain.events import DevnetChanged
@@ -188,10 +188,10 @@ class Devnet:
             )
 
     async def _require_free(self, port: int | None) -> None:
-        if port is None or not _taken(port):
+        if port is None or not busy.taken(port):
             return
-        occupant = await _occupant(port)
-        alternatives = [free for free in range(port + 1, port + 50) if not _taken(free)][:3]
+        occupant = await busy.occupant(port)
+        alternatives = busy.alternatives(port)
         raise PortBusyError(
             f"The port {port} is taken",
             f"{occupant} listens there and is left alone",
@@ -337,23 +337,3 @@ async def _keep_time(rpc: Rpc) -> None:
     ahead = int(head["timestamp"], 16) - int(time.time())
     if ahead > 0:
         await rpc.request("evm_increaseTime", ahead + 1)
-
-
-def _taken(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return True
-    return False
-
-
-async def _occupant(port: int) -> str:
-    rpc = Rpc(f"http://127.0.0.1:{port}", deadline=1.0)
-    try:
-        return f"another Ethereum node ({await rpc.request('web3_clientVersion')})"
-    except EngineError:
-        return "another program"
-    finally:
-        await rpc.close()
