@@ -54,8 +54,8 @@ class LearnConfig(BaseModel):
     quorum: Annotated[str, Field(pattern=r"^(spec|bft|[1-9][0-9]{0,3})$")] = "spec"
     """``spec``: ceil(n/2); ``bft``: floor(2n/3) + 1; or a number (AI_QUORUM)."""
     rule: Rule = "multi_krum"
-    byzantine: Annotated[int, Field(ge=0, le=31)] = 1
-    """The f of Krum and of the trimmed mean: how many bad trainers the rule is to bear."""
+    byzantine: Annotated[int, Field(ge=0, le=31)] | None = None
+    """The f of Krum and of the trimmed mean; None: as many as the rule can bear among the trainers."""
     clip_norm: Annotated[float, Field(gt=0, le=1e6)] = 10.0
     gate_texts: Annotated[int, Field(ge=1, le=4096)] = 512
     gate_pool: Literal["drawn", "public"] = "drawn"
@@ -92,6 +92,11 @@ class LearnConfig(BaseModel):
     def peer_count(self) -> int:
         """DHT peers."""
         return self.dht_peers or (8 if self.transport == "dht" else self.validators)
+
+    @property
+    def tolerated(self) -> int:
+        """The f in force: how many bad trainers the rule is to bear; by default the most that n >= 2f + 3 allows."""
+        return max(0, (self.trainers - 3) // 2) if self.byzantine is None else self.byzantine
 
     @property
     def model_name(self) -> str:
