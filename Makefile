@@ -25,6 +25,7 @@ bench:  ## ours against the plain way and the best library, in the same run
 	@$(BOOTSTRAP) exec -m app bench games
 	@$(BOOTSTRAP) exec -m app bench chain
 	@$(BOOTSTRAP) exec -m app bench consensus
+	@$(BOOTSTRAP) exec -m app bench learning
 	@$(BOOTSTRAP) exec -m app bench gui
 
 screenshots:  ## pictures of every page, both themes, two sizes, into build/screenshots

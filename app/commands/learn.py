@@ -14,13 +14,12 @@ from app.commands.learn_text import describe, describe_sweep
 from app.commands.output import JsonOption, Output, table
 
 if TYPE_CHECKING:
-    from engine.learning.sweep import Sweep
-
     from engine.core.bus import EventBus
     from engine.learning.faults import Fault
     from engine.learning.results import LearnResult
     from engine.learning.service.run import LearnRun
     from engine.learning.service.specs import LearnSpec
+    from engine.learning.sweep import Sweep
     from engine.runtime import Runtime
 
 group = typer.Typer(help="The proof-of-learning chain: run it, break it, watch what it does.", no_args_is_help=True)
@@ -83,18 +82,19 @@ def up(
     json: JsonOption = False,
 ) -> None:
     """Keep a chain running with its HTTP services (beacon, engine, eth, DHT peers) until Ctrl+C."""
+    import dataclasses
     import os
 
-    from engine.learning.env import read
-
+    from engine.learning.env import NAMES, Ports, read
     from engine.learning.service.specs import LearnSpec
 
     output: Output = context.obj
-    environment = read(dict(os.environ) if env is None else env.expanduser())
+    named = {name: os.environ[name] for name in NAMES if name in os.environ}
+    environment = read(named if env is None else env.expanduser())
     for note in environment.notes:
         output.note(note)
-    ports = dict.fromkeys(environment.ports, 0) if free_ports else environment.ports
-    values = {**environment.settings, **_settings(settings or [])}
+    ports = dataclasses.asdict(Ports.automatic() if free_ports else environment.ports)
+    values = {**environment.settings(), **_settings(settings or [])}
     _run(output, LearnSpec(scenario, values, (), on_chain=on_chain, services=True, ports=ports, endless=True))
 
 
@@ -160,10 +160,9 @@ def _run(output: Output, spec: LearnSpec) -> None:
 
 
 def _run_sweep(output: Output, values: dict[str, Any], csv: Path | None) -> None:
-    from engine.learning.sweep import SweepSpec, to_csv
-
     from app.commands.session import run_engine
     from engine.learning.events import SweepProgressed
+    from engine.learning.sweep import SweepSpec, to_csv
 
     spec = SweepSpec.read(values)
 

@@ -42,7 +42,8 @@ def serve(
         from engine.telemetry.server import TelemetryServer
 
         status = await (runtime.devnet.up() if devnet else runtime.devnet.refresh())
-        async with TelemetryServer(runtime.bus, access, routes_of(runtime.devnet, runtime.consensus)) as server:
+        routes = routes_of(runtime.devnet, runtime.consensus, runtime.learning)
+        async with TelemetryServer(runtime.bus, access, routes) as server:
             server.metrics.devnet_up.set(status.state == "running")
             await server.start(host, port)
             facts: dict[str, Any] = {"url": server.url, "token_file": str(token_file) if token_file else None}

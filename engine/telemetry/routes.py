@@ -12,9 +12,10 @@ from engine.telemetry.server import Routes
 if TYPE_CHECKING:
     from engine.chain.anvil import Devnet
     from engine.consensus.rounds.service import ConsensusService
+    from engine.learning.service.service import LearnService
 
 
-def routes_of(devnet: Devnet, consensus: ConsensusService) -> Routes:
+def routes_of(devnet: Devnet, consensus: ConsensusService, learning: LearnService) -> Routes:
     """Return the answers by method and path."""
 
     async def status(_: Any) -> Any:
@@ -33,7 +34,15 @@ def routes_of(devnet: Devnet, consensus: ConsensusService) -> Routes:
     async def verify(request: Mapping[str, Any]) -> Any:
         return (await consensus.verify(request["task_hash"])).to_json()
 
+    async def learning_runs(_: Any) -> Any:
+        return [record.to_json() for record in learning.runs()]
+
+    async def learn(request: Mapping[str, Any]) -> Any:
+        return {"run_id": (await learning.start(_learn_spec(request["body"]))).run_id}
+
     return {
+        ("GET", "/api/learning/runs"): learning_runs,
+        ("POST", "/api/learning/runs"): learn,
         ("GET", "/api/status"): status,
         ("GET", "/api/consensus/runs"): runs,
         ("POST", "/api/consensus/runs"): start,
@@ -60,3 +69,19 @@ def _spec(body: Any) -> Any:
         raise UsageError("The request does not fit", "config must be an object and on_chain true or false")
     agents = agents_of(body["agents"]) if "agents" in body else default_agents(task)
     return RunSpec(task, agents, ConsensusConfig.of(config), on_chain=on_chain)
+
+
+def _learn_spec(body: Any) -> Any:
+    """Return the run of the learning chain that a request asks for: a scenario's name and settings beside it."""
+    from engine.learning.service.specs import LearnSpec
+
+    if not isinstance(body, dict) or not isinstance(body.get("scenario"), str):
+        raise UsageError("The request needs a scenario", "its body is an object with a name under 'scenario'")
+    unknown = set(body) - {"scenario", "settings"}
+    if unknown:
+        raise UsageError(f"The request has an unknown key {min(unknown)!r}", "known are scenario and settings")
+    settings = body.get("settings", {})
+    # A path would let whoever may start a run read files.
+    if not isinstance(settings, dict) or body["scenario"].endswith(".toml"):
+        raise UsageError("The request does not fit", "settings must be an object and the scenario a name")
+    return LearnSpec(body["scenario"], settings)

@@ -20,8 +20,8 @@ class LearnSpec:
     """A scenario's name (or the path of a ``.toml``), settings that differ from it, and faults beside its own.
 
     ``on_chain``: stakes, checkpoints and slashings are mirrored to the staking contract of the devnet. ``services``:
-    the HTTP services are opened, on the ports of ``ports`` by their names in the ``.env`` (missing: the usual one,
-    0: any that is free). ``endless``: the chain goes on until it is cancelled.
+    the HTTP services are opened, on ``ports`` by the names of :class:`engine.learning.env.Ports` (missing: the usual
+    one, 0: any that is free). ``endless``: the chain goes on until it is cancelled.
     """
 
     scenario: str = "committee"

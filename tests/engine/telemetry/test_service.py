@@ -345,6 +345,6 @@ async def test_a_started_run_is_named_by_the_hash_of_its_own_round() -> None:
         async def start(self, spec: RunSpec) -> ConsensusRun:
             return ConsensusRun(7, spec, b"\7" * 32)
 
-    routes = routes_of(cast(Any, None), cast(Any, Consensus()))
+    routes = routes_of(cast(Any, None), cast(Any, Consensus()), cast(Any, None))
     body = {"task": {"type": "custom", "labels": ["a", "b"]}}
     assert await routes["POST", "/api/consensus/runs"]({"body": body}) == {"run_id": 7, "task_hash": "0x" + "07" * 32}
