@@ -50,9 +50,9 @@ def aggregate(order: AggregateOrder, spec: DeltaSpec) -> Aggregated:
         choice = RULES[order.rule](updates, order.byzantine)
     except TooFewError as error:
         raws = [_raw(item, norm, None, False, "too_few", str(error)) for item, norm in zip(usable, norms, strict=True)]
-        return Aggregated(None, _sorted(refused + raws), "too_few")
+        return Aggregated(None, _sorted(raws + refused), "too_few")
     raws = _judged(usable, norms, choice, order.clip_norm)
-    return Aggregated(pack(combined(updates, choice)), _sorted(refused + raws))
+    return Aggregated(pack(combined(updates, choice)), _sorted(raws + refused))
 
 
 def combined(updates: Products, choice: Choice) -> Delta:
