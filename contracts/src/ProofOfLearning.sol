@@ -90,7 +90,7 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         bool sound = address(token_).code.length != 0 && treasury_ != address(0) && rules.penalty != 0
             && rules.penalty <= STAKE && rules.reporterBps <= MAX_REPORTER_BPS
             && rules.evidenceWindow < rules.withdrawalDelay;
-        if (!sound) revert InvalidParameters();
+        if (!sound) revert InvalidRules();
         token = token_;
         treasury = treasury_;
         penalty = rules.penalty;
@@ -102,7 +102,7 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
     /// @inheritdoc IProofOfLearning
     function openChain(ChainSpec calldata spec) external whenNotPaused returns (bytes32 chain) {
         bool sound = spec.slotsPerEpoch != 0 && spec.genesisValidators != 0 && spec.genesisValidators <= MAX_VALIDATORS;
-        if (!sound) revert InvalidParameters();
+        if (!sound) revert InvalidSpec();
         chain = keccak256(abi.encode(msg.sender, spec));
         Chain storage c = _chains[chain];
         if (c.opener != address(0)) revert ChainExists(chain);
@@ -166,12 +166,12 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
     }
 
     /// @inheritdoc IProofOfLearning
-    function claim() external returns (uint256 amount) {
+    function claimCredit() external returns (uint256 amount) {
         amount = _credits[msg.sender];
-        if (amount == 0) revert NothingToClaim();
+        if (amount == 0) revert NoCredit(msg.sender);
         _credits[msg.sender] = 0;
         _credit -= uint128(amount);
-        emit Claimed(msg.sender, amount);
+        emit CreditClaimed(msg.sender, amount);
         token.safeTransfer(msg.sender, amount);
     }
 
@@ -360,7 +360,8 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         index = c.count;
         bool genesis = index < c.genesisValidators;
         if (genesis && msg.sender != c.opener) revert GenesisOpen(index, c.genesisValidators);
-        if (account == address(0) || index == MAX_VALIDATORS) revert InvalidParameters();
+        if (index == MAX_VALIDATORS) revert ChainFull(chain);
+        if (account == address(0)) revert InvalidAccount(account);
         bytes8 peerId = _bind(c, keys);
         uint256 from = genesis ? c.era : c.era + NOTICE;
         c.count = uint32(index + 1);
@@ -430,7 +431,7 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
     function _give(address account, uint256 amount) private {
         if (amount == 0) return;
         _credits[account] += amount;
-        emit Credited(account, amount);
+        emit CreditGiven(account, amount);
     }
 
     function _requireVerdict(Chain storage c, Verdict memory found, bytes calldata signatures) private {

@@ -20,7 +20,7 @@ from engine.core.hashing import keccak
 _STRING_ERROR = keccak(b"Error(string)")[:4]
 _PANIC = keccak(b"Panic(uint256)")[:4]
 _MALFORMED = (DecodingError, ValueError, OverflowError)  # any contract may answer anything
-CONTRACTS = ("StakeVault", "LeagueAnchor", "LeagueCourt", "NeuralConsensus")
+CONTRACTS = ("StakeVault", "LeagueAnchor", "LeagueCourt", "NeuralConsensus", "ProofOfLearning", "POL")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,15 @@ from typing import Any
 from engine.core.errors import EngineError
 from engine.core.paths import assets_dir
 
-CONTRACTS = ("GameCertificates", "LeagueAnchor", "LeagueCourt", "NeuralConsensus", "POL", "ProofOfLearning", "StakeVault")
+CONTRACTS = (
+    "GameCertificates",
+    "LeagueAnchor",
+    "LeagueCourt",
+    "NeuralConsensus",
+    "POL",
+    "ProofOfLearning",
+    "StakeVault",
+)
 
 
 @dataclass(frozen=True, slots=True)

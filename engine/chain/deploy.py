@@ -23,9 +23,11 @@ from engine.chain.wallet import OPERATOR, Wallet
 from engine.store.database import Store
 
 TREASURY_ACCOUNT = 1_000_000
-PARTS = ("vault", "anchor", "court", "consensus")
+PARTS = ("vault", "anchor", "court", "consensus", "token", "learning")
+SUPPLY = 10**27  # base units of POL: a thousand million tokens
 NOWHERE = "0x" + "00" * 20
 _DEADLINE = 30.0
+_POLL = 0.02  # seconds between looks for a receipt, after quicker first ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,9 @@ class Rules:
     Unbonding lasts at least seven windows; a demand's ``reveal_period`` and a vote's ``vote_period`` at most one.
     ``committee`` are the seats of a first vote. An agent of the consensus puts ``risk_per_agent`` at risk, until
     ``evidence_window`` after it left, and loses ``equivocation_penalty`` by two words in one round. Who brings evidence
-    of any kind gets ``reporter_bps``. The defaults are a development chain's: its clock can be moved.
+    of any kind gets ``reporter_bps``. A slashed validator of a learning chain loses ``slashing_penalty`` base units of
+    POL, and has the rest ``withdrawal_delay`` after it left, which outlasts ``evidence_window``. The defaults are a
+    development chain's: its clock can be moved.
     """
 
     window: int = 3_600
@@ -51,6 +55,8 @@ class Rules:
     risk_per_agent: int = 10**17
     equivocation_penalty: int = 5 * 10**16
     evidence_window: int = 3_600
+    slashing_penalty: int = 16 * 10**18
+    withdrawal_delay: int = 2 * 3_600
 
     def court(self) -> tuple[int, int, int, int, int]:
         """Return the court's part, in the order of its struct."""
@@ -59,6 +65,10 @@ class Rules:
     def consensus(self) -> tuple[int, int, int, int]:
         """Return the consensus contract's part, in the order of its struct."""
         return (self.risk_per_agent, self.equivocation_penalty, self.evidence_window, self.reporter_bps)
+
+    def learning(self) -> tuple[int, int, int, int]:
+        """Return the staking contract's part, in the order of its struct."""
+        return (self.slashing_penalty, self.reporter_bps, self.evidence_window, self.withdrawal_delay)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +91,14 @@ class Deployment:
     anchor: Contract
     court: Contract
     consensus: Contract
+    token: Contract
+    learning: Contract
     treasury: str
     rules: Rules
 
     @property
     def contracts(self) -> tuple[Contract, ...]:
-        """All contracts that are there: anchor and court are not where only a consensus contract was named."""
+        """All contracts that are there: where only a consensus contract was named, that and its vault."""
         parts: list[Contract] = [getattr(self, part) for part in PARTS]
         return tuple(contract for contract in parts if contract.tx)
 
@@ -104,10 +116,11 @@ class Deployment:
 class Deployer:
     """Finds or makes the deployment of one chain."""
 
-    def __init__(self, rpc: Rpc, store: Store, wallet: Wallet) -> None:
+    def __init__(self, rpc: Rpc, store: Store, wallet: Wallet, *, development: bool = False) -> None:
         self._rpc = rpc
         self._store = store
         self._wallet = wallet
+        self._development = development
 
     async def find(self) -> Deployment | None:
         """Return the deployment kept for this chain, if it is whole and its code still stands there."""
@@ -124,14 +137,23 @@ class Deployer:
         So an update forgets no stake. What is older than the court is not completed: its contracts are not today's.
         """
         for record in self._records():
-            if "consensus" in record or "court" not in record:
+            if all(part in record for part in PARTS) or "court" not in record:
                 continue
             kept = [Contract(**record[part]) for part in PARTS if part in record]
             if await self._stand(kept):
-                rules = Rules(**{"evidence_window": record["rules"]["window"], **record["rules"]})
-                consensus = await self._add_consensus(record["vault"]["address"], rules)
-                return self._keep({**record, "consensus": asdict(consensus), "rules": asdict(rules)})
+                rules = Rules(**_later_rules(record["rules"]))
+                return self._keep({**record, **await self._missing(record, rules), "rules": asdict(rules)})
         return None
+
+    async def _missing(self, record: dict[str, Any], rules: Rules) -> dict[str, Any]:
+        """Create what a record lacks, and return it by part."""
+        added: dict[str, Any] = {}
+        if "consensus" not in record:
+            added["consensus"] = asdict(await self._add_consensus(record["vault"]["address"], rules))
+        if "learning" not in record:
+            token, learning = await self._add_learning(rules)
+            added |= {"token": asdict(token), "learning": asdict(learning)}
+        return added
 
     async def attach(self, address: str) -> Deployment:
         """Return the deployment around a consensus contract that stands at ``address``, whoever put it there.
@@ -147,8 +169,9 @@ class Deployer:
         await self._require_code("StakeVault", vault.address)
         origin, own = await self._origin("StakeVault", vault), await self._origin("NeuralConsensus", consensus)
         book = f"{await self._rpc.chain_id()}:{origin.tx[2:10]}:{vault.address}"
-        anchor, court = (Contract(name, NOWHERE, "", 0, 0) for name in ("LeagueAnchor", "LeagueCourt"))
-        return Deployment(book, origin, anchor, court, own, await vault.treasury(), Rules())
+        names = ("LeagueAnchor", "LeagueCourt", "POL", "ProofOfLearning")
+        anchor, court, token, learning = (Contract(name, NOWHERE, "", 0, 0) for name in names)
+        return Deployment(book, origin, anchor, court, own, token, learning, await vault.treasury(), Rules())
 
     async def _require_code(self, name: str, address: str) -> None:
         code = str(await self._rpc.request("eth_getCode", address, "latest"))
@@ -179,8 +202,9 @@ class Deployer:
         for grant in self._grants(vault.address, anchor.address, court.address):
             await self._send(grant.to, grant.data)
         consensus = await self._add_consensus(vault.address, rules)
+        token, learning = await self._add_learning(rules)
         book = f"{await self._rpc.chain_id()}:{vault.tx[2:10]}:{vault.address}"
-        return self._keep(Deployment(book, vault, anchor, court, consensus, treasury, rules).to_json())
+        return self._keep(Deployment(book, vault, anchor, court, consensus, token, learning, treasury, rules).to_json())
 
     async def _add_consensus(self, vault: str, rules: Rules) -> Contract:
         """Create the consensus contract over a vault, with power to slash there; the wallet's operator runs it."""
@@ -190,6 +214,12 @@ class Deployer:
         for grant in (StakeVault(vault, self._rpc).grant_slasher(contract.address), granted):
             await self._send(grant.to, grant.data)
         return contract
+
+    async def _add_learning(self, rules: Rules) -> tuple[Contract, Contract]:
+        """Create the token and the contract that holds stakes of it; on a development node with a faucet."""
+        operator, treasury = self._wallet.address(OPERATOR), self._wallet.address(TREASURY_ACCOUNT)
+        token = await self._create("POL", operator, SUPPLY, operator if self._development else NOWHERE)
+        return token, await self._create("ProofOfLearning", operator, token.address, treasury, rules.learning())
 
     def _records(self) -> list[dict[str, Any]]:
         rows = self._store.db.execute("SELECT record FROM deployments ORDER BY created DESC").fetchall()
@@ -231,14 +261,21 @@ class Deployer:
         """Send one transaction of the operator and wait for its receipt. Raises ContractRevertError or RpcError."""
         operator = self._wallet.address(OPERATOR)
         call = {"from": operator, "data": hex_data(data), **({"to": to} if to else {})}
-        price = await self._rpc.number("eth_gasPrice")
-        gas, fees = await self._rpc.number("eth_estimateGas", call) * 5 // 4, Fees.offer(price, 2)
-        held = await self._rpc.number("eth_getBalance", operator, "latest")
+        price, estimate, held, chain_id, nonce = await self._rpc.numbers(
+            [
+                ("eth_gasPrice", []),
+                ("eth_estimateGas", [call]),
+                ("eth_getBalance", [operator, "latest"]),
+                ("eth_chainId", []),
+                ("eth_getTransactionCount", [operator, "pending"]),
+            ]
+        )
+        gas, fees = estimate * 5 // 4, Fees.offer(price, 2)
         if held < gas * fees.cap:
             raise unfunded(operator, "deploy the contracts", held, gas * fees.cap - held)
         fields: dict[str, Any] = {
-            "chainId": await self._rpc.chain_id(),
-            "nonce": await self._rpc.number("eth_getTransactionCount", operator, "pending"),
+            "chainId": chain_id,
+            "nonce": nonce,
             "data": data,
             "value": 0,
             "gas": gas,
@@ -256,15 +293,22 @@ class Deployer:
         return receipt
 
     async def _receipt(self, digest: str) -> dict[str, Any]:
+        pause = 0.001
         try:
             async with asyncio.timeout(_DEADLINE):
                 while True:
                     receipt = await self._rpc.request("eth_getTransactionReceipt", digest)
                     if receipt is not None:
                         return dict(receipt)
-                    await asyncio.sleep(0.02)
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _POLL)
         except TimeoutError as error:
             raise RpcError("The chain does not mine", f"{digest} waits for {_DEADLINE:g} s") from error
+
+
+def _later_rules(rules: dict[str, Any]) -> dict[str, Any]:
+    """Return an older program's rules with what follows from them of today's."""
+    return {"evidence_window": rules["window"], "withdrawal_delay": 2 * rules["window"], **rules}
 
 
 def is_code_of(name: str, code: bytes) -> bool:

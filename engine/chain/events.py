@@ -66,4 +66,6 @@ class ContractsDeployed(Event):
     anchor: str
     court: str
     consensus: str
+    token: str
+    learning: str
     fresh: bool

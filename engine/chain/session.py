@@ -6,12 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from engine.chain.bindings import LeagueAnchor, ScoreClaim, StakeVault
+from engine.chain.bindings import BoundContract, LeagueAnchor, ScoreClaim, StakeVault
 from engine.chain.control import NodeControl
 from engine.chain.court import LeagueCourt, ReplayAttestation, RoundRoot
 from engine.chain.deploy import PARTS, Deployer, Deployment, Rules
 from engine.chain.errors import DevnetError, RpcError, WrongChainError
 from engine.chain.events import ContractsDeployed
+from engine.chain.learning import PERMIT, POL, ProofOfLearning, Signable, message_of
 from engine.chain.neural import NeuralConsensus
 from engine.chain.rpc import Rpc
 from engine.chain.sender import Sender
@@ -43,6 +44,8 @@ class Chain:
         self.anchor = LeagueAnchor(deployment.anchor.address, rpc)
         self.court = LeagueCourt(deployment.court.address, rpc)
         self.consensus = NeuralConsensus(deployment.consensus.address, rpc)
+        self.token = POL(deployment.token.address, rpc)
+        self.learning = ProofOfLearning(deployment.learning.address, rpc)
         self._store = parts.store
         self._number_of = parts.number_of
         self.control = NodeControl(rpc) if development else None
@@ -69,7 +72,7 @@ class Chain:
         rpc = Rpc(url)
         try:
             development = str(await rpc.request("web3_clientVersion")).lower().startswith(("anvil", "hardhat"))
-            deployer = Deployer(rpc, parts.store, parts.wallet)
+            deployer = Deployer(rpc, parts.store, parts.wallet, development=development)
             found = await (deployer.attach(consensus_at) if consensus_at else deployer.find())
             if found is None and not development:
                 _require_consent(parts.wallet, consent)
@@ -79,8 +82,8 @@ class Chain:
         except BaseException:
             await rpc.close()
             raise
-        vault, anchor, court, consensus = (getattr(deployment, part).address for part in PARTS)
-        parts.bus.publish(ContractsDeployed(deployment.book, vault, anchor, court, consensus, found is None))
+        addresses = {part: getattr(deployment, part).address for part in PARTS}
+        parts.bus.publish(ContractsDeployed(deployment.book, **addresses, fresh=found is None))
         return cls(rpc, parts, deployment, development=development)
 
     @property
@@ -120,16 +123,31 @@ class Chain:
         """Return the EIP-712 signature of a verifier's word by an account of the wallet."""
         return self._sign(address, self.court, attestation)
 
+    def sign_stake(self, address: str, value: Signable) -> bytes:
+        """Return the EIP-712 signature of a header, ACK or verdict by a validator's account of the wallet."""
+        return self.wallet.sign_typed(
+            self._number_of(address), self._domain(self.learning), value.TYPES, message_of(value)
+        )
+
+    def sign_permit(self, owner: str, spender: str, amount: int, nonce: int, deadline: int) -> bytes:
+        """Return an account's permit (EIP-2612): ``spender`` may take ``amount`` of its POL until ``deadline``."""
+        domain = {**self._domain(self.token), "name": "Proof of Learning"}
+        values = (owner, spender, amount, nonce, deadline)
+        message = dict(zip((field["name"] for field in PERMIT["Permit"]), values, strict=True))
+        return self.wallet.sign_typed(self._number_of(owner), domain, PERMIT, message)
+
     def _sign(
         self, address: str, contract: LeagueAnchor | LeagueCourt, value: ScoreClaim | RoundRoot | ReplayAttestation
     ) -> bytes:
-        domain: dict[str, Any] = {
+        return self.wallet.sign_typed(self._number_of(address), self._domain(contract), value.TYPES, value.message())
+
+    def _domain(self, contract: BoundContract) -> dict[str, Any]:
+        return {
             "name": f"Nashboard {contract.abi.name}",
             "version": "1",
             "chainId": int(self.book.split(":", 1)[0]),
             "verifyingContract": contract.address,
         }
-        return self.wallet.sign_typed(self._number_of(address), domain, value.TYPES, value.message())
 
     async def drain(self, progress: Callable[[int, int], None] | None = None) -> None:
         """Bring the outbox to the chain; see :meth:`engine.chain.sender.Sender.drain`."""

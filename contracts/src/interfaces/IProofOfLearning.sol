@@ -139,10 +139,14 @@ interface IProofOfLearning {
     );
     event ExitRequested(bytes32 indexed chain, uint256 indexed validator, uint256 until);
     event Withdrawn(bytes32 indexed chain, uint256 indexed validator, address indexed account, uint256 amount);
-    event Credited(address indexed account, uint256 amount);
-    event Claimed(address indexed account, uint256 amount);
+    event CreditGiven(address indexed account, uint256 amount);
+    event CreditClaimed(address indexed account, uint256 amount);
 
-    error InvalidParameters();
+    error InvalidRules();
+    error InvalidSpec();
+    error InvalidAccount(address account);
+    /// @notice As many validators came, over the chain's life, as it can have.
+    error ChainFull(bytes32 chain);
     error UnknownChain(bytes32 chain);
     error ChainExists(bytes32 chain);
     /// @notice Until all genesis validators are in, only who opened the chain deposits, and no header is taken.
@@ -174,7 +178,7 @@ interface IProofOfLearning {
     error NotAccount(address expected);
     error AlreadyLeaving(uint256 validator);
     error StillLocked(uint256 until);
-    error NothingToClaim();
+    error NoCredit(address account);
 
     /// @notice Opens a chain. Returns its name: the hash of the sender and the spec.
     function openChain(ChainSpec calldata spec) external returns (bytes32 chain);
@@ -213,7 +217,7 @@ interface IProofOfLearning {
     /// @notice The validator's account only, after the withdrawal delay; what a slashing left. Never pausable.
     function withdraw(bytes32 chain, uint256 validator) external returns (uint256 amount);
     /// @notice Pays out the sender's credit. Never pausable.
-    function claim() external returns (uint256 amount);
+    function claimCredit() external returns (uint256 amount);
 
     function chainOf(bytes32 chain) external view returns (ChainState memory);
     function validatorOf(bytes32 chain, uint256 validator) external view returns (Validator memory);

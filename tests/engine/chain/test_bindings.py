@@ -220,6 +220,8 @@ def test_every_error_and_event_of_the_contracts_is_decoded():
     samples = {
         "address": A,
         "bytes32": ONE,
+        "bytes8": b"12345678",
+        "(bytes32,bytes32,uint64,uint32,uint32,uint32)": (ONE, ONE, 1, 1, 1, 1),
         "bytes": b"x",
         "string": "x",
         "bool": True,
