@@ -1,0 +1,1 @@
+"""What dishonest trainers publish."""
