@@ -37,6 +37,12 @@ class Ports:
     slasher: int = field(default=4003, metadata={"name": "SLASHER_PORT"})
 
     @classmethod
+    def of(cls, ports: Mapping[str, int]) -> Ports:
+        """Return ports by their names here or in the ``.env``, the usual ones for the rest. Raises LearnSettingError."""
+        names = {one.name: one.metadata["name"] for one in fields(cls)}
+        return read({names.get(name, name): str(port) if port else "auto" for name, port in ports.items()}).ports
+
+    @classmethod
     def automatic(cls) -> Ports:
         """Return free ports for all that is opened: for a second run, or for tests."""
         return cls(**{one.name: 0 for one in fields(cls) if one.metadata.get("opened")})

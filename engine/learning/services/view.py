@@ -10,20 +10,28 @@ from engine.learning.config import LearnConfig
 from engine.learning.ports import Peer
 
 if TYPE_CHECKING:
-    from engine.learning.types import AckCertificate, ExecutionHeader, SignedBeaconBlock
+    from engine.learning.types import AckCertificate, BeaconBlockHeader, ExecutionHeader
 
 FAR_FUTURE = 2**64 - 1  # the epoch of what has not happened
 
 
 @dataclass(frozen=True, slots=True)
 class BlockView:
-    """A block that the node knows. The block of genesis has a zero signature and an execution number of 0."""
+    """A block that the node knows. The first one has a zero signature, an execution number of 0, and no bytes."""
 
-    signed: SignedBeaconBlock
+    header: BeaconBlockHeader
+    signature: bytes
+    execution: ExecutionHeader
+    size: int  # bytes of the signed block
     root: bytes
     execution_hash: bytes
     canonical: bool  # whether it is the head or an ancestor of it
     finalized: bool
+
+    @property
+    def slot(self) -> int:
+        """The slot that it is of."""
+        return int(self.header.slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +67,16 @@ class ValidatorView:
     withdrawable_epoch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Who proposes in a slot, and the model and update that the block would name; ``update_id`` zero for none."""
+
+    proposer_index: int
+    model_root: bytes
+    update_id: bytes
+    certificate: AckCertificate | None
+
+
 class ChainView(Protocol):
     """A node's view of the chain. Nothing here changes it; everything answers at once."""
 
@@ -72,7 +90,7 @@ class ChainView(Protocol):
 
     @property
     def genesis_time(self) -> int:
-        """Seconds on the chain's clock, or of the epoch for a run on the wall's clock."""
+        """Seconds on the chain's clock, which block times count in: 0 as a rule."""
 
     def slot(self) -> int:
         """Return the slot that it is now."""
@@ -98,18 +116,15 @@ class ChainView(Protocol):
     def validators(self, root: bytes) -> Sequence[ValidatorView]:
         """Return the validators in the state after a known block, by index."""
 
-    def model_root(self, root: bytes) -> bytes:
-        """Return the model that the next block on a known block names, 32 bytes."""
+    def proposal(self, root: bytes, slot: int) -> Proposal:
+        """Return what a block of a slot on a known block would carry."""
 
-    def next_update(self, root: bytes) -> bytes:
-        """Return the update that the next block on a known block would carry; 32 zero bytes for none."""
-
-    def certificate_fault(
+    def payload_fault(
         self, root: bytes, slot: int, execution: ExecutionHeader, certificate: AckCertificate | None
     ) -> str:
-        """Return why a certificate does not stand for the update of a block of a slot on a known block; "" if it does.
+        """Return why an execution header cannot be that of a slot's block on a known block; "" where it can.
 
-        A header without an update needs no certificate, and may carry none.
+        The rules are the chain's own: parent, number, time, proposer, ExtraData, proof of work, model, certificate.
         """
 
     def peers(self) -> tuple[Peer, ...]:
