@@ -16,6 +16,7 @@ from pathlib import Path
 from engine.core.errors import EngineError
 
 _PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
@@ -28,6 +29,12 @@ def die_with_parent(parent: int, sig: int = signal.SIGKILL) -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, sig, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), sig)
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of what its children leave behind, so that it can wait for it (Linux)."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _prepare_child(parent: int, sig: int) -> Callable[[], None]:

@@ -32,7 +32,6 @@ REFUSALS = {
     "unreachable": "no peer that could hold it answered",
     "malformed": "its bytes are not those of a record",
 }
-_CLOCK_SLACK = 1e-6  # seconds: an expiry of exactly now + TTL may be off by rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,12 @@ class Author:
 class RecordPolicy:
     """The rules, who may write, and how often each rule refused something."""
 
-    def __init__(self, ttl: float = ACK_TTL) -> None:
-        """``ttl``: the longest life of a record, in seconds of the chain's clock."""
-        self.ttl = ttl
+    def __init__(self, ttl: float = ACK_TTL, drift: float = 12.0) -> None:
+        """``ttl``: the longest life of a record; ``drift``: how far clocks may be apart. Seconds of the chain's clock.
+
+        The drift lets in the record of an author whose clock is a little ahead of the peer's.
+        """
+        self.ttl, self.drift = ttl, drift
         self._authors: dict[bytes, Author] = {}
         self._owners: dict[str, bytes] = {}
         self.refused: Counter[str] = Counter()
@@ -87,7 +89,7 @@ class RecordPolicy:
             return "foreign_subkey"
         if not record.expiry > now:
             return "expired"
-        if not record.expiry <= now + self.ttl + _CLOCK_SLACK:
+        if not record.expiry <= now + self.ttl + self.drift:
             return "far_expiry"
         return "" if is_signed(record) else "bad_signature"
 
