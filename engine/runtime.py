@@ -25,6 +25,7 @@ from engine.league.gate import Gate
 from engine.league.league import League
 from engine.league.roster import Roster
 from engine.learning.service.service import LearnParts, LearnService
+from engine.learning.staking import accounts as stakers
 from engine.store.database import Store
 
 
@@ -111,10 +112,11 @@ class Runtime:
             return self._chain
 
     def _number_of(self, address: str) -> int:
-        """Return the wallet's account number of the operator, the auditor, a verifier or an agent of any field."""
+        """Return the wallet's account number of the operator, a service, an agent of any field or a validator."""
         record = None if address == self.wallet.address(OPERATOR) else self._roster.by_address(address)
         number = service_number(self.wallet, address) if record is None else record.account
         number = self.consensus.number_of(address) if number is None else number
+        number = stakers.number_of(self.store.db, address) if number is None else number
         if number is None:
             raise EngineError("The wallet has no key for an account", address)
         return number

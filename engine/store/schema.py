@@ -267,4 +267,12 @@ CREATE TABLE consensus_signatures (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: tuple[str, ...] = (_FIRST + OUTBOX_SCHEMA, _FORMATS, _DISPUTES, _CONSENSUS, OUTBOX_REPLACED)
+_STAKING = """
+-- Accounts of the wallet that validators of learning chains have, on every chain the same.
+CREATE TABLE staking_accounts (
+    account INTEGER PRIMARY KEY,
+    address TEXT NOT NULL UNIQUE
+) STRICT;
+"""
+
+MIGRATIONS: tuple[str, ...] = (_FIRST + OUTBOX_SCHEMA, _FORMATS, _DISPUTES, _CONSENSUS, OUTBOX_REPLACED, _STAKING)
