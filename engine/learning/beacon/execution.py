@@ -47,7 +47,7 @@ def merged_root(base: bytes, delta_hash: bytes) -> bytes:
 
 
 def window_of(config: LearnConfig) -> int:
-    """Return how many slots after its opening a round's update may still go into a block: 2, fewer if slots are long."""
+    """Return how many slots after its opening a round's update may go into a block: 2, fewer where slots are long."""
     return min(INCLUSION_SLOTS, int(ACK_TIMEOUT // config.seconds_per_slot))
 
 
@@ -125,8 +125,8 @@ def check_round(state: BeaconState, certificate: AckCertificate) -> None:
     if int(vote.slot) != state.round_opened + 1 or state.slot != state.round_opened + INCLUSION_SLOTS:
         raise BlockRefusedError(
             "round",
-            f"round {state.round} opened at slot {state.round_opened}: its vote is of slot {state.round_opened + 1} and "
-            f"goes into slot {state.round_opened + INCLUSION_SLOTS}, not of {int(vote.slot)} into {state.slot}",
+            f"round {state.round} opened at slot {state.round_opened}: its vote is of slot {state.round_opened + 1} "
+            f"and goes into slot {state.round_opened + INCLUSION_SLOTS}, not of {int(vote.slot)} into {state.slot}",
         )
     if bytes(vote.base_root) != state.working_root:
         raise BlockRefusedError(

@@ -92,7 +92,8 @@ class ForkChoice:
         if self.tree.ancestor(root, self._start(self.finalized.epoch)) != self.finalized.root:
             raise BlockRefusedError(
                 "finalized",
-                f"it does not build on the final block {self.finalized.root.hex()[:16]} of epoch {self.finalized.epoch}",
+                f"it does not build on block {self.finalized.root.hex()[:16]}, which is final since epoch "
+                f"{self.finalized.epoch}",
             )
         self._add(block)
         self._weigh_proposal(block, timely)
@@ -130,7 +131,8 @@ class ForkChoice:
         first = self._numbers.get(self.finalized.root)
         if not first:
             return
-        kept, renumbered = [], np.full(len(self._blocks) + 1, -1, np.int64)  # the last one: for no message
+        kept: list[TreeBlock] = []
+        renumbered = np.full(len(self._blocks) + 1, -1, np.int64)  # the last one: for no message
         for number, block in enumerate(self._blocks):
             if number == first or (number > first and renumbered[self._parents[number]] >= 0):
                 renumbered[number] = len(kept)

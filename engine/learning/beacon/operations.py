@@ -12,7 +12,7 @@ from engine.learning.beacon.execution import Known
 from engine.learning.beacon.messages import Vote, to_bits, unsigned_root, vote_of
 from engine.learning.beacon.registry import EXIT_DELAY, FAR
 from engine.learning.beacon.signatures import demand, holds
-from engine.learning.beacon.state import HEAD, SOURCE, TARGET, BeaconState
+from engine.learning.beacon.state import HEAD, SOURCE, TARGET, BeaconState, Flags
 from engine.learning.config import DEPOSIT
 from engine.learning.crypto import bls
 from engine.learning.crypto.keys import peer_id_of
@@ -39,7 +39,7 @@ def apply_attestation(state: BeaconState, attestation: Attestation, *, verify: b
     if len(bits) != len(committee) or not bits.any():
         raise BlockRefusedError(
             "attestation",
-            f"it counts {int(bits.sum())} of {len(bits)} votes in slot {vote.slot}, whose committee has {len(committee)}",
+            f"it counts {int(bits.sum())} of {len(bits)} votes of slot {vote.slot}, the committee has {len(committee)}",
         )
     voters = committee[bits]
     if verify:
@@ -138,7 +138,7 @@ def apply_exit(state: BeaconState, wish: VoluntaryExit, *, verify: bool) -> None
     state.registry = registry.changed((index,), exit=state.epoch + EXIT_DELAY)
 
 
-def _one_more(flags: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _one_more(flags: Flags) -> Flags:
     made = np.append(flags, np.uint8(0))
     made.flags.writeable = False
     return made

@@ -153,7 +153,7 @@ def _update(state: BeaconState, parts: BlockParts, known: Known | None) -> tuple
 
 
 def _choose(state: BeaconState, parts: BlockParts, known: Known | None) -> dict[str, Any]:
-    """Return the parts that hold, one after the other as the transition takes them, no more than a body has room for."""
+    """Return the parts that hold, taken in as the transition takes them, no more than a body has room for."""
     trial = state.copy()
     fields = BodyRest.fields()
     chosen: dict[str, Any] = {}

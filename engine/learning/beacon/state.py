@@ -38,7 +38,7 @@ class Pending(NamedTuple):
 
 
 class Slashed(NamedTuple):
-    """Who was slashed, for which of OFFENCES, in the block of which slot; ``evidence`` is the root of what proves it."""
+    """Who was slashed, for which of OFFENCES, in which slot's block; ``evidence`` is the root of what proves it."""
 
     validator: int
     reason: str
@@ -111,7 +111,7 @@ class BeaconState:
         if not slot < self.slot <= slot + len(self.block_roots):
             raise BlockRefusedError(
                 "history",
-                f"slot {slot} lies outside the {len(self.block_roots)} slots before slot {self.slot} that a state knows",
+                f"slot {slot} is none of the {len(self.block_roots)} slots before slot {self.slot} that a state knows",
             )
         return self.block_roots[slot % len(self.block_roots)]
 

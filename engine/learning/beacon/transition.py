@@ -6,6 +6,7 @@ Source: consensus-specs phase0 (``process_slots``, ``process_block``), in its or
 from __future__ import annotations
 
 from hashlib import sha256
+from typing import cast
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def decode(data: bytes) -> SignedBeaconBlock:
             raise ValueError("it has another form than SSZ gives it")
     except Exception as error:
         raise BlockRefusedError("malformed", f"its {len(data):,} bytes are no block: {str(error)[:80]}") from error
-    return signed
+    return cast(SignedBeaconBlock, signed)
 
 
 def advance(state: BeaconState, slot: int) -> BeaconState:
