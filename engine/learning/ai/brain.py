@@ -1,0 +1,239 @@
+"""Brains: what the chain asks of machine learning, answered by worker processes or by a recording.
+
+Both evaluate for real, with the same code; they differ in where trained deltas come from.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.learning.ai.lineage import Lineage
+from engine.learning.ai.memo import UNKNOWN, LossMemo
+from engine.learning.ai.model import PRESETS, Model, spec_of
+from engine.learning.ai.pool import Workers
+from engine.learning.ai.tasks import NeedsMoreError, aggregate, evaluate, train
+from engine.learning.ai.texts import HELD_OUT, POOL
+from engine.learning.brain import Aggregated, AggregateOrder, Trained, TrainOrder
+from engine.learning.config import LearnConfig
+from engine.learning.errors import LearnExtraMissingError, LearnSettingError, TrainingError
+from engine.learning.updates.delta import parse
+
+CHUNK = 256  # texts that go to a worker at a time
+KEPT = 64  # aggregates that are remembered
+MEMO = "learning-losses.db"
+PACKAGES = ("transformers", "peft")
+
+
+class _Brain:
+    """What both brains share: lineage, evaluation with its memory, aggregation."""
+
+    def __init__(self, model: Model, genesis: bytes, cache: Path | None, workers: int) -> None:
+        self.model = model
+        self.spec = spec_of(model)
+        self._genesis = genesis
+        self._lineage = Lineage(model, genesis)
+        self._workers = Workers(workers)
+        scope = f"{model.name}|{genesis.hex()}|{texts_id()}"
+        path = None if cache is None else cache / MEMO
+        self._memo = LossMemo(path, scope, POOL)
+        self._held_out = LossMemo(path, scope + "|held out", HELD_OUT)
+        self._locks: dict[bytes, tuple[asyncio.Lock, int]] = {}
+        self._aggregates: OrderedDict[AggregateOrder, Aggregated] = OrderedDict()
+
+    async def genesis(self) -> bytes:
+        """Return the root of the first base."""
+        return self._genesis
+
+    async def aggregate(self, order: AggregateOrder) -> Aggregated:
+        """Check, clip and combine raw deltas, once for all who ask the same."""
+        name = sha256(b"".join(sha256(data).digest() for _, data in order.raws)).digest()
+        async with self._alone(b"aggregate" + name):
+            if order not in self._aggregates:
+                self._aggregates[order] = await self._twice(aggregate, self.model, order)
+                while len(self._aggregates) > KEPT:
+                    self._aggregates.popitem(last=False)
+            return self._aggregates[order]
+
+    async def evaluate(self, base: bytes, delta: bytes | None, texts: Sequence[int]) -> tuple[int, ...]:
+        """Return the loss of the base, with the delta on top, on each text of the pool: nano-nats a token.
+
+        Raises DeltaRefusedError, and TrainingError for an unknown base or when workers end again and again.
+        """
+        numbers = np.asarray(texts, np.int64)
+        if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) < POOL:
+            raise TrainingError("The texts cannot be evaluated", f"the pool has numbers 0 to {POOL - 1}")
+        return tuple((await self._losses(self._memo, "pool", base, delta, numbers)).tolist())
+
+    async def held_out(self, base: bytes) -> int:
+        """Return the mean loss on texts that no trainer and no gate ever sees: nano-nats a token."""
+        found = await self._losses(self._held_out, "held_out", base, None, np.arange(HELD_OUT))
+        return int(found.sum()) // HELD_OUT
+
+    async def check(self, delta: bytes) -> None:
+        """Check a delta's form alone; quick enough for the loop. Raises DeltaRefusedError."""
+        parse(delta, self.spec)
+
+    def merge(self, base: bytes, delta: bytes) -> bytes:
+        """Tell that a delta was put on a base, and return the root of the result.
+
+        Raises DeltaRefusedError, and TrainingError for an unknown base.
+        """
+        parse(delta, self.spec)
+        return self._lineage.merge(base, delta)
+
+    @property
+    def pool(self) -> int:
+        """How many texts the gate draws from."""
+        return POOL
+
+    def kill_worker(self) -> int | None:
+        """End a worker in the middle of its work; return its process id, None where none runs."""
+        return self._workers.kill_one()
+
+    async def close(self) -> None:
+        """End the workers."""
+        await self._workers.close()
+        self._memo.close()
+        self._held_out.close()
+
+    async def _losses(self, memo: LossMemo, split: str, base: bytes, delta: bytes | None, numbers: Any) -> Any:
+        if delta is not None:
+            parse(delta, self.spec)
+        self._lineage.depth(base)
+        async with self._alone(split.encode() + base + (b"" if delta is None else sha256(delta).digest())):
+            row = memo.get(base, delta)
+            missing = np.unique(numbers[row[numbers] == UNKNOWN])
+            if missing.size:
+                parts = [missing[at : at + CHUNK] for at in range(0, missing.size, CHUNK)]
+                work = [self._with_line(evaluate, base, delta, split, tuple(part.tolist())) for part in parts]
+                found = await _all(work)
+                memo.put(base, delta, missing, np.concatenate([np.asarray(losses, np.int64) for losses in found]))
+                row = memo.get(base, delta)
+            return row[numbers]
+
+    async def _with_line(self, work: Callable[..., Any], base: bytes, *arguments: Any) -> Any:
+        """Ask a worker, which mostly knows the model before this one; the whole line goes to those that do not."""
+        try:
+            return await self._twice(work, self._lineage.line(base, 1), *arguments)
+        except NeedsMoreError:
+            return await self._twice(work, self._lineage.line(base), *arguments)
+
+    async def _twice(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Ask again when a worker was ended: what it does is the same every time."""
+        ended = self._workers.ended
+        try:
+            return await self._workers.run(work, *arguments)
+        except TrainingError:
+            if self._workers.ended == ended:
+                raise
+            return await self._workers.run(work, *arguments)
+
+    @contextlib.asynccontextmanager
+    async def _alone(self, key: bytes) -> Any:
+        """Let one at a time do a work, so that the others find its result."""
+        lock, waiting = self._locks.get(key, (asyncio.Lock(), 0))
+        self._locks[key] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            lock, waiting = self._locks.pop(key)
+            if waiting > 1:
+                self._locks[key] = lock, waiting - 1
+
+
+class ReplayBrain(_Brain):
+    """Takes trained deltas from a recording: which one depends on how many merges came before, not on the weights."""
+
+    training = "replayed"
+
+    def __init__(self, model: Model, genesis: bytes, cache: Path | None, workers: int, recording: Any) -> None:
+        super().__init__(model, genesis, cache, workers)
+        if recording.base != genesis:
+            raise TrainingError("The recording cannot be replayed", "it was made on another checkpoint")
+        self.recording = recording
+
+    async def train(self, order: TrainOrder) -> Trained:
+        """Return what a trainer was recorded to have made. Raises TrainingError where the recording ends.
+
+        A round that is tried again on the same base gets the same products of B and A in other bytes, so that its ids
+        differ as they would if it had been trained again.
+        """
+        depth = self._lineage.depth(order.base)
+        turn = max(0, order.round - depth)
+        return self.recording.trained(depth, order.flavour, order.trainer, turn, self.spec)  # type: ignore[no-any-return]
+
+
+class RealBrain(_Brain):
+    """Trains in worker processes, by transformers and peft."""
+
+    training = "real"
+
+    async def train(self, order: TrainOrder) -> Trained:
+        """Return a trainer's delta. Raises TrainingError, also when the worker was ended meanwhile."""
+        try:
+            return await self._workers.run(train, self._lineage.line(order.base, 1), order)  # type: ignore[no-any-return]
+        except NeedsMoreError:
+            return await self._workers.run(train, self._lineage.line(order.base), order)  # type: ignore[no-any-return]
+
+
+def open_brain(config: LearnConfig, cache: Path | None, workers: int = 2) -> ReplayBrain | RealBrain:
+    """Return the brain that a configuration asks for; ``cache`` is a folder for losses, None keeps them in memory.
+
+    Raises LearnExtraMissingError, LearnSettingError for a model that cannot be replayed, TrainingError.
+    """
+    name = config.model_name
+    if config.training == "replayed":
+        from engine.learning.ai.recording import Recording
+
+        if name != "nano":
+            raise LearnSettingError(f"The model {name} cannot be replayed", "nano alone is recorded", "Train for real.")
+        return ReplayBrain(PRESETS[name], _preset_root(name), cache, workers, Recording.shipped(name))
+    missing = missing_packages()
+    if missing:
+        raise LearnExtraMissingError(
+            "Nothing can be trained for real", f"not installed: {', '.join(missing)}", "Install nashboard[learn]."
+        )
+    if name in PRESETS:
+        return RealBrain(PRESETS[name], _preset_root(name), cache, workers)
+    from engine.learning.ai.checkpoint import find_checkpoint
+
+    model, root = find_checkpoint(name)
+    return RealBrain(model, root, cache, workers)
+
+
+def missing_packages() -> tuple[str, ...]:
+    """Return which packages of the learn extra training would need and are not installed."""
+    from importlib.util import find_spec
+
+    return tuple(name for name in PACKAGES if find_spec(name) is None)
+
+
+def texts_id() -> str:
+    """Return the hash of what texts are made of."""
+    from engine.core.paths import assets_dir
+
+    return sha256((assets_dir() / "corpus" / "learning.toml").read_bytes()).hexdigest()
+
+
+def _preset_root(name: str) -> bytes:
+    from engine.learning.ai.weights import read_preset, root_of_weights
+
+    return root_of_weights(read_preset(PRESETS[name]))
+
+
+async def _all(work: Sequence[Any]) -> list[Any]:
+    """Wait for all, and raise the first failure when none works any more."""
+    done = await asyncio.gather(*work, return_exceptions=True)
+    for answer in done:
+        if isinstance(answer, BaseException):
+            raise answer
+    return list(done)

@@ -1,0 +1,145 @@
+"""Qwen2's forward pass and its losses, so that a gate can be judged where transformers is not installed.
+
+Source: "Qwen2 Technical Report" (Yang et al. 2024): pre-norm decoder, RMSNorm, rotary positions, grouped-query attention
+with biases on query, key and value, SwiGLU. Steps of a layer:
+
+1. normalise; project to queries, keys and values; turn pairs of numbers by the angle of their position.
+2. attend to what came before; project back; add to the stream.
+3. normalise; SwiGLU; add to the stream.
+
+The presets are computed in double precision: losses rounded to nano-nats are then the same whatever other texts are in
+the batch, however it is padded and (but for ties, one in millions) whatever the machine. Larger checkpoints run in
+single precision, where two evaluations differ by less than EVALUATION_TOLERANCE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from engine.learning.ai.model import MODULES, Model
+from engine.learning.ai.tokens import PAD
+
+NANO = 1_000_000_000
+BATCH_TOKENS = 4096  # of a batch: what one core's cache likes best
+LOGITS = 1 << 24  # numbers of a piece of the output
+STEP = 16  # texts are padded to multiples of it: few shapes, little padding
+
+
+def lora_name(layer: int, target: str) -> str:
+    """Return the name of a target's weight in a checkpoint."""
+    return f"model.layers.{layer}.{MODULES[target]}.weight"
+
+
+class Network:
+    """A model with its weights, all of one precision; ``weights`` has the names of a checkpoint."""
+
+    def __init__(self, model: Model, weights: Mapping[str, Tensor]) -> None:
+        self.model = model
+        self.weights = weights
+        self.dtype = weights["model.norm.weight"].dtype
+        self._turns: tuple[Tensor, Tensor] | None = None
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Return the stream (texts, length, hidden) of tokens (texts, length)."""
+        return functional.embedding(tokens, self.weights["model.embed_tokens.weight"])
+
+    def blocks(self, stream: Tensor, first: int, last: int) -> Tensor:
+        """Return the stream after the layers ``first`` to ``last - 1``."""
+        cos, sin = self._rotation(stream.shape[1])
+        for layer in range(first, last):
+            stream = stream + self._attend(layer, self._norm(stream, f"model.layers.{layer}.input_layernorm"), cos, sin)
+            stream = stream + self._feed(layer, self._norm(stream, f"model.layers.{layer}.post_attention_layernorm"))
+        return stream
+
+    def logits(self, stream: Tensor) -> Tensor:
+        """Return the logits (..., vocabulary) of a stream that passed all layers."""
+        head = self.weights["model.embed_tokens.weight" if self.model.tied else "lm_head.weight"]
+        return functional.linear(self._norm(stream, "model.norm"), head)
+
+    def _norm(self, stream: Tensor, name: str) -> Tensor:
+        scale = torch.rsqrt(stream.square().mean(-1, keepdim=True) + self.model.epsilon)
+        return self.weights[f"{name}.weight"] * (stream * scale)
+
+    def _linear(self, layer: int, target: str, stream: Tensor) -> Tensor:
+        name = lora_name(layer, target)
+        return functional.linear(stream, self.weights[name], self.weights.get(name.removesuffix("weight") + "bias"))
+
+    def _attend(self, layer: int, stream: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        model, (texts, length, _) = self.model, stream.shape
+        query = self._linear(layer, "q", stream).view(texts, length, model.heads, model.head).transpose(1, 2)
+        key = self._linear(layer, "k", stream).view(texts, length, model.kv_heads, model.head).transpose(1, 2)
+        value = self._linear(layer, "v", stream).view(texts, length, model.kv_heads, model.head).transpose(1, 2)
+        query, key = _turn(query, cos, sin), _turn(key, cos, sin)
+        repeat = model.heads // model.kv_heads
+        key, value = key.repeat_interleave(repeat, 1), value.repeat_interleave(repeat, 1)
+        mixed = functional.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return self._linear(layer, "o", mixed.transpose(1, 2).reshape(texts, length, -1))
+
+    def _feed(self, layer: int, stream: Tensor) -> Tensor:
+        gate = functional.silu(self._linear(layer, "gate", stream))
+        return self._linear(layer, "down", gate * self._linear(layer, "up", stream))
+
+    def _rotation(self, length: int) -> tuple[Tensor, Tensor]:
+        if self._turns is None or self._turns[0].shape[0] < length:
+            half = torch.arange(0, self.model.head, 2, dtype=torch.float32) / self.model.head
+            angles = torch.outer(torch.arange(max(length, 256), dtype=torch.float32), 1.0 / self.model.theta**half)
+            angles = torch.cat((angles, angles), -1)
+            self._turns = angles.cos().to(self.dtype), angles.sin().to(self.dtype)
+        return self._turns[0][:length], self._turns[1][:length]
+
+
+def _turn(pairs: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    first, second = pairs.chunk(2, -1)
+    return pairs * cos + torch.cat((-second, first), -1) * sin
+
+
+@torch.inference_mode()
+def losses(network: Network, texts: Sequence[Sequence[int]]) -> list[int]:
+    """Return the mean loss of each text in nano-nats a token; texts are tokens, at least two each."""
+    found = [0] * len(texts)
+    for batch in _batches(texts):
+        length = max(len(texts[at]) for at in batch)
+        tokens = torch.full((len(batch), -(-(length - 1) // STEP) * STEP + 1), PAD)
+        for row, at in enumerate(batch):
+            tokens[row, : len(texts[at])] = torch.tensor(texts[at])
+        stream = network.blocks(network.embed(tokens[:, :-1]), 0, network.model.layers)
+        for at, loss in zip(
+            batch, _text_losses(network, stream, tokens, [len(texts[at]) for at in batch]), strict=True
+        ):
+            found[at] = loss
+    return found
+
+
+def _batches(texts: Sequence[Sequence[int]]) -> list[list[int]]:
+    """Return the numbers of the texts in batches of like lengths."""
+    made: list[list[int]] = []
+    longest = 0
+    for at in sorted(range(len(texts)), key=lambda at: len(texts[at])):
+        padded = -(-(len(texts[at]) - 1) // STEP) * STEP
+        if not made or padded != longest or (len(made[-1]) + 1) * padded > BATCH_TOKENS:
+            made.append([])
+            longest = padded
+        made[-1].append(at)
+    return made
+
+
+def _text_losses(network: Network, stream: Tensor, tokens: Tensor, lengths: Sequence[int]) -> list[int]:
+    counts = torch.tensor(lengths) - 1
+    inside = torch.arange(stream.shape[1]) < counts[:, None]
+    wanted, rows = tokens[:, 1:][inside], stream[inside]
+    piece = max(1, LOGITS // network.model.vocabulary)
+    parts = [
+        functional.cross_entropy(network.logits(rows[at : at + piece]).to(_wide(network)), wanted[at : at + piece], reduction="none")
+        for at in range(0, len(rows), piece)
+    ]  # fmt: skip
+    each = torch.zeros(inside.shape, dtype=torch.float64)
+    each[inside] = torch.cat(parts).double()
+    return [int(value) for value in (each.sum(1) / counts * NANO).round().to(torch.int64)]
+
+
+def _wide(network: Network) -> torch.dtype:
+    return network.dtype if network.dtype == torch.float64 else torch.float32

@@ -1,0 +1,16 @@
+"""The byte tokenizer: a token a byte, and eight more, of which three are used."""
+
+from __future__ import annotations
+
+VOCABULARY = 264
+BEGIN, END, PAD = 256, 257, 258
+
+
+def encode(text: str) -> list[int]:
+    """Return the tokens of a text between its marks: its UTF-8 bytes, so that every text has some."""
+    return [BEGIN, *text.encode(), END]
+
+
+def decode(tokens: list[int]) -> str:
+    """Return the text of tokens; marks are left out, bytes that are no UTF-8 replaced."""
+    return bytes(token for token in tokens if token < 256).decode("utf-8", "replace")
