@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from engine.learning.config import LearnConfig
     from engine.learning.run.world import World
     from engine.learning.scenario import Scenario
+    from engine.learning.service.chainside import ChainSide
     from engine.learning.service.specs import LearnSpec
 
 STARTING, RUNNING, PAUSED = "starting", "running", "paused"
@@ -36,6 +37,7 @@ class LearnRun:
         self.phase = ""
         self.addresses: dict[str, str] = {}  # of the HTTP services, by their names
         self.pace = Pace()
+        self.chainside: ChainSide | None = None
         self._state = STARTING
         self._bus = bus
         self._world: World | None = None
