@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import analysers
+import peers
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTRACTS = ROOT / "contracts"
@@ -68,6 +69,7 @@ def main(arguments: list[str]) -> int:
     os.environ["PATH"] = f"{Path(forge()).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     if arguments[0] == "test":
         analysers.install()
+        peers.install()
     results = [(name, *run(name, argv, folder)) for name, argv, folder in steps(arguments[0], arguments[1:])]
     sys.stdout.write("\n=== summary\n")
     words = {True: "ok", False: "FAILED", None: "skipped"}

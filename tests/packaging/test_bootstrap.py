@@ -21,6 +21,7 @@ FILES = (
     "packaging/bootstrap.py",
     "packaging/check.py",
     "packaging/analysers.py",
+    "packaging/peers.py",
     "Makefile",
 )
 CONTRACT_FILES = ("package.json", "package-lock.json", ".npmrc")
@@ -158,9 +159,19 @@ def test_the_checks_all_run_and_are_summed_up(copy: Path) -> None:
 @pytest.fixture
 def analysers(bootstrap: ModuleType, copy: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """What installs the analysers, at home in the copy."""
+    return installer("analysers", bootstrap, copy, monkeypatch)
+
+
+@pytest.fixture
+def peers(bootstrap: ModuleType, copy: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """What installs the packages to compare with, at home in the copy."""
+    return installer("peers", bootstrap, copy, monkeypatch)
+
+
+def installer(name: str, bootstrap: ModuleType, copy: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     shutil.copytree(ROOT / "packaging" / "tools", copy / "packaging" / "tools")
     monkeypatch.setitem(sys.modules, "bootstrap", bootstrap)
-    spec = importlib.util.spec_from_file_location("nashboard_analysers", copy / "packaging" / "analysers.py")
+    spec = importlib.util.spec_from_file_location(f"nashboard_{name}", copy / "packaging" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -191,3 +202,31 @@ def test_installed_analysers_are_kept_until_their_pins_change(analysers: ModuleT
     assert marker.exists()
     (copy / "packaging" / "tools" / "requirements.txt").write_text("slither-analyzer==0.11.5\n")
     assert not analysers.is_fresh()
+
+
+def test_peers_that_cannot_be_installed_are_done_without(
+    peers: ModuleType, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(peers, "python", lambda: copy / "nowhere" / "python")
+    peers.install()
+    assert "going on without them" in capsys.readouterr().err
+    assert not peers.is_fresh()
+    assert not peers.PEERS.exists()
+
+
+def test_installed_peers_are_kept_until_their_pins_change(peers: ModuleType, copy: Path) -> None:
+    marker = copy / "build" / "peers" / "bin" / "python"
+    marker.parent.mkdir(parents=True)
+    marker.touch()
+    peers.STAMP.write_text(peers.key())
+    peers.install()
+    assert marker.exists()
+    peers.PINS.write_text("flwr==1.41.0\n")
+    assert not peers.is_fresh()
+
+
+def test_every_package_that_a_tool_needs_is_pinned_to_one_version() -> None:
+    for file in sorted((ROOT / "packaging" / "tools").glob("*.txt")):
+        lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
+        assert all(line.count("==") == 1 for line in lines), file.name
+        assert len({line.partition("==")[0].lower() for line in lines}) == len(lines), file.name
