@@ -38,7 +38,7 @@ class Ports:
 
     @classmethod
     def of(cls, ports: Mapping[str, int]) -> Ports:
-        """Return ports by their names here or in the ``.env``, the usual ones for the rest. Raises LearnSettingError."""
+        """Return ports by their names, here or in the ``.env``; the rest are usual. Raises LearnSettingError."""
         names = {one.name: one.metadata["name"] for one in fields(cls)}
         return read({names.get(name, name): str(port) if port else "auto" for name, port in ports.items()}).ports
 

@@ -179,8 +179,8 @@ class NodeView:
 
     def _view(self, block: TreeBlock) -> BlockView:
         canonical = self._tree.is_ancestor(block.root, self._choice.head())
-        final = self._final()
-        finalized = canonical and final.root in self._tree and block.slot <= self._tree.slot(final.root)
+        final = self._final().root
+        finalized = canonical and block.slot <= (self._tree.slot(final) if final in self._tree else 0)
         if block.signed is None:
             header, execution, size = _first(block.state)
             signature = NO_SIGNATURE
