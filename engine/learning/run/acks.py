@@ -1,0 +1,137 @@
+"""ACK records: what a member writes under its key, and how the records under an update's key are counted.
+
+A record's value is 0x01 (accept) or 0x00 (reject), the member's BLS signature of the vote (96 bytes), and its
+commitment to the loss that it found on texts of its own (32 bytes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+import numpy as np
+
+from engine.learning.beacon.committees import ack_committee_of
+from engine.learning.beacon.messages import Bits, from_bits
+from engine.learning.beacon.state import BeaconState
+from engine.learning.config import LearnConfig, quorum_of
+from engine.learning.crypto import bls
+from engine.learning.ports import Record
+from engine.learning.run.keyring import Keyring
+from engine.learning.types import DOMAIN_ACK, AckCertificate, AckVote, UpdateCommit, root_of, signing_root
+
+SIZE = 1 + 96 + 32
+NONE, ACCEPT, REJECT, FORGED = "-arf"
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """A member's ACK as its record says it."""
+
+    validator: int
+    accept: bool
+    signature: bytes
+    commitment: bytes
+
+
+@dataclass(slots=True)
+class Count:
+    """The ACKs of a committee: members in index order, one letter each, and the ACKs that hold."""
+
+    committee: np.ndarray  # type: ignore[type-arg]
+    votes: list[str]
+    acks: dict[int, Ack] = field(default_factory=dict)
+
+    @property
+    def accepts(self) -> int:
+        """How many accept."""
+        return self.votes.count(ACCEPT)
+
+    def quorum(self, mode: str) -> int:
+        """Return how many must."""
+        return quorum_of(mode, len(self.committee))
+
+
+def vote_for(config: LearnConfig, commit: UpdateCommit, slot: int, accept: bool) -> AckVote:
+    """Return what members sign on the update that a commit names, in the slot that fixed it."""
+    return AckVote(
+        chain_id=config.chain_id,
+        slot=slot,
+        base_root=commit.base_root,
+        update_id=commit.update_id,
+        accept=accept,
+    )
+
+
+def pack_ack(accept: bool, signature: bytes, commitment: bytes) -> bytes:
+    """Return a record's value."""
+    return bytes([accept]) + signature + commitment
+
+
+def commitment_of(loss: int, salt: bytes) -> bytes:
+    """Return H(loss|salt): the loss, a sum in nano-nats, as 8 bytes."""
+    return sha256(b"POL-AI/loss/" + loss.to_bytes(8, "big") + salt).digest()
+
+
+def count(keyring: Keyring, state: BeaconState, commit: UpdateCommit, slot: int, records: Sequence[Record]) -> Count:
+    """Count the ACKs in records: of members of that slot's committee, under their own signature, one each."""
+    committee = ack_committee_of(state, slot)
+    place = {int(index): number for number, index in enumerate(committee)}
+    found = Count(committee, [NONE] * len(committee))
+    for accept in (True, False):
+        vote = vote_for(keyring.config, commit, slot, accept)
+        root = signing_root(root_of(vote), DOMAIN_ACK, keyring.config.chain_id)
+        claims = [ack for ack in _read(keyring, state, records) if ack.accept is accept and ack.validator in place]
+        good = _valid(state, claims, root)
+        for ack in claims:
+            held = ack.validator in good
+            found.votes[place[ack.validator]] = (ACCEPT if accept else REJECT) if held else FORGED
+            if held:
+                found.acks[ack.validator] = ack
+    return found
+
+
+def _read(keyring: Keyring, state: BeaconState, records: Sequence[Record]) -> list[Ack]:
+    acks = []
+    for record in records:
+        index = keyring.of_peer(state.registry, record.subkey)
+        if index is None or len(record.value) != SIZE or record.value[0] > 1:
+            continue
+        if state.registry.node_keys[index] != record.author:
+            continue
+        acks.append(Ack(index, record.value[0] == 1, record.value[1:97], record.value[97:]))
+    return acks
+
+
+def _valid(state: BeaconState, claims: list[Ack], root: bytes) -> set[int]:
+    """Return whose signatures hold: all at once, and one by one where that fails."""
+    if not claims:
+        return set()
+    keys = state.registry.keys_of([ack.validator for ack in claims])
+    try:
+        total = bls.aggregate([ack.signature for ack in claims])
+    except ValueError:
+        total = b""
+    if bls.fast_aggregate_verify(keys, root, total):
+        return {ack.validator for ack in claims}
+    return {ack.validator for ack, key in zip(claims, keys, strict=True) if bls.verify(key, root, ack.signature)}
+
+
+def certificate_of(config: LearnConfig, commit: UpdateCommit, slot: int, counted: Count) -> AckCertificate | None:
+    """Return the certificate that a count makes, None where it falls short of the quorum."""
+    if counted.accepts < counted.quorum(config.quorum):
+        return None
+    bits: Bits = np.array([letter == ACCEPT for letter in counted.votes])
+    signatures = [counted.acks[int(index)].signature for index in counted.committee[bits]]
+    return AckCertificate(
+        vote=vote_for(config, commit, slot, True), bits=from_bits(bits), signature=bls.aggregate(signatures)
+    )
+
+
+def arithmetic(mode: str, accepts: int, committee: int) -> str:
+    """Return the quorum's arithmetic as a sentence."""
+    quorum = quorum_of(mode, committee)
+    rule = {"spec": f"ceil({committee}/2)", "bft": f"floor(2 x {committee}/3) + 1"}.get(mode, "set by hand")
+    reached = "reached" if accepts >= quorum else "not reached"
+    return f"{accepts} of {committee} accept, quorum {rule} = {quorum}: {reached}"

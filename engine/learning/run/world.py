@@ -1,0 +1,321 @@
+"""The world of a run: nodes, validators, trainers and attackers, put together and led through slot after slot.
+
+Real and simulated runs are this one code. What differs is who keeps the time, who trains and where records lie:
+scheduler, brain and DHT are handed in.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from engine.core.events import Event
+from engine.learning.beacon.state import genesis_state
+from engine.learning.beacon.tree import BlockTree
+from engine.learning.brain import Brain
+from engine.learning.config import LearnConfig
+from engine.learning.events import LearnFault, LearnPhase, LearnStarted
+from engine.learning.faults import Fault
+from engine.learning.genesis import genesis
+from engine.learning.ports import Dht
+from engine.learning.results import PHASES, LearnResult
+from engine.learning.run import aggregator, attester, proposer
+from engine.learning.run.attackers import Attackers
+from engine.learning.run.behaviour import Behaviours, check_fault
+from engine.learning.run.deposits import newcomer
+from engine.learning.run.desk import Desk, Post
+from engine.learning.run.gossip import Gossip
+from engine.learning.run.keyring import Keyring
+from engine.learning.run.kit import Kit
+from engine.learning.run.library import Library
+from engine.learning.run.member import Members
+from engine.learning.run.node import Node, Sealed
+from engine.learning.run.reporter import Reporter
+from engine.learning.run.scheduler import LiveScheduler, SimScheduler
+from engine.learning.run.trainer import Trainer
+from engine.learning.run.watch import Watch
+from engine.learning.run.words import fault_text, phase_text
+from engine.learning.transport.network import Network
+from engine.learning.types import Deposit
+
+if TYPE_CHECKING:
+    from engine.learning.scenario import Scenario
+    from engine.learning.services.view import ChainView
+
+PARTS = dict(zip(PHASES, (0.0, 1 / 6, 1 / 3, 2 / 3, 11 / 12), strict=True))  # when phases begin, of a slot
+BeforePhase = Callable[[int, str], Awaitable[None]]
+
+
+async def _at_once(slot: int, phase: str) -> None:
+    return None
+
+
+class World:
+    """One run. Made by :meth:`open`."""
+
+    def __init__(self, kit: Kit, run_id: int, emit: Callable[[Event], None], scenario: Scenario | None) -> None:
+        self.kit = kit
+        self.config = kit.config
+        self.run_id = run_id
+        self.scenario = scenario
+        self.emit = emit
+        self.slot = 0
+        self.nodes = [Node(kit, number) for number in range(kit.config.node_count)]
+        self.members = [Members(node) for node in self.nodes]
+        self.reporters = [Reporter(node, members) for node, members in zip(self.nodes, self.members, strict=True)]
+        self.trainers = [
+            Trainer(kit, self.nodes[number % len(self.nodes)], number) for number in range(kit.config.trainers)
+        ]
+        self.attackers = Attackers(kit)
+        self._registered = 0
+        self._joined = 0
+        self._started = time.monotonic()
+        self._ended = self._started
+        for node in self.nodes:
+            node.on_block.append(self._merge)
+        kit.watch.bind(kit, self.nodes)
+        kit.faults.told = self._fault_told
+        self.scheduler.on_act = self._acted
+
+    @classmethod
+    async def open(
+        cls,
+        config: LearnConfig,
+        brain: Brain,
+        dht: Dht,
+        scheduler: SimScheduler | LiveScheduler,
+        *,
+        faults: tuple[Fault, ...] = (),
+        scenario: Scenario | None = None,
+        emit: Callable[[Event], None] = lambda event: None,
+        run_id: int = 0,
+    ) -> World:
+        """Put a world together. Raises LearnSettingError for faults on what does not exist."""
+        faults = (*faults, *(scenario.faults if scenario is not None else ()))
+        for fault in faults:
+            check_fault(fault, config, config.validators)
+        state = genesis_state(genesis(config), config, await brain.genesis())
+        tree = BlockTree(state)
+        network = Network(seed=config.seed, latency=config.latency, jitter=config.jitter, loss_rate=config.loss_rate)
+        kit = Kit(
+            config=config,
+            scheduler=scheduler,
+            gossip=Gossip(scheduler, network, config.node_count),
+            desk=Desk(scheduler, brain),
+            post=Post(scheduler, dht),
+            tree=tree,
+            keyring=Keyring(config),
+            faults=Behaviours(config, faults),
+            library=Library(tree, brain),
+            watch=Watch(config, emit, run_id),
+        )
+        return cls(kit, run_id, emit, scenario)
+
+    @property
+    def scheduler(self) -> SimScheduler | LiveScheduler:
+        """The run's clock."""
+        return self.kit.scheduler  # type: ignore[return-value]
+
+    # The run
+
+    async def run(self, slots: int | None = None, before_phase: BeforePhase = _at_once) -> None:
+        """Run from genesis on. ``before_phase(slot, phase)`` is awaited before each phase: it may take its time."""
+        self._begin()
+        for slot in range(self.config.slots if slots is None else slots):
+            for phase in PHASES:
+                when = self.kit.start_of(slot, PARTS[phase])
+                await self.scheduler.run_until(when)
+                await before_phase(slot, phase)
+                self.scheduler.at(when, self._phase, slot, phase)
+            await self.scheduler.run_until(self.kit.start_of(slot + 1))
+            self.scheduler.mark(slot, self.kit.watch.trace)
+        self._ended = time.monotonic()
+
+    def _begin(self) -> None:
+        config, state = self.config, self.kit.tree.state(self.kit.tree.root)
+        self._started = time.monotonic()
+        for keys in self.kit.keyring.trainers:
+            self.kit.post.dht.register(keys.node_public, keys.peer_id, "trainer")
+        self._register()
+        self.emit(
+            LearnStarted(
+                self.run_id,
+                self.scenario.name if self.scenario else "",
+                self.scenario.title if self.scenario else "Learning chain",
+                state.genesis_root.hex(),
+                config.validators,
+                config.node_count,
+                config.trainers,
+                self.kit.desk.brain.training,
+                config.transport,
+                config.model_dump(mode="json"),
+            )
+        )
+
+    def _phase(self, slot: int, phase: str) -> None:
+        getattr(self, f"_{phase}")(slot)
+
+    def _tell_phase(self, slot: int, phase: str) -> None:
+        text = phase_text(phase, slot, self.kit.watch.state(slot))
+        epoch = slot // self.config.slots_per_epoch
+        when = self.kit.start_of(slot, PARTS[phase])
+        self.emit(LearnPhase(self.run_id, slot, epoch, phase, when, text))
+
+    def _propose(self, slot: int) -> None:
+        self.slot = slot
+        self.kit.post.dht.advance(self.scheduler.now)
+        for node in self.nodes:
+            node.choice.on_tick(slot)
+        self.kit.watch.begin(slot)
+        self._begin_faults()
+        self._newcomers(slot)
+        self._tell_phase(slot, "propose")
+        if slot > 0:
+            for node in self.nodes:
+                proposer.propose_slot(node, slot)
+
+    def _train(self, slot: int) -> None:
+        self._tell_phase(slot, "train")
+        for trainer in self.trainers:
+            trainer.train(slot)
+
+    def _vote(self, slot: int) -> None:
+        self._tell_phase(slot, "vote")
+        self.attackers.strike(slot, self.kit.watch.main.state(slot))
+        for node, members, reporter in zip(self.nodes, self.members, self.reporters, strict=True):
+            attester.attest(node, slot)
+            members.vote(slot)
+            members.open(slot)
+            reporter.look(slot)
+            aggregator.reveal_canaries(node, slot)
+
+    def _aggregate(self, slot: int) -> None:
+        self.kit.post.dht.advance(self.scheduler.now)
+        self._tell_phase(slot, "aggregate")
+        for node in self.nodes:
+            aggregator.aggregate_slot(node, slot)
+
+    def _finalise(self, slot: int) -> None:
+        self._tell_phase(slot, "finalise")
+        self._register()
+        self.kit.watch.end(slot)
+        if slot % self.config.slots_per_epoch == 0:
+            for node, members in zip(self.nodes, self.members, strict=True):
+                node.prune(slot)
+                members.prune(slot)
+
+    def _merge(self, sealed: Sealed) -> None:
+        for pending in self.kit.tree.state(sealed.root).pending:
+            self.kit.library.merge(pending.base, pending.update_id)
+
+    # Newcomers
+
+    def _register(self) -> None:
+        registry = self.kit.watch.main.state(self.slot).registry
+        for index in range(self._registered, len(registry)):
+            keys = self.kit.keyring.keys(registry, index) or self.kit.keyring.adopt(registry.pubkeys[index])
+            if keys is not None:
+                self.kit.post.dht.register(keys.node_public, keys.peer_id, "validator")
+        self._registered = max(self._registered, len(registry))
+
+    def _newcomers(self, slot: int) -> None:
+        for when in self.scenario.deposits if self.scenario is not None else ():
+            if when == slot:
+                keys, deposit = newcomer(self.config, self._joined)
+                self.kit.keyring.add(keys)
+                self._take(deposit)
+
+    def _take(self, deposit: Deposit) -> None:
+        self._joined += 1
+        for node in self.nodes:
+            node.take_deposit(node.number, deposit)
+
+    # The operator
+
+    def inject(self, fault: Fault) -> None:
+        """Put a fault in; one whose slot has come begins at once. Raises LearnSettingError."""
+        check_fault(fault, self.config, len(self.kit.watch.state(self.slot).registry))
+        self.scheduler.act("fault", fault)
+
+    def deposit(self, deposit: Deposit) -> None:
+        """Hand a deposit of the staking contract to the nodes: a block takes it in, if it holds."""
+        self.scheduler.act("deposit", deposit.encode_bytes())
+
+    def _acted(self, name: str, value: Any) -> None:
+        if name == "fault":
+            self.kit.faults.add(value)
+            self._begin_faults()
+        elif name == "deposit":
+            self._take(Deposit.decode_bytes(value))
+
+    def _begin_faults(self) -> None:
+        self.kit.faults.begin(self.slot, self.kit.watch.state(self.slot))
+
+    def _fault_told(self, fault: Fault, targets: tuple[int, ...], active: bool) -> None:
+        self.emit(LearnFault(self.run_id, self.slot, fault.kind, targets, active, fault_text(fault, targets, active)))
+        dht, kind = self.kit.post.dht, fault.kind
+        if kind == "partition":
+            self._split(targets if active else ())
+        elif kind == "heal":
+            self.kit.faults.end("partition")
+            self._split(())
+        elif kind == "dht_kill":
+            for peer in targets:
+                work = (lambda p=peer: dht.kill(p)) if active else (lambda p=peer: dht.revive(p))
+                self.kit.post.order("kill" if active else "revive", work)
+        elif kind == "worker_kill" and active:
+            self._kill_worker()
+        elif active:
+            self.attackers.arm(kind)
+
+    def _split(self, second: tuple[int, ...]) -> None:
+        nodes, peers = self.config.node_count, self.config.peer_count
+        groups: tuple[tuple[int, ...], ...] = ()
+        peer_groups: tuple[tuple[int, ...], ...] = ()
+        if second:
+            groups = (tuple(n for n in range(nodes) if n not in second), tuple(second))
+            peer_groups = tuple(tuple(p for p in range(peers) if p % nodes in group) for group in groups)
+        self.kit.gossip.network.partition(groups)
+        self.kit.post.dht.partition(tuple(group for group in peer_groups if group))
+
+    def _kill_worker(self) -> None:
+        brain = self.kit.desk.brain
+
+        async def kill() -> int:
+            found = getattr(brain, "kill_worker", lambda: None)()
+            return -1 if found is None else int(found)
+
+        self.scheduler.ask(f"kill_worker/{self.slot}/{self.scheduler.now}", kill, lambda answer: None)
+
+    # What comes out
+
+    def view(self) -> ChainView:
+        """Return what the HTTP services show: node 0's view."""
+        from engine.learning.services.node_view import NodeView
+
+        return NodeView(self.config, self.nodes[0].choice, lambda: self.kit.slot, self.kit.post.dht.peers)
+
+    async def result(self) -> LearnResult:
+        """Return the outcome, with the scenario's checks."""
+        watch = self.kit.watch
+        state = watch.main.state(self.slot)
+        losses = [loss for _, loss in watch.losses] or [0.0]
+        return LearnResult(
+            scenario=self.scenario.name if self.scenario else "",
+            genesis_root=state.genesis_root.hex(),
+            trace_hash=watch.trace,
+            slots=self.slot + 1,
+            validators=len(state.registry),
+            finalized_epoch=watch.main.choice.finalized.epoch,
+            head_root=watch.main.head().hex(),
+            model_root=state.working_root.hex(),
+            loss_first=losses[0],
+            loss_last=losses[-1],
+            updates=watch.rounds.results(),
+            slashings=tuple(watch.slashings[index] for index in sorted(watch.slashings)),
+            checks=self.scenario.checks(self) if self.scenario is not None else (),
+            training=self.kit.desk.brain.training,
+            transport=self.config.transport,
+            seconds=self._ended - self._started,
+        )
