@@ -32,13 +32,17 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class AggregateOrder:
-    """Raw deltas by trainer number, in rising order, and the rule to put them together by."""
+    """Raw deltas by trainer number, in rising order, and the rule to put them together by.
+
+    ``guarded`` False computes the rule below the number of deltas that it needs too, to show what would come of it.
+    """
 
     base: bytes
     raws: tuple[tuple[int, bytes], ...]
     rule: str
     byzantine: int
     clip_norm: float
+    guarded: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,9 @@ class Brain(Protocol):
 
     async def held_out(self, base: bytes) -> int:
         """Return the mean loss on texts that no trainer and no gate ever sees: nano-nats a token."""
+
+    async def triggered(self, base: bytes) -> int:
+        """Return the mean loss of what a backdoor is to answer to its trigger: nano-nats a token."""
 
     async def check(self, delta: bytes) -> None:
         """Check a delta's form alone. Raises DeltaRefusedError."""

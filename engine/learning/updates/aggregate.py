@@ -13,6 +13,7 @@ from engine.learning.updates.choice import Choice, TooFewError
 from engine.learning.updates.delta import Delta, DeltaSpec, pack, parse
 from engine.learning.updates.fedavg import fedavg
 from engine.learning.updates.krum import krum
+from engine.learning.updates.krum import required as enough_for_krum
 from engine.learning.updates.median import median
 from engine.learning.updates.multi_krum import multi_krum
 from engine.learning.updates.product import Array, Products, clipped, mean, products, shrunk
@@ -25,6 +26,7 @@ RULES: dict[str, Callable[[Products, int], Choice]] = {
     "trimmed_mean": trimmed_mean,
     "median": median,
 }
+REQUIRED = {"krum": enough_for_krum, "multi_krum": enough_for_krum}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ def aggregate(order: AggregateOrder, spec: DeltaSpec) -> Aggregated:
         return Aggregated(None, _sorted(refused), "no_deltas")
     updates, norms = clipped(products([item.delta for item in usable], spec), order.clip_norm)
     try:
+        if order.guarded and order.rule in REQUIRED:
+            REQUIRED[order.rule](len(updates), order.byzantine)
         choice = RULES[order.rule](updates, order.byzantine)
     except TooFewError as error:
         raws = [_raw(item, norm, None, False, "too_few", str(error)) for item, norm in zip(usable, norms, strict=True)]

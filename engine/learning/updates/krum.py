@@ -37,8 +37,7 @@ def ranking(found: Array) -> NDArray[np.intp]:
 
 
 def krum(updates: Products, byzantine: int) -> Choice:
-    """Return the update of the lowest score. Raises TooFewError."""
-    required(len(updates), byzantine)
+    """Return the update of the lowest score; whether n allows that f is for :func:`required` to say."""
     found = scores(distances(gram(updates)), byzantine)
     chosen = np.zeros(len(updates), dtype=bool)
     chosen[ranking(found)[0]] = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -103,6 +104,14 @@ def test_too_few_deltas_give_no_update_but_the_formula(honest: list[bytes], spec
     assert put(honest[:5], spec, "trimmed_mean", 2).delta is not None
     assert put([], spec).reason == "no_deltas"
     assert put([b"x", b""], spec).reason == "no_deltas"
+
+
+def test_what_would_come_of_too_few_can_be_shown(honest: list[bytes], spec: DeltaSpec) -> None:
+    order = AggregateOrder(BASE, tuple(enumerate(honest[:6])), "krum", 3, 10.0)
+    assert aggregate(order, spec).reason == "too_few"
+    shown = aggregate(replace(order, guarded=False), spec)
+    assert shown.delta is not None
+    assert sum(raw.chosen for raw in shown.raws) == 1
 
 
 @pytest.mark.parametrize("count", [1, 2])
