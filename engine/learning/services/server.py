@@ -60,7 +60,7 @@ class Services:
         opened: list[Address] = []
         failed: list[tuple[str, int, OSError]] = []
         for name, setting, port, app in self._applications():
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S)
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S, lingering_time=CLOSE_S)
             self._runners.append(runner)
             await runner.setup()
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from hashlib import sha256
@@ -149,8 +150,7 @@ class Client:
     async def post(self, name: str, body: Any, **headers: str) -> tuple[int, Any]:
         if name == "engine":
             headers = {"Authorization": f"Bearer {self.token}"} | headers
-        data = body if isinstance(body, bytes) else None
-        given = {"data": data} if data is not None else {"json": body}
+        given = {"data": io.BytesIO(body)} if isinstance(body, bytes) else {"json": body}
         headers.setdefault("Content-Type", "application/json")
         async with self.session.post(self.services.addresses[name], headers=headers, **given) as answer:
             return answer.status, None if answer.status == 204 else await answer.json()
