@@ -85,17 +85,12 @@ def read(source: Path | Mapping[str, str]) -> PolEnvironment:
     Raises LearnSettingError that names the file, the line, what is wrong with it and what to do, for every bad line.
     """
     if isinstance(source, Mapping):
-        return _collect("the environment", [(name, name, value) for name, value in source.items()], [])
-    lines, problems = [], []
-    for number, line in enumerate(_text(source).splitlines(), 1):
-        place = f"{source.name}, line {number}"
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        try:
-            lines.append((place, *_assignment(line.strip())))
-        except ValueError as error:
-            problems.append(f"{place}: {error}")
-    return _collect(source.name, lines, problems)
+        return _collect("the environment", [(name, name, value) for name, value in source.items()])
+    lines = []
+    for number, line in enumerate(_text(source).split("\n"), 1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            lines.append((f"{source.name}, line {number}", *_assignment(line.strip())))
+    return _collect(source.name, lines)
 
 
 def _text(path: Path) -> str:
@@ -121,29 +116,32 @@ def _text(path: Path) -> str:
 
 
 def _assignment(line: str) -> tuple[str, str]:
-    """Return the name and the value of a line. Raises ValueError with why and what next."""
+    """Return the name and the value of a line; no name, and what is wrong with it, for a line that has none."""
     matched = _LINE.fullmatch(line)
     if matched is None:
-        raise ValueError(f"{_short(line)} is no NAME=VALUE; put a # before a comment")
+        return "", f"{_short(line)} is no NAME=VALUE; put a # before a comment"
     name, rest = matched[1], matched[2]
     if rest[:1] in ("'", '"'):
         end = rest.find(rest[0], 1)
         if end < 0:
-            raise ValueError(f"the quote of {name} does not end; close it")
+            return "", f"the quote of {name} does not end; close it"
         after = rest[end + 1 :].strip()
         if after and not after.startswith("#"):
-            raise ValueError(f"{_short(after)} follows the value of {name}; remove it")
+            return "", f"{_short(after)} follows the value of {name}; remove it"
         return name, rest[1:end]
     return name, re.split(r"(?:^|\s)#", rest, maxsplit=1)[0].strip()
 
 
-def _collect(where: str, lines: list[tuple[str, str, str]], problems: list[str]) -> PolEnvironment:
+def _collect(where: str, lines: list[tuple[str, str, str]]) -> PolEnvironment:
+    problems: list[str] = []
     values: dict[str, Any] = {}
     ports: dict[str, int] = {}
     notes: list[str] = []
     places: dict[str, str] = {}
     for place, name, text in lines:
         try:
+            if not name:
+                raise ValueError(text)
             if name in places:
                 raise ValueError(f"{name} was already set in {places[name].rpartition(', ')[2]}; keep one of them")
             if name not in NAMES:
