@@ -53,10 +53,13 @@ def aggregate(order: AggregateOrder, spec: DeltaSpec) -> Aggregated:
             REQUIRED[order.rule](len(updates), order.byzantine)
         choice = RULES[order.rule](updates, order.byzantine)
     except TooFewError as error:
-        raws = [_raw(item, norm, None, False, "too_few", str(error)) for item, norm in zip(usable, norms, strict=True)]
-        return Aggregated(None, _sorted(raws + refused), "too_few")
-    raws = _judged(usable, norms, choice, order.clip_norm)
-    return Aggregated(pack(combined(updates, choice)), _sorted(raws + refused))
+        few = [_raw(item, norm, None, False, "too_few", str(error)) for item, norm in zip(usable, norms, strict=True)]
+        return Aggregated(None, _sorted(few + refused), "too_few")
+    raws = _sorted(_judged(usable, norms, choice, order.clip_norm) + refused)
+    try:
+        return Aggregated(pack(combined(updates, choice)), raws)
+    except DeltaRefusedError as error:  # a mean of huge deltas is beyond FP16
+        return Aggregated(None, raws, error.reason)
 
 
 def combined(updates: Products, choice: Choice) -> Delta:
