@@ -103,7 +103,8 @@ def is_signed(record: Record) -> bool:
 
 
 def _memo_key(author: bytes, message: bytes, signature: bytes) -> bytes:
-    return sha256(b"".join((len(author).to_bytes(4, "big"), author, signature[:64], message))).digest()
+    lengths = struct.pack(">QQ", len(author), len(signature))
+    return sha256(b"".join((lengths, author, signature, message))).digest()
 
 
 def pack(record: Record) -> bytes:

@@ -17,7 +17,7 @@ from engine.learning.transport.kademlia.shelves import Shelves, bits, bits_of
 from engine.learning.transport.network import Network
 from engine.learning.transport.policy import RecordPolicy
 
-REPUBLISH = 600.0  # seconds of the chain's clock between two rounds of replication, after a peer came or went
+REPUBLISH = 600.0  # seconds of the chain's clock between two repairs of tables and replicas, after a change
 REMEMBERED = 60.0  # seconds that a peer trusts the neighbourhood it found last
 
 
@@ -160,8 +160,20 @@ class SimDht:
         self._routing.advance(now)
         if self._churned and now >= self._republished + REPUBLISH:
             self._republished, self._churned = now, False
+            self._refresh()
             for key in self._shelves.names():
                 self._replicate(key)
+
+    def _refresh(self) -> None:
+        """Let every peer ping its contacts: answers of FIND_NODE full of the dead would hide the living."""
+        for peer in range(self._count):
+            if self._up[peer]:
+                contacts = sorted(self._routing.contacts(peer))
+                self.messages += 2 * len(contacts)
+                self._routing.heard(peer, [other for other in contacts if self._reaches(peer, other)])
+                for other in contacts:
+                    if not self._reaches(peer, other):
+                        self._routing.failed(peer, other, self._now)
 
     def _replicate(self, key: str) -> None:
         """Let holders put what they hold to those that are nearest to the key now."""

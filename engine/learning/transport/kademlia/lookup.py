@@ -67,11 +67,12 @@ class Asker:
 
 def find_nearest(asker: Asker, target: Target, start: frozenset[int] | None = None) -> Found:
     """Return the k peers nearest to a target. ``start``: ranks to begin with in place of the asker's own table."""
-    order, routing = target.order, asker.routing
+    order, ranks, routing = target.order, target.ranks, asker.routing
     heard = set(routing.nearest(asker.peer, target) if start is None else start)
-    own = int(target.ranks[asker.peer])
+    own = int(ranks[asker.peer])
     heard.add(own)
     answered = {own}
+    silent = {int(ranks[peer]) for peer in routing.silent(asker.peer)}
     seconds, improved = 0.0, True
     while True:
         nearest = sorted(heard)[:BUCKET]
@@ -81,13 +82,11 @@ def find_nearest(asker: Asker, target: Target, start: frozenset[int] | None = No
         batch = [order[rank] for rank in (unasked[:ALPHA] if improved else unasked)]
         replied, slowest = asker.ask_all(batch)
         seconds += slowest
-        for peer in batch:
-            heard.discard(int(target.ranks[peer]))
+        answered.update(int(ranks[peer]) for peer in replied)
+        silent.update(int(ranks[peer]) for peer in batch if peer not in replied)
         for peer in replied:
-            answered.add(int(target.ranks[peer]))
             heard |= routing.nearest(peer, target)
-        heard |= answered
-        heard -= {int(target.ranks[peer]) for peer in batch if peer not in replied}
+        heard -= silent
         improved = min(heard) < nearest[0]
     found = tuple(order[rank] for rank in nearest)
     routing.heard(asker.peer, found)

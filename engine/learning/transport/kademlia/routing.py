@@ -5,6 +5,7 @@ Places in the space have 160 bits; distances are compared by the first 64, which
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
@@ -15,7 +16,9 @@ from engine.learning.transport.identity import ID_BITS
 
 BUCKET = 20  # k: contacts a bucket, and replicas of a record
 _POWERS = np.array([1 << bit for bit in range(64)], dtype=np.uint64)
-_BACKOFF = (60.0, 240.0)  # seconds that a silent contact is left alone; after the last it is forgotten
+FAILURES = 3  # in a row, after which a contact leaves the table
+_STEP = 30.0  # seconds: chances are given in such steps, not one by one
+_BACKOFF = (60.0, 240.0, 960.0)  # seconds that a silent peer is left alone after each
 
 
 class Target:
@@ -48,6 +51,7 @@ class Routing:
         self._versions = [0] * len(places)
         self._silent: list[dict[int, tuple[float, int]]] = [{} for _ in places]
         self._sparse: set[int] = set()  # peers whose table lost a contact: they take new ones in
+        self._next_chance = math.inf
         for number in range(len(places)):
             order = seed(number).permutation(len(places))
             self._contacts.append(set(self._fill(number, order)))
@@ -91,16 +95,18 @@ class Routing:
         """Return whom a peer knows."""
         return frozenset(self._contacts[peer])
 
-    def failed(self, peer: int, contact: int, now: float) -> None:
-        """Note that a contact did not answer: leave it alone for a while, forget it after three times."""
-        if contact not in self._contacts[peer]:
-            return
-        fails = self._silent[peer].get(contact, (0.0, 0))[1]
-        if fails >= len(_BACKOFF):
-            self._silent[peer].pop(contact, None)
-            self._contacts[peer].discard(contact)
-        else:
-            self._silent[peer][contact] = (now + _BACKOFF[fails], fails + 1)
+    def silent(self, peer: int) -> list[int]:
+        """Return whom a peer leaves alone because they did not answer it lately."""
+        return [other for other, (until, _) in self._silent[peer].items() if until]
+
+    def failed(self, peer: int, other: int, now: float) -> None:
+        """Note that a peer did not answer another: it is left alone for a while, and forgotten after three times."""
+        fails = min(self._silent[peer].get(other, (0.0, 0))[1], len(_BACKOFF) - 1)
+        if other in self._contacts[peer] and self._silent[peer].get(other, (0.0, 0))[1] >= FAILURES - 1:
+            self._contacts[peer].discard(other)
+        until = _STEP * math.ceil((now + _BACKOFF[fails]) / _STEP)
+        self._silent[peer][other] = (until, fails + 1)
+        self._next_chance = min(self._next_chance, until)
         self._sparse.add(peer)
         self._changed(peer)
 
@@ -113,7 +119,7 @@ class Routing:
             if other in silent:
                 del silent[other]
                 self._changed(peer)
-            elif other not in contacts and other != peer and self._has_room(peer, other):
+            if other not in contacts and other != peer and self._has_room(peer, other):
                 contacts.add(other)
                 self._changed(peer)
 
@@ -131,12 +137,16 @@ class Routing:
 
     def advance(self, now: float) -> None:
         """Try contacts again whose time to be left alone is over (they keep their count of failures)."""
+        if now < self._next_chance:
+            return
         for peer in sorted(self._sparse):
             over = [contact for contact, (until, _) in self._silent[peer].items() if 0 < until <= now]
             if over:
                 self._changed(peer)
             for contact in over:
                 self._silent[peer][contact] = (0.0, self._silent[peer][contact][1])
+        untils = (until for peer in self._sparse for until, _ in self._silent[peer].values() if until)
+        self._next_chance = min(untils, default=math.inf)
 
     def _changed(self, peer: int) -> None:
         self._versions[peer] += 1

@@ -6,6 +6,7 @@ That is every peer's shelf at a fortieth of the memory: peers near a key hold th
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class Shelves:
     def __init__(self) -> None:
         self._keys: dict[str, dict[str, list[Holding]]] = {}
         self._deadlines: list[tuple[float, str]] = []
+        self._first: dict[str, float] = {}  # when the first record under a key ends, as the deadlines have it
         self._gone = 0  # peers that were killed: what they held counts no more
         self._counts: Counter[int] = Counter()
         self.equivocations = Equivocations()
@@ -39,6 +41,8 @@ class Shelves:
         subkeys = self._keys.get(record.key)
         if subkeys is None:
             subkeys = self._keys[record.key] = {}
+        if record.expiry < self._first.get(record.key, math.inf):
+            self._first[record.key] = record.expiry
             heapq.heappush(self._deadlines, (record.expiry, record.key))
         holdings = subkeys.setdefault(record.subkey, [])
         kept = 0
@@ -117,7 +121,9 @@ class Shelves:
     def expire(self, now: float) -> None:
         """Drop what is over."""
         while self._deadlines and self._deadlines[0][0] <= now:
-            _, key = heapq.heappop(self._deadlines)
+            deadline, key = heapq.heappop(self._deadlines)
+            if self._first.get(key) != deadline:
+                continue  # an earlier one came in afterwards
             subkeys = self._keys[key]
             for subkey, holdings in list(subkeys.items()):
                 for held in holdings:
@@ -127,10 +133,10 @@ class Shelves:
                 if not holdings:
                     del subkeys[subkey]
             if subkeys:
-                first = min(held.record.expiry for holdings in subkeys.values() for held in holdings)
-                heapq.heappush(self._deadlines, (first, key))
+                self._first[key] = min(held.record.expiry for holdings in subkeys.values() for held in holdings)
+                heapq.heappush(self._deadlines, (self._first[key], key))
             else:
-                del self._keys[key]
+                del self._keys[key], self._first[key]
 
     def _count(self, holders: int, change: int) -> None:
         for peer in bits_of(holders):
