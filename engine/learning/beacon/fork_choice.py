@@ -47,7 +47,7 @@ class ForkChoice:
         self._waiting: list[_Pending] = []
         self._boost = b""
         self._proposals: dict[tuple[int, int], bytes] = {}
-        self._weights: tuple[Check, Ints] | None = None
+        self._weights: tuple[Check, Ints, int] | None = None  # justified, stakes, all that is active
         self._head: bytes | None = None
         self._add(tree[tree.root])
 
@@ -165,11 +165,11 @@ class ForkChoice:
         indices, vote = pending
         if vote.target.epoch != vote.slot // self._length or not len(indices):
             return
-        if vote.slot >= self.slot or vote.head not in self._numbers:
-            if vote.slot <= self.slot + 1 and len(self._waiting) < _WAITING:
-                self._waiting.append(pending)
-            return
         if vote.target.epoch < self.epoch - 1 and not from_block:
+            return
+        if vote.slot >= self.slot or vote.head not in self._numbers:
+            if vote.slot <= self.slot + 1 and not from_block and len(self._waiting) < _WAITING:
+                self._waiting.append(pending)
             return
         if self._blocks[self._numbers[vote.head]].slot > vote.slot:
             return
@@ -198,8 +198,8 @@ class ForkChoice:
     def _start(self, epoch: int) -> int:
         return epoch * self._length
 
-    def _stakes(self) -> Ints:
-        """Return each validator's weight: its stake in the justified state, nothing if inactive or slashed there."""
+    def _stakes(self) -> tuple[Ints, int]:
+        """Return each validator's weight, its stake in the justified state if active and not slashed; and the total."""
         if self._weights is None or self._weights[0] != self.justified:
             state = self.tree.state_at(
                 self.justified.root,
@@ -209,11 +209,11 @@ class ForkChoice:
             weights = np.zeros(len(registry), np.int64)
             active = registry.active(state.epoch)
             weights[active] = np.where(registry.slashed[active], 0, registry.balance[active])
-            self._weights = (self.justified, weights)
-        return self._weights[1]
+            self._weights = (self.justified, weights, registry.total_active(state.epoch))
+        return self._weights[1], self._weights[2]
 
     def _subtree_stakes(self) -> list[int]:
-        stakes = self._stakes()
+        stakes, total = self._stakes()
         self._grow(len(stakes))
         count = len(stakes)
         voting = (self._message_block[:count] >= 0) & ~self._equivocating[:count]
@@ -221,7 +221,7 @@ class ForkChoice:
         weights = np.bincount(self._message_block[:count][voting], stakes[voting], len(self._blocks))
         totals = [int(weight) for weight in weights]
         if self._boost in self._numbers:
-            totals[self._numbers[self._boost]] += int(stakes.sum()) // self._length * BOOST_PERCENT // 100
+            totals[self._numbers[self._boost]] += total // self._length * BOOST_PERCENT // 100
         for number in range(len(totals) - 1, 0, -1):
             if self._parents[number] >= 0:
                 totals[self._parents[number]] += totals[number]
@@ -254,7 +254,8 @@ class ForkChoice:
             rival = best[parent]
             if rival < 0 or (totals[number], self._blocks[number].root) > (totals[rival], self._blocks[rival].root):
                 best[parent] = number
-        number = self._numbers[self.justified.root]
+        # where more than a third broke the rules, what is justified may lie on a branch that finality cut off
+        number = self._numbers.get(self.justified.root, 0)
         while best[number] >= 0:
             number = best[number]
         return self._blocks[number].root
