@@ -46,7 +46,11 @@ class ConsensusActions:
         return page is not None and page.half == "agents"
 
     def enable(self) -> None:
-        """Let those commands of the run be used that would do something in the half shown."""
+        """Let those commands of the run be used that would do something in the page, and the half, shown."""
+        if self._w.learnings.shown:
+            for name, enabled in self._w.learnings.allowed().items():
+                self._w.commands.enable(f"consensus.{name}", enabled)
+            return
         shown: Any = (self._w.agreement if self.agents_shown else self._w.consensus).state
         paused = shown.busy and shown.run.state == "paused"
         startable = paused or (not shown.busy and shown.ready)
@@ -73,9 +77,12 @@ class ConsensusActions:
         ]
 
     def _there(self, intent: str) -> Callable[[], None]:
-        """Go to the page first: what a key does must be seen. It is for the half shown."""
+        """Go to the page first: what a key does must be seen. It is for the half shown, or for the learning chain."""
 
         def run() -> None:
+            if self._w.learnings.shown:
+                self._w.learnings.intent(intent)
+                return
             self._w.navigator.go(Place("consensus"))
             getattr(self._w.agreement if self.agents_shown else self._w.consensus, intent)()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-PAGES = ("overview", "devnet", "consensus", "leagues", "stakes", "replay", "merkle", "logs")
+PAGES = ("overview", "devnet", "consensus", "leagues", "stakes", "replay", "merkle", "learning", "logs")
 _SCHEME = "nash:"
 
 
@@ -73,6 +73,21 @@ def leaf_link(round_id: object, index: int) -> str:
 def step_link(round_id: object, fixture: int, step: int) -> str:
     """Return the link of a step's leaf in its match's Merkle tree."""
     return Place("merkle", f"step/{round_id}/{fixture}/{step}").link
+
+
+def slot_link(slot: int) -> str:
+    """Return the link of a slot of the learning chain."""
+    return Place("learning", f"slot/{slot}").link
+
+
+def validator_link(index: int) -> str:
+    """Return the link of a validator of the learning chain."""
+    return Place("learning", f"validator/{index}").link
+
+
+def update_link(update_id: str) -> str:
+    """Return the link of an update of the learning chain ('' for none)."""
+    return Place("learning", f"update/{update_id}").link if update_id else ""
 
 
 class Navigator:

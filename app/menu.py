@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.actions import Command
+from app.help import show_help, show_keys
 from app.links import Place
 from app.window import PAGES
 
@@ -25,8 +26,9 @@ def add_commands(w: Wiring) -> None:
     w.commands.add(w.games.commands())
     w.commands.add(w.agreements.commands())
     w.commands.add(w.league.commands())
+    w.commands.add(w.learnings.commands())
     w.commands.add(_help_commands(w))
-    w.commands.fill_menus(("File", "View", "Devnet", "Consensus", "League", "Help"))
+    w.commands.fill_menus(("File", "View", "Devnet", "Consensus", "League", "Learning", "Help"))
 
 
 def _file_commands(w: Wiring) -> list[Command]:
@@ -56,8 +58,8 @@ def _view_commands(w: Wiring) -> list[Command]:
 
 def _help_commands(w: Wiring) -> list[Command]:
     return [
-        Command("help", "Getting started", w.show_help, "Help", ("F1",), "help"),
-        Command("keys", "Keyboard shortcuts", w.show_keys, "Help", ("?",), "command"),
+        Command("help", "Getting started", lambda: show_help(w), "Help", ("F1",), "help"),
+        Command("keys", "Keyboard shortcuts", lambda: show_keys(w), "Help", ("?",), "command"),
         Command("demo", "Run the guided demo", w.start_demo, "Help", (), "rocket"),
         Command("logs.folder", "Open the log folder", w.console.open_logs, "Help", (), "logs"),
     ]

@@ -27,6 +27,7 @@ PAGES = (
     ("stakes", "Stakes"),
     ("replay", "Replay"),
     ("merkle", "Merkle"),
+    ("learning", "Learning chain"),
     ("logs", "Logs"),
 )
 

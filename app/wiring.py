@@ -14,15 +14,17 @@ from app.actions import Commands, Palette
 from app.agreement_actions import AgreementActions
 from app.consensus_actions import GAME_FILES, ConsensusActions
 from app.devnet_actions import DevnetActions
-from app.dialogs import choose_files, confirm, shortcut_list, tell
+from app.dialogs import choose_files, confirm
 from app.errors import Action, Notice
 from app.league_actions import LeagueActions
+from app.learning_actions import LearningActions
 from app.links import Navigator, Place
 from app.menu import add_commands
 from app.pages.base import ConsolePage
 from app.pages.consensus import ConsensusPage
 from app.pages.devnet import DevnetPage
 from app.pages.leagues import LeaguesPage
+from app.pages.learning import LearningPage
 from app.pages.logs import LogsPage
 from app.pages.merkle import MerklePage
 from app.pages.overview import OverviewPage
@@ -37,6 +39,9 @@ from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from app.viewmodels.disputes import DisputesViewModel
 from app.viewmodels.jobs import JobsState, JobsViewModel
+from app.viewmodels.learning import LearningViewModel
+from app.viewmodels.learning_draft import LearningState
+from app.viewmodels.learning_sweep import SweepState, SweepViewModel
 from app.viewmodels.logs import LogState, LogViewModel, line_level
 from app.viewmodels.merkle import MerkleViewModel
 from app.viewmodels.overview import OverviewState, OverviewViewModel
@@ -83,12 +88,15 @@ class Wiring:
         self.trees = TreeLoader(runtime)
         self.replay = ReplayViewModel(bridge, runtime, self.trees)
         self.merkle = MerkleViewModel(bridge, runtime, self.trees)
-        self.overview = OverviewViewModel(bridge, runtime, self.devnet, self.roster, self.rounds)
+        self.learning = LearningViewModel(bridge, runtime, self.devnet)
+        self.sweep = SweepViewModel(bridge, runtime)
+        self.overview = OverviewViewModel(bridge, runtime, self.devnet, self.roster, self.rounds, self.learning)
         self.navigator = Navigator(Place("overview"))
         self.commands = Commands(self.window)
         self.league = LeagueActions(self)
         self.games = ConsensusActions(self)
         self.agreements = AgreementActions(self)
+        self.learnings = LearningActions(self)
         self.chain = DevnetActions(self)
         self.pages: dict[str, ConsolePage] = {}
         self._ends: list[Any] = []
@@ -108,6 +116,7 @@ class Wiring:
             "stakes": lambda: StakesPage(self.stakes),
             "replay": lambda: ReplayPage(self.replay),
             "merkle": lambda: MerklePage(self.merkle),
+            "learning": lambda: LearningPage(self.learning, self.sweep),
             "logs": lambda: LogsPage(self.logs),
         }
         for key, make in makers.items():
@@ -126,6 +135,8 @@ class Wiring:
         self.devnet.follow()
         self.consensus.begin()
         self.agreement.begin()
+        self.learning.begin()
+        self.sweep.begin()
 
     async def close(self) -> None:
         """Detach the pages and let what they hold go."""
@@ -185,6 +196,7 @@ class Wiring:
         devnet.locateRequested.connect(self.chain.locate)
         self.games.connect(self.pages["consensus"])
         self.agreements.connect(self.pages["consensus"])
+        self.learnings.connect(self.pages["learning"])
         self.league.connect(self.pages["leagues"], self.pages["stakes"])
         replay.openRequested.connect(self.open_dialog)
         replay.saveRequested.connect(lambda: save_bundle(self))
@@ -221,6 +233,8 @@ class Wiring:
             self.rounds.observe(self._on_rounds),
             self.consensus.observe(self._on_consensus),
             self.agreement.observe(self._on_consensus),
+            self.learning.observe(self._on_learning),
+            self.sweep.observe(self._on_learning),
         ]
 
     def _on_navigated(self, key: str) -> None:
@@ -236,6 +250,8 @@ class Wiring:
             self.pages[place.page].show_item(place)
         if place.page == "logs":
             self.logs.seen()
+        if place.page in ("consensus", "learning"):
+            self.games.enable()  # the keys of a run are for the page shown
 
     def _on_jobs(self, state: JobsState) -> None:
         rows = tuple(
@@ -258,6 +274,7 @@ class Wiring:
             ("contracts", state.contracts),
             ("agents", state.agents),
             ("round", state.last_round),
+            *((("learning", state.chain),) if self.learning.state.busy else ()),
         )
         pills = tuple(StripItem(key, tile.title, tile.value, tile.kind, tile.note, tile.link) for key, tile in tiles)
         self.window.strip.set_state(StatusStripState(pills))
@@ -288,6 +305,13 @@ class Wiring:
         self.window.set_badge("consensus", "●" if busy else "", "info")
         self.games.enable()
 
+    def _on_learning(self, _state: LearningState | SweepState) -> None:
+        busy = self.learning.state.busy or self.sweep.state.busy
+        self.window.set_badge("learning", "●" if busy else "", "info")
+        self.learnings.enable()
+        if self.learnings.shown:
+            self.games.enable()
+
     def current_page(self) -> ConsolePage:
         """Return the page that is shown."""
         return self.pages[self.navigator.here.page]
@@ -304,34 +328,6 @@ class Wiring:
         """Run the guided demo where it can be watched."""
         self.navigator.go(Place("overview"))
         self.overview.run_demo()
-
-    def show_help(self) -> None:
-        """Say how to begin."""
-        text = (
-            "1. Start the devnet and deploy the contracts.\n2. Drop .wasm agents on the window.\n"
-            "3. Run a league round; its results are hashed and anchored.\n4. Settle it; open any match to replay and "
-            "prove it.\n\nOn the Consensus page, choose a game and watch a method find its equilibria; or let agents "
-            "agree on a task, and have the chain check what they found.\n\n"
-            "The guided demo on the Overview page plays a league by itself."
-        )
-        tell(self.window, "Getting started", text, kind="info")
-
-    def show_keys(self) -> None:
-        """List the keys."""
-        sections = self.commands.shortcuts()
-        sections.append(
-            (
-                "Replay",
-                [
-                    ("Play or pause", "Space"),
-                    ("A step, ten steps", "← →, Shift+← →"),
-                    ("First, last", "Home, End"),
-                    ("Slower, faster", "- +"),
-                    ("Next event, the one before", "N, Shift+N"),
-                ],
-            )
-        )
-        shortcut_list(self.window, sections)
 
     def show_settings(self) -> None:
         """Open the settings."""

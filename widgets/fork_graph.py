@@ -177,6 +177,8 @@ class ForkGraph(ScrollPicture):
             if block is None:
                 continue
             at = self.place_of(block)
+            if not place.left() - STEP < at.x() < place.right() + STEP:
+                continue
             wide = metrics.horizontalAdvance(head.text) + 14
             box = QRectF(min(at.x() - 8, place.right() - wide - 4), at.y() - 11 - FLAG, wide, FLAG)
             while any(box.intersects(other) for other in taken):

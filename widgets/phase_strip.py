@@ -14,7 +14,7 @@ from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
 KINDS = {"pending": "neutral", "running": "accent", "done": "ok", "failed": "error", "skipped": "neutral"}
-HEIGHT = 76
+HEIGHT, COMPACT = 76, 30
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,10 @@ class PhaseStrip(QWidget):
 
     activated = Signal()
 
-    def __init__(self, name: str, parent: QWidget | None = None) -> None:
+    def __init__(self, name: str, parent: QWidget | None = None, *, compact: bool = False) -> None:
+        """``compact`` puts the titles beside the markers and leaves the figures out."""
         super().__init__(parent)
-        self._name, self._phases = name, ()
+        self._compact, self._height = compact, COMPACT if compact else HEIGHT
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -55,11 +56,11 @@ class PhaseStrip(QWidget):
 
     def sizeHint(self) -> QSize:
         """A line of markers and two of text."""
-        return QSize(640, HEIGHT)
+        return QSize(640, self._height)
 
     def minimumSizeHint(self) -> QSize:
         """Markers need little."""
-        return QSize(320, HEIGHT)
+        return QSize(320, self._height)
 
     def on_theme(self, _tokens: Tokens) -> None:
         """Repaint in the new colours."""
@@ -84,7 +85,9 @@ class PhaseStrip(QWidget):
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         count = max(1, len(self._phases))
         width = self.width() / count
-        for at, phase in enumerate(self._phases):
+        if self._compact:
+            self._paint_line(painter, t, width)
+        for at, phase in enumerate(() if self._compact else self._phases):
             middle = QPointF((at + 0.5) * width, 16)
             if at + 1 < count:
                 painter.setPen(QPen(QColor(t.ok if phase.state == "done" else t.border_strong), 2))
@@ -100,6 +103,22 @@ class PhaseStrip(QWidget):
             painter.setPen(QPen(QColor(t.accent), 1.5))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 6, 6)
+
+    def _paint_line(self, painter: QPainter, t: Tokens, width: float) -> None:
+        """Paint markers with their titles beside them."""
+        painter.setFont(scaled(self.font(), -0.5, QFont.Weight.DemiBold))
+        for at, phase in enumerate(self._phases):
+            middle = QPointF(at * width + 15, COMPACT / 2)
+            self._marker(painter, middle, phase, at + 1, t)
+            painter.setPen(QColor(t.text if phase.state in ("done", "running", "failed") else t.muted))
+            box = QRectF(middle.x() + 18, 0, width - 36, COMPACT)
+            shown = painter.fontMetrics().elidedText(phase.title, Qt.TextElideMode.ElideRight, int(box.width()))
+            painter.drawText(box, int(Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft), shown)
+            start = box.left() + painter.fontMetrics().horizontalAdvance(shown) + 8
+            end = (at + 1) * width
+            if at + 1 < len(self._phases) and end - start > 6:
+                painter.setPen(QPen(QColor(t.ok if phase.state == "done" else t.border_strong), 2))
+                painter.drawLine(QPointF(start, middle.y()), QPointF(end, middle.y()))
 
     @staticmethod
     def _words(painter: QPainter, place: QRectF, text: str) -> None:

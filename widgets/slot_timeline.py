@@ -19,8 +19,8 @@ KINDS = ("neutral", "info", "warn", "error", "ok")
 UPDATE, FAULT = 1, 2  # bits of a slot's flags
 CELLS = (4.0, 6.0, 9.0, 14.0, 20.0, 28.0)  # pixels a slot
 SHAPED = 9.0  # from here on there is room for shapes
-EDGE, HEIGHT = 12.0, 92
-TOP, MIDDLE, NUMBERS = 4.0, 40.0, 58.0
+EDGE, HEIGHT = 12.0, 86
+TOP, MIDDLE, NUMBERS = 3.0, 38.0, 54.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +151,7 @@ class SlotTimeline(ScrollPicture):
             painter.setPen(QPen(QColor(tokens.accent), 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             wide = max(self._cell, 10.0)
-            painter.drawRoundedRect(QRectF(self.x_of(state.selected) - wide / 2, MIDDLE - 17, wide, 50), 4, 4)
+            painter.drawRoundedRect(QRectF(self.x_of(state.selected) - wide / 2, MIDDLE - 17, wide, 49), 4, 4)
 
     # Inside
 

@@ -16,7 +16,8 @@ from widgets.panels import Action, Banner, BannerState, EmptyPanelState
 from widgets.steps import StepList, StepRow, StepsState
 from widgets.table import Column, DataTable, TableState
 
-ICONS = {"Devnet": "devnet", "Contracts": "anchor", "Agents": "agent", "Last round": "leagues"}
+ICONS = {"Devnet": "devnet", "Contracts": "anchor", "Agents": "agent", "Last round": "leagues",
+         "Learning chain": "learning"}  # fmt: skip
 STATE_KINDS = {"settled": "ok", "rejected": "error", "anchored": "info", "played": "info", "playing": "warn"}
 
 
@@ -103,7 +104,7 @@ class OverviewPage(ConsolePage):
         return card
 
     def _show(self, state: OverviewState) -> None:
-        for tile in (state.devnet, state.contracts, state.agents, state.last_round):
+        for tile in (state.devnet, state.contracts, state.agents, state.last_round, state.chain):
             self._tiles[tile.title].set_state(_card(tile))
         self._steps.set_state(
             StepsState(tuple(StepRow(s.key, s.title, s.state, s.text, s.detail, "") for s in state.demo))

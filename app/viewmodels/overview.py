@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 from app.formats import count, plural
 from app.links import Place, round_link
 from app.viewmodels.base import ViewModel
+from app.viewmodels.learning_runs import figures_of, verdict_of
 from engine.core.errors import EngineError
 from engine.demo import STEPS, Demo, DemoStep
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
     from app.viewmodels.devnet import DevnetState, DevnetViewModel
+    from app.viewmodels.learning import LearningViewModel
+    from app.viewmodels.learning_draft import LearningState
     from app.viewmodels.roster import RosterState, RosterViewModel
     from app.viewmodels.rounds import RoundsState, RoundsViewModel
     from engine.runtime import Runtime
@@ -59,6 +62,7 @@ class OverviewState:
     contracts: Tile = Tile("Contracts", "None")
     agents: Tile = Tile("Agents", "0")
     last_round: Tile = Tile("Last round", "None")
+    chain: Tile = Tile("Learning chain", "None", "Run a scenario", "neutral", Place("learning").link)
     demo: tuple[StepView, ...] = tuple(StepView(*step) for step in STEPS)
     demo_state: str = "idle"
     rounds: tuple[Any, ...] = ()
@@ -76,6 +80,7 @@ class OverviewViewModel(ViewModel[OverviewState]):
         devnet: DevnetViewModel,
         roster: RosterViewModel,
         rounds: RoundsViewModel,
+        learning: LearningViewModel,
     ) -> None:
         super().__init__(bridge, OverviewState())
         self._runtime = runtime
@@ -85,6 +90,7 @@ class OverviewViewModel(ViewModel[OverviewState]):
         devnet.observe(self._on_devnet)
         roster.observe(self._on_roster)
         rounds.observe(self._on_rounds)
+        learning.observe(self._on_learning)
 
     def resume(self, workers: int) -> None:
         """Accept the offer: go on with the unfinished round."""
@@ -168,6 +174,16 @@ class OverviewViewModel(ViewModel[OverviewState]):
         n = len(state.agents)
         note = "In the roster" if n else "Drop .wasm files on the window"
         self.update(agents=Tile("Agents", count(n), note, "ok" if n else "neutral", Place("leagues").link))
+
+    def _on_learning(self, state: LearningState) -> None:
+        link, record = Place("learning").link, state.run
+        if record is not None:
+            verdict = verdict_of(record)
+            self.update(chain=Tile("Learning chain", verdict.word, figures_of(record), verdict.kind, link))
+        elif state.rows:
+            last = state.rows[0]
+            title = next((one.title for one in state.scenarios if one.name == last.spec.scenario), last.spec.scenario)
+            self.update(chain=Tile("Learning chain", last.state.capitalize(), f"Run {last.run_id}: {title}", link=link))
 
     def _on_rounds(self, state: RoundsState) -> None:
         if not state.rounds:
