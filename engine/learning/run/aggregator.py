@@ -99,7 +99,7 @@ class Aggregation:
             rounds.failed(number, self._slot, "no_deltas")
             return
         config = self._kit.config
-        order = AggregateOrder(self._state.working_root, tuple(raws), config.rule, config.byzantine, config.clip_norm)
+        order = AggregateOrder(self._state.working_root, tuple(raws), config.rule, config.tolerated, config.clip_norm)
         self._kit.desk.aggregate(order, lambda made: self._made(order, made))
 
     def _made(self, order: AggregateOrder, made: Aggregated | EngineError) -> None:

@@ -37,6 +37,8 @@ class Behaviours:
         self._active: list[Active] = []
         self.told: Callable[[Fault, tuple[int, ...], bool], None] = lambda fault, targets, active: None
         self.guilty: set[int] = set()  # validators that were ever given a fault that is slashable
+        self.since: dict[int, int] = {}  # from which slot on, by validator
+        self.bad_trainers: set[int] = set()  # that were ever given a fault
 
     def add(self, fault: Fault) -> None:
         """Take in a fault; it begins with its slot, at the next slot where that is past."""
@@ -75,6 +77,9 @@ class Behaviours:
                 self._active.append(active)
             if fault.kind in SLASHABLE:
                 self.guilty.update(active.targets)
+                self.since.update(dict.fromkeys(active.targets, slot))
+            if fault.kind in TRAINERS:
+                self.bad_trainers.update(active.targets)
             self.told(fault, active.targets, True)
             begun.append(active)
         return begun

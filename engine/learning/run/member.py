@@ -205,7 +205,7 @@ class Judging:
                 self._refuse(error.reason)
             return
         config = self._kit.config
-        if (order.rule, order.byzantine) != (config.rule, config.byzantine):
+        if (order.rule, order.byzantine) != (config.rule, config.tolerated):
             self._refuse("not_reproducible")
             return
         self._aggregate(order)

@@ -91,7 +91,8 @@ class Proposal:
             certificate = certificate if delta_hash else None
         evidence = node.slasher.pack(state)
         claim = b""
-        if certificate is None and node.kit.faults.has("uncertified_update", self._proposer):
+        if node.kit.faults.has("uncertified_update", self._proposer):
+            certificate = None
             claim = bytes([0xBA, 0xD0]) + self._head[:30]
         return BlockParts(
             attestations=node.votes.pack(state, self._head, self._slot),

@@ -224,7 +224,7 @@ class Rounds:
                 continue
             refused = story.reason in ("gate", "not_reproducible", "wrong_hash", "stale_base", "malformed")
             if not story.reason:
-                story.reason = "no_quorum" if story.update_id else "no_deltas"
+                story.reason = "no_quorum" if story.votes else "withheld" if story.stage != "training" else "no_deltas"
             story.reach("rejected" if refused else "expired")
             self._tell(story)
 
@@ -253,7 +253,7 @@ class Rounds:
             reason=story.reason,
             explanation=explain(story, self._config, quorum),
             rule=self._config.rule,
-            byzantine=self._config.byzantine,
+            byzantine=self._config.tolerated,
             raws=tuple(story.raws[trainer] for trainer in sorted(story.raws)),
         )
 

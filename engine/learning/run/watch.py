@@ -48,6 +48,7 @@ class Watch:
         self.refusals: dict[tuple[str, str, int, int], str] = {}
         self.slots: dict[int, tuple[str, str]] = {}  # state and root, by slot
         self.attacks: dict[str, tuple[int, int]] = {}  # records that attackers wrote, and how many were taken
+        self.readable = (0, 0)  # ACKs that can be read at the end, of those that were stored
         self._attested: dict[int, float] = {}
         self._last: dict[str, Any] = {}
         self._included: dict[bytes, bytes] = {}  # update id: the block on the main branch that included it

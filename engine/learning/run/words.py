@@ -55,7 +55,7 @@ def explain(story: Story, config: LearnConfig, quorum: int) -> str:
         return " ".join(part for part in (gate, ends[story.stage]) if part)
     why = REJECTIONS.get(story.reason, story.reason)
     if story.reason == "too_few":
-        n, f = len([raw for raw in story.raws.values() if raw.raw_id]), config.byzantine
+        n, f = len([raw for raw in story.raws.values() if raw.raw_id]), config.tolerated
         why = f"n < 2f + 3: {n} < 2 x {f} + 3 = {2 * f + 3}, the rule cannot bear {f} bad deltas among {n}"
     end = "was refused" if story.stage == "rejected" else "expired"
     counted = f" {votes}" if story.committee and story.reason in ("no_quorum", "gate", "not_reproducible") else ""

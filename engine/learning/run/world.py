@@ -37,6 +37,7 @@ from engine.learning.run.trainer import Trainer
 from engine.learning.run.watch import Watch
 from engine.learning.run.words import fault_text, phase_text
 from engine.learning.transport.network import Network
+from engine.learning.transport.records import ack_key
 from engine.learning.types import Deposit
 
 if TYPE_CHECKING:
@@ -111,6 +112,15 @@ class World:
             watch=Watch(config, emit, run_id),
         )
         return cls(kit, run_id, emit, scenario)
+
+    @property
+    def tree(self) -> BlockTree:
+        """All blocks that any node knows."""
+        return self.kit.tree
+
+    def mirrored(self, validator: int, tx: str) -> None:
+        """Put the transaction by which the staking contract took a slashing over into the result."""
+        self.kit.watch.mirrored(validator, tx)
 
     @property
     def scheduler(self) -> SimScheduler | LiveScheduler:
@@ -296,9 +306,23 @@ class World:
 
         return NodeView(self.config, self.nodes[0].choice, lambda: self.kit.slot, self.kit.post.dht.peers)
 
+    async def _audit(self) -> None:
+        """Read the ACKs of certified updates again, where DHT peers were lost, from a peer that lives."""
+        dht = self.kit.post.dht
+        alive = [peer.number for peer in dht.peers() if peer.up]
+        if not self.kit.faults.any("dht_kill") or not alive:
+            return
+        found = written = 0
+        for story in self.kit.watch.rounds.all:
+            if story.accepted:
+                written += story.accepts
+                found += min(story.accepts, len((await dht.fetch(alive[0], ack_key(story.update_id))).records))
+        self.kit.watch.readable = (found, written)
+
     async def result(self) -> LearnResult:
         """Return the outcome, with the scenario's checks."""
         watch = self.kit.watch
+        await self._audit()
         state = watch.main.state(self.slot)
         losses = [loss for _, loss in watch.losses] or [0.0]
         return LearnResult(
