@@ -40,7 +40,7 @@ class ChainSide:
     async def __aenter__(self) -> ChainSide:
         run, bus = self._run, self._parts.bus
         chain = await self._parts.connect()
-        genesis = self._world.tree.root
+        genesis = self._world.kit.tree.root
         self._mirror = StakingMirror(chain, self._parts.store, run.run_id, run.config, genesis, self._created)
         await self._mirror.open()
         self._task = asyncio.get_running_loop().create_task(self._serve(), name=f"stakes of run {run.run_id}")
@@ -108,7 +108,7 @@ class ChainSide:
 
     def _mark(self, root: bytes) -> Mark:
         """Return what the contract is told of a block."""
-        block = self._world.tree.block(root).message
+        block = self._world.kit.tree.block(root).message
         execution = block.body.execution
         certificates = block.body.certificates
         return Mark(

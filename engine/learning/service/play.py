@@ -58,13 +58,13 @@ class RunPlay:
         run = self._run
         async with contextlib.AsyncExitStack() as stack:
             journal = stack.enter_context(Journal.open(self._records.journal(run.run_id), run.config))
-            brain = await open_brain(run.config, self._parts.cache, self._parts.workers)
+            brain = open_brain(run.config, self._parts.cache, self._parts.workers)
             stack.push_async_callback(brain.close)
             dht = await open_dht(run.config)
             stack.push_async_callback(dht.close)
             scheduler = open_scheduler(run.config, journal)
             stack.push_async_callback(scheduler.close)
-            world = World(
+            world = await World.open(
                 run.config,
                 brain,
                 dht,

@@ -60,7 +60,7 @@ class SweepRun:
             job.progress(done, total, f"{cell.attack} by {cell.rule}")
             self._bus.publish(SweepProgressed(self.sweep_id, done, total, dataclasses.asdict(cell)))
 
-        brain = await open_brain(LearnConfig(), cache, workers)
+        brain = open_brain(LearnConfig(), cache, workers)
         try:
             return await run_sweep(self.spec, brain, on_cell)
         finally:
