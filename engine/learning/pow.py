@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.learning.types import ExecutionHeader
 
 MAX_BITS = 28
-SLICE = 16_384  # attempts between two looks at the rest of the program: some 10 ms
+SLICE = 4_096  # attempts between two looks at the rest of the program: some 2 ms
 _TAG = b"POL-AI/pow/"
 _NONCE = 8  # bytes at the end of a header, little-endian as SSZ has it
 

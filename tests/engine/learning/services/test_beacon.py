@@ -9,6 +9,7 @@ from engine.learning.crypto.keys import validator_keys
 from engine.learning.services.beacon_forms import status_of
 from engine.learning.services.view import FAR_FUTURE, ValidatorView
 from engine.learning.types import DOMAIN_PROPOSER, BeaconBlockHeader, root_of, signing_root
+from tests.engine.learning.services.small_chain import Chain
 
 BEACON = "/eth/v1/beacon"
 
@@ -82,7 +83,9 @@ async def test_validators_are_found_by_index_key_and_status(long_chain, serving)
         assert one["data"] == rows[3]
 
 
-async def test_the_node_says_what_it_is_and_how_far(chain, serving) -> None:
+async def test_the_node_says_what_it_is_and_how_far(serving) -> None:
+    chain = Chain()
+    chain.extend(10)
     async with serving(chain) as client:
         assert (await client.get("beacon", "/eth/v1/node/health")) == (200, {})
         _, version = await client.get("beacon", "/eth/v1/node/version")

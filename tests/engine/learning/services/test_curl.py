@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import shutil
-import subprocess
-from typing import Any
 
 import pytest
 
 from engine.learning.env import Ports
+from tests.engine.learning.services.small_chain import Chain, curl
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
-
-
-async def curl(*arguments: str) -> Any:
-    done = await asyncio.to_thread(
-        subprocess.run, ["curl", "--silent", "--noproxy", "*", *arguments], capture_output=True, timeout=20, check=True
-    )
-    return json.loads(done.stdout)
 
 
 def local(url: str) -> str:
@@ -40,7 +30,9 @@ async def test_dht_connectivity(chain, serving) -> None:
     assert all(len(bytes.fromhex(peer["peer_id"])) == 8 for peer in answer["peers"])
 
 
-async def test_geth_sync(chain, serving) -> None:
+async def test_geth_sync(serving) -> None:
+    chain = Chain()
+    chain.extend(10)
     call = '{"jsonrpc":"2.0","method":"eth_blockNumber","params":[],"id":1}'
     async with serving(chain) as client:
         url = local(client.services.addresses["eth"])

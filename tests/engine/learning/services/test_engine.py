@@ -12,24 +12,9 @@ from engine.learning import pow as work
 from engine.learning.beacon.committees import proposer_of
 from engine.learning.services.payload import form_of
 from engine.learning.types import AckCertificate, ExecutionHeader
+from tests.engine.learning.services.small_chain import Chain, next_header
 
 ZERO = "0x" + "00" * 32
-
-
-def next_header(chain: Any, **changes: Any) -> ExecutionHeader:
-    """Return the mined header of the block that would follow on the head in the next slot."""
-    head = chain.view.head()
-    slot = chain.slot + 1
-    proposal = chain.view.proposal(head.root, slot)
-    fields: dict[str, Any] = {
-        "parent_hash": head.execution_hash,
-        "number": int(head.execution.number) + 1,
-        "timestamp": slot * 12,
-        "proposer_index": proposal.proposer_index,
-        "model_root": proposal.model_root,
-        "extra_data": head.execution_hash + proposal.update_id,
-    }
-    return work.mine(ExecutionHeader(**(fields | changes)), chain.config.pow_bits)
 
 
 def choice_of(head: bytes) -> dict[str, str]:
@@ -37,7 +22,7 @@ def choice_of(head: bytes) -> dict[str, str]:
 
 
 async def test_the_chains_own_next_block_is_valid(chain, serving) -> None:
-    payload = form_of(next_header(chain), None)
+    payload = form_of(next_header(chain.view), None)
     async with serving(chain) as client:
         for version in ("V1", "V2"):
             answer = await client.call("engine", f"engine_newPayload{version}", payload)
@@ -54,23 +39,23 @@ async def test_every_block_of_the_chain_is_valid_again(chain, serving) -> None:
 
 def changed(**fields: Any) -> Callable[[Any], dict[str, Any]]:
     """Return a payload of a header with other fields, properly mined: nothing else is wrong with it."""
-    return lambda chain: form_of(next_header(chain, **fields), None)
+    return lambda chain: form_of(next_header(chain.view, **fields), None)
 
 
 def said(**values: Any) -> Callable[[Any], dict[str, Any]]:
     """Return a proper payload that says something else."""
-    return lambda chain: form_of(next_header(chain), None) | values
+    return lambda chain: form_of(next_header(chain.view), None) | values
 
 
 def unmined(chain: Any) -> dict[str, Any]:
-    header = next_header(chain)
+    header = next_header(chain.view)
     while work.check(header, chain.config.pow_bits):
         header.nonce += 1
     return form_of(header, None)
 
 
 def too_easy(chain: Any) -> dict[str, Any]:
-    return form_of(work.mine(next_header(chain), chain.config.pow_bits - 1), None)
+    return form_of(work.mine(next_header(chain.view), chain.config.pow_bits - 1), None)
 
 
 def another_proposer(chain: Any) -> dict[str, Any]:
@@ -122,13 +107,13 @@ async def test_a_wrong_parent_hash_is_invalid(chain, serving) -> None:
     assert chain.view.head().execution_hash.hex() in answer["validationError"]
 
 
-async def test_a_certified_update_is_valid_and_every_doubt_of_it_invalid(serving, chain) -> None:
-    chain = type(chain)()
+async def test_a_certified_update_is_valid_and_every_doubt_of_it_invalid(serving) -> None:
+    chain = Chain()
     chain.extend(1, update=True)
     certificate = chain.certificate
     proposal = chain.view.proposal(chain.choice.head(), 2)
     assert proposal.certificate == certificate
-    header = next_header(chain)
+    header = next_header(chain.view)
     assert bytes(header.extra_data)[32:] == proposal.update_id != bytes(32)
 
     def doubt(change: Callable[[AckCertificate], None]) -> dict[str, Any]:
@@ -197,7 +182,7 @@ def fields_of(header: ExecutionHeader, update_id: bytes) -> dict[str, Any]:
     ],
 )
 async def test_a_payload_that_cannot_be_read_is_no_call(chain, serving, change: dict[str, Any], why: str) -> None:
-    payload = form_of(next_header(chain), None) | change
+    payload = form_of(next_header(chain.view), None) | change
     async with serving(chain) as client:
         code, message = await client.call("engine", "engine_newPayloadV1", payload)
     assert code == -32602
@@ -213,7 +198,7 @@ async def test_what_is_no_object_is_no_payload(chain, serving, payload: Any) -> 
 
 async def test_a_payload_is_built_mined_and_taken_by_the_chain(chain, serving) -> None:
     """forkchoiceUpdated starts it, getPayload hands it over, newPayload finds it valid."""
-    chain = type(chain)()
+    chain = Chain()
     chain.extend(1, update=True)
     head = chain.view.head().execution_hash
     attributes = {"timestamp": "0x18", "prevRandao": ZERO, "suggestedFeeRecipient": "0x" + "00" * 20}
@@ -237,7 +222,7 @@ async def test_a_payload_is_built_mined_and_taken_by_the_chain(chain, serving) -
             "engine", "engine_forkchoiceUpdatedV1", choice_of(bytes.fromhex(payload["blockHash"][2:])), None
         )
         assert chosen["payloadStatus"]["status"] == "VALID"
-        child = form_of(next_header(chain, parent_hash=bytes.fromhex(payload["blockHash"][2:])), None)
+        child = form_of(next_header(chain.view, parent_hash=bytes.fromhex(payload["blockHash"][2:])), None)
         assert (await client.call("engine", "engine_newPayloadV1", child))["status"] == "SYNCING"
         chain.extend(1, update=True)  # the chain goes on by its own proposer, which makes the same block
         assert chain.view.head().execution_hash.hex() == payload["blockHash"][2:]
@@ -265,7 +250,7 @@ async def test_a_head_that_is_not_known_is_syncing_and_others_are_errors(chain, 
 
 async def test_mining_that_is_too_hard_holds_nothing_up_and_ends_with_the_services(chain, serving, monkeypatch) -> None:
     monkeypatch.setattr("engine.learning.services.engine.WAIT_S", 0.05)
-    hard = type(chain)(pow_bits=28)
+    hard = Chain(pow_bits=28)
     async with serving(hard) as client:
         head = hard.view.head().execution_hash
         names = []

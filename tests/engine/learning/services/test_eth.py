@@ -10,6 +10,7 @@ from web3.exceptions import BlockNotFound
 from web3.middleware import ExtraDataToPOAMiddleware
 
 from engine.learning.pow import leading_zeros
+from tests.engine.learning.services.small_chain import Chain
 
 NUMBER = {"jsonrpc": "2.0", "method": "eth_blockNumber", "params": [], "id": 1}
 
@@ -47,8 +48,8 @@ async def test_web3_reads_the_chain(long_chain, serving) -> None:
             await web3.provider.disconnect()
 
 
-async def test_a_block_names_its_model_its_update_and_its_beacon_block(serving, chain) -> None:
-    chain = type(chain)()
+async def test_a_block_names_its_model_its_update_and_its_beacon_block(serving) -> None:
+    chain = Chain()
     chain.extend(2, update=True)
     head = chain.view.head()
     async with serving(chain) as client:
