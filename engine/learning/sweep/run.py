@@ -64,9 +64,11 @@ class _Work:
         order = AggregateOrder(self.base, tuple(enumerate(raws)), rule, f, spec.clip_norm)
         made = await self.brain.aggregate(order)
         shown = made if made.delta is not None else await self.brain.aggregate(replace(order, guarded=False))
-        measured = await self._measured(shown.delta, honest, bad)
-        accepted = await self._gate(order, shown.delta, drawn=True)
-        public = await self._gate(order, shown.delta, drawn=False) if attack == "overfit" else None
+        measured, accepted, public = await asyncio.gather(
+            self._measured(shown.delta, honest, bad),
+            self._gate(order, shown.delta, drawn=True),
+            self._gate(order, shown.delta, drawn=False) if attack == "overfit" else _nothing(),
+        )
         broken, gain, took = judged(measured, attack if bad else "")
         cell = SweepCell(
             attack=attack,
@@ -148,6 +150,10 @@ class _Work:
     def _filled(self, honest: Sequence[bytes], bad: dict[int, bytes]) -> list[bytes]:
         rest = iter(honest)
         return [bad[place] if place in bad else next(rest) for place in range(self.spec.trainers)]
+
+
+async def _nothing() -> None:
+    return None
 
 
 def _formula(made: Aggregated) -> str:

@@ -38,7 +38,7 @@ class SweepSpec(BaseModel):
     rules: Annotated[tuple[Rule, ...], Field(min_length=1)] = RULES  # type: ignore[assignment]
     collude: bool = False
     """Whether all bad trainers publish the first one's delta: distance-based rules take it for a cluster."""
-    gate_texts: Annotated[int, Field(ge=1, le=4096)] = 256
+    gate_texts: Annotated[int, Field(ge=1, le=4096)] = 128
     clip_norm: Annotated[float, Field(gt=0, le=1e6)] = 1e6
     seed: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
 
