@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations, pairwise
 from typing import TYPE_CHECKING
 
 from engine.learning.config import quorum_of
@@ -156,7 +157,7 @@ def no_updates(world: World, value: str) -> Found:
 def loss_falls(world: World, value: str) -> Found:
     """The loss on held-out texts fell with each update that was included."""
     losses = [loss for _, loss in world.kit.watch.losses]
-    ok = len(losses) > 1 and all(later < earlier for earlier, later in zip(losses, losses[1:], strict=False))
+    ok = len(losses) > 1 and all(later < earlier for earlier, later in pairwise(losses))
     return ok, "Held-out loss: " + ", ".join(f"{loss:.4f}" for loss in losses) + "."
 
 
@@ -208,13 +209,12 @@ def bad_chosen(world: World, value: str) -> Found:
 
 def conflicts(world: World) -> list[tuple[str, str]]:
     """Return pairs of updates of one round that both reached the quorum."""
-    found = []
     reached = [u for u in _updates(world) if u.committee and u.acks >= quorum_of(world.config.quorum, u.committee)]
-    for number, first in enumerate(reached):
-        for second in reached[number + 1 :]:
-            if first.round == second.round and first.opened_slot == second.opened_slot and first.id != second.id:
-                found.append((first.id[:16], second.id[:16]))
-    return found
+    return [
+        (first.id[:16], second.id[:16])
+        for first, second in combinations(reached, 2)
+        if (first.round, first.opened_slot) == (second.round, second.opened_slot) and first.id != second.id
+    ]
 
 
 def violation(world: World, value: str) -> Found:

@@ -129,7 +129,7 @@ _TRAINERS = (
     ),
 )
 
-_DHT = tuple(
+_SPAM = tuple(
     Scenario(
         name,
         title,
@@ -144,7 +144,10 @@ _DHT = tuple(
         ("squatting", "Squatted ACKs", "Others' ACK keys written first, to last a century: refused.", "squat_acks"),
         ("replay", "Replayed ACKs", "The true ACKs of an earlier update, written again: none counts.", "replay_acks"),
     )
-) + (
+)
+
+_DHT = (
+    *_SPAM,
     Scenario(
         "dht_loss",
         "Forty per cent of the DHT lost",
