@@ -40,7 +40,12 @@ class Ports:
     def of(cls, ports: Mapping[str, int]) -> Ports:
         """Return ports by their names, here or in the ``.env``; the rest are usual. Raises LearnSettingError."""
         names = {one.name: one.metadata["name"] for one in fields(cls)}
-        return read({names.get(name, name): str(port) if port else "auto" for name, port in ports.items()}).ports
+        found = read({names.get(name, name): str(port) if port else "auto" for name, port in ports.items()})
+        if unknown := set(ports) - set(names) - set(names.values()):
+            raise LearnSettingError(
+                f"There is no port {min(unknown)!r}", "", f"There are: {', '.join(names.values())}."
+            )
+        return found.ports
 
     @classmethod
     def automatic(cls) -> Ports:

@@ -62,7 +62,7 @@ async def test_finality_is_told_of_every_state(long_chain, serving) -> None:
 
 
 async def test_validators_are_found_by_index_key_and_status(long_chain, serving) -> None:
-    keys = [validator_keys(long_chain.config.genesis_seed, index) for index in range(4)]
+    keys = [validator_keys(long_chain.config.genesis_seed, index) for index in range(8)]
     async with serving(long_chain) as client:
         _, answer = await client.get("beacon", f"{BEACON}/states/head/validators")
         rows = answer["data"]
@@ -78,7 +78,7 @@ async def test_validators_are_found_by_index_key_and_status(long_chain, serving)
         _, none = await client.get("beacon", f"{BEACON}/states/head/validators?status=exited_slashed")
         assert none["data"] == []
         _, all_active = await client.get("beacon", f"{BEACON}/states/head/validators?status=active")
-        assert len(all_active["data"]) == 4
+        assert len(all_active["data"]) == 8
         _, one = await client.get("beacon", f"{BEACON}/states/head/validators/0x{keys[3].pubkey.hex()}")
         assert one["data"] == rows[3]
 
