@@ -53,7 +53,6 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         uint64 genesisTime;
         uint32 count;
         bytes32 genesisRoot;
-        bytes32 finalHeader;
         mapping(uint256 number => Validator) validators;
         mapping(uint256 era => uint256) beganAt;
         mapping(uint256 slot => bytes32) headers;
@@ -206,7 +205,6 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         if (header.slot <= c.finalSlot) revert SlotNotRising(header.slot, c.finalSlot);
         uint256 signers = _requireQuorum(c, digest, signatures);
         c.finalSlot = header.slot;
-        c.finalHeader = digest;
         emit Finalized(header.chain, header.slot, digest, header.root, header.modelRoot, signers, c.size);
     }
 
@@ -290,7 +288,7 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
             headSlot: c.headSlot,
             head: c.headers[c.headSlot],
             finalSlot: c.finalSlot,
-            finalHeader: c.finalHeader
+            finalHeader: c.headers[c.finalSlot]
         });
     }
 
@@ -459,8 +457,19 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         if (last > end) end = last;
     }
 
-    function _isIn(Validator storage v, uint256 era) private view returns (bool) {
-        return v.status == Status.Staked && v.from <= era && (v.until == 0 || era < v.until);
+    function _isIn(Validator storage v, uint256 era) private view returns (bool held) {
+        (held,) = _member(v, era);
+    }
+
+    /// @dev Whether the validator is in an era's set, and its account: all in the first word, which is read once.
+    function _member(Validator storage v, uint256 era) private view returns (bool held, address account) {
+        uint256 word;
+        assembly ("memory-safe") {
+            word := sload(v.slot)
+        }
+        uint256 until = uint32(word >> 192);
+        held = Status(uint8(word >> 224)) == Status.Staked && uint32(word >> 160) <= era && (until == 0 || era < until);
+        account = address(uint160(word));
     }
 
     /// @dev A header of a later epoch than the head's begins an era.
@@ -504,23 +513,34 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         returns (uint256 signers)
     {
         if (signatures.length % ENTRY != 0) revert MalformedSignatures(signatures.length);
-        uint256 size = c.size;
         uint256 era = c.era;
-        uint256 needed = 2 * size / 3 + 1;
+        uint256 needed = 2 * uint256(c.size) / 3 + 1;
         bytes32 digest = _hashTypedDataV4(hash);
-        uint256 above;
+        uint256 least;
         for (uint256 i = 0; i < signatures.length && signers < needed; i += ENTRY) {
-            uint256 number = uint32(bytes4(signatures[i:i + 4]));
-            Validator storage v = c.validators[number];
-            if (number < above || !_isIn(v, era)) revert NotInSet(number);
-            (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecover(
-                digest, bytes32(signatures[i + 4:i + 36]), bytes32(signatures[i + 36:i + ENTRY])
-            );
-            if (problem != ECDSA.RecoverError.NoError || signer != v.account) revert BadSignature(number);
-            above = number + 1;
+            least = _requireVote(c, era, digest, signatures[i:], least) + 1;
             ++signers;
         }
-        if (signers < needed) revert QuorumMissing(signers, size);
+        if (signers < needed) revert QuorumMissing(signers, c.size);
+    }
+
+    /// @dev Reads the entry that `signatures` begins with; the caller has seen that all of it is there.
+    function _requireVote(Chain storage c, uint256 era, bytes32 digest, bytes calldata signatures, uint256 least)
+        private
+        view
+        returns (uint256 validator)
+    {
+        bytes32 r;
+        bytes32 vs;
+        assembly ("memory-safe") {
+            validator := shr(224, calldataload(signatures.offset))
+            r := calldataload(add(signatures.offset, 4))
+            vs := calldataload(add(signatures.offset, 36))
+        }
+        (bool held, address account) = _member(c.validators[validator], era);
+        if (validator < least || !held) revert NotInSet(validator);
+        (address signer, ECDSA.RecoverError problem,) = ECDSA.tryRecover(digest, r, vs);
+        if (problem != ECDSA.RecoverError.NoError || signer != account) revert BadSignature(validator);
     }
 
     function _pair(bytes32 one, bytes32 other) private pure returns (bytes32) {
