@@ -36,9 +36,14 @@ class Duties:
     _proposers: dict[int, int] = field(default_factory=dict)
 
     def committee(self, slot: int) -> Ints:
-        """Return the attesters of a slot, in the order of their bits; () for some slots of fewer than S validators."""
+        """Return the attesters of a slot, in the order of their bits.
+
+        Where there are fewer validators than slots some committees are empty. Then bounds are rounded up and not, as
+        in phase0, down: who votes early in an epoch is counted in it, and a chain of one finalises two epochs sooner.
+        """
         part, count = slot - self.first, len(self.order)
-        return self.order[count * part // self.slots : count * (part + 1) // self.slots]
+        up = self.slots - 1 if count < self.slots else 0
+        return self.order[(count * part + up) // self.slots : (count * (part + 1) + up) // self.slots]
 
     def proposer(self, slot: int) -> int:
         """Return who proposes in a slot."""
