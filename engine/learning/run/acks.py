@@ -14,6 +14,7 @@ import numpy as np
 
 from engine.learning.beacon.committees import ack_committee_of
 from engine.learning.beacon.messages import Bits, from_bits
+from engine.learning.beacon.registry import Ints
 from engine.learning.beacon.state import BeaconState
 from engine.learning.config import LearnConfig, quorum_of
 from engine.learning.crypto import bls
@@ -39,7 +40,7 @@ class Ack:
 class Count:
     """The ACKs of a committee: members in index order, one letter each, and the ACKs that hold."""
 
-    committee: np.ndarray  # type: ignore[type-arg]
+    committee: Ints
     votes: list[str]
     acks: dict[int, Ack] = field(default_factory=dict)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from engine.learning.beacon.committees import committee_of
-from engine.learning.beacon.messages import Bits, from_bits
+from engine.learning.beacon.messages import Bits, from_bits, vote_of
+from engine.learning.beacon.registry import Ints
 from engine.learning.beacon.state import BeaconState
 from engine.learning.crypto import bls
-from engine.learning.run.node import Node
+from engine.learning.run.node import Node, Votes
 from engine.learning.types import DOMAIN_ATTESTER, Attestation, AttestationData, Checkpoint, root_of
 
 
@@ -47,7 +48,7 @@ def attest(node: Node, slot: int) -> None:
             _double(node, state, committee, index, data)
 
 
-def cast(node: Node, state: BeaconState, committee: np.ndarray, voters: list[int], data: AttestationData) -> None:  # type: ignore[type-arg]
+def cast(node: Node, state: BeaconState, committee: Ints, voters: list[int], data: AttestationData) -> None:
     """Sign and send votes that say the same."""
     root = root_of(data)
     signed: dict[int, bytes] = {}
@@ -61,11 +62,12 @@ def cast(node: Node, state: BeaconState, committee: np.ndarray, voters: list[int
     signatures = list(signed.values())
     total = signatures[0] if len(signatures) == 1 else bls.aggregate(signatures)
     attestation = Attestation(aggregation_bits=from_bits(bits), data=data, signature=total)
-    node.take_votes(node.number, attestation)
-    node.tell("votes", attestation)
+    votes = Votes(attestation, vote_of(data), bits)
+    node.take_votes(node.number, votes)
+    node.tell("votes", votes)
 
 
-def _double(node: Node, state: BeaconState, committee: np.ndarray, index: int, data: AttestationData) -> None:  # type: ignore[type-arg]
+def _double(node: Node, state: BeaconState, committee: Ints, index: int, data: AttestationData) -> None:
     """Vote a second time for the same target epoch: for the block before the head."""
     head = bytes(data.beacon_block_root)
     tree = node.kit.tree
@@ -78,7 +80,7 @@ def _double(node: Node, state: BeaconState, committee: np.ndarray, index: int, d
     cast(node, state, committee, [index], other)
 
 
-def surround(node: Node, state: BeaconState, committee: np.ndarray, index: int, data: AttestationData) -> bool:  # type: ignore[type-arg]
+def surround(node: Node, state: BeaconState, committee: Ints, index: int, data: AttestationData) -> bool:
     """Vote with a source before that of the last vote: its link surrounds that one's. False where none is older."""
     safety = node.kit.keyring.safety(index)
     if safety.source < 1 or int(data.target.epoch) <= safety.target:

@@ -255,8 +255,8 @@ def beyond_doubt(before: Losses, after: Losses) -> bool:
 def own_loss(keys: ValidatorKeys, judgement: Judgement) -> int:
     """Return the loss that a member commits to: the sum over texts that it alone is to look at."""
     subset = draw.member_subset(bytes(judgement.commit.update_id), keys.pubkey, judgement.texts)
-    place = {text: number for number, text in enumerate(judgement.texts)}
-    return sum(judgement.after[place[text]] for text in subset)
+    losses = dict(zip(judgement.texts, judgement.after, strict=True))
+    return sum(losses[text] for text in subset)
 
 
 def salt_of(keys: ValidatorKeys, commit: UpdateCommit) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.learning.beacon.committees import committee_of
 from engine.learning.beacon.fork_choice import ForkChoice
-from engine.learning.beacon.messages import to_bits, vote_of
+from engine.learning.beacon.messages import Bits, Vote
 from engine.learning.beacon.state import BeaconState
 from engine.learning.crypto import bls
 from engine.learning.errors import BlockRefusedError
@@ -40,6 +40,14 @@ class Sealed(NamedTuple):
     def parent(self) -> bytes:
         """The root of its parent."""
         return bytes(self.block.message.parent_root)
+
+
+class Votes(NamedTuple):
+    """Votes of a committee, decoded once for all who hear them."""
+
+    attestation: Attestation
+    vote: Vote
+    bits: Bits
 
 
 class Node:
@@ -145,22 +153,22 @@ class Node:
         """Send a block and those before it, down to what is final here, oldest first."""
         chain: list[Sealed] = []
         tree = self.kit.tree
-        while root in self._known and root != tree.root and len(chain) < BATCH:
-            chain.append(Sealed(root, tree.block(root)))
+        while root in self._known and len(chain) < BATCH and (block := tree.block(root)) is not None:
+            chain.append(Sealed(root, block))
             root = tree.parent(root)
         if chain:
             self.tell("blocks", tuple(reversed(chain)), (sender,))
 
-    def take_votes(self, sender: int, attestation: Attestation) -> None:
+    def take_votes(self, sender: int, votes: Votes) -> None:
         """Take in votes of a committee whose signatures hold; those for a block that is not here wait for it."""
-        vote = vote_of(attestation.data)
+        attestation, vote, bits = votes
         if vote.head not in self._known:
-            self._wait_for(vote.head, sender, ("votes", sender, attestation))
+            self._wait_for(vote.head, sender, ("votes", sender, votes))
             return
         if not self.kit.tree.slot(vote.head) <= vote.slot <= self.kit.slot:
             return
         state = self.kit.tree.state_at(vote.head, vote.slot)
-        committee, bits = committee_of(state, vote.slot), to_bits(attestation.aggregation_bits)
+        committee = committee_of(state, vote.slot)
         if len(bits) != len(committee) or not bits.any() or not self.votes.add(vote, attestation, bits):
             return
         indices = committee[bits]

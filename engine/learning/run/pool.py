@@ -33,7 +33,8 @@ class Ballot:
 
     def union(self) -> Bits:
         """Return all who voted."""
-        return np.logical_or.reduce([bits for bits, _ in self.parts])
+        found: Bits = np.logical_or.reduce([bits for bits, _ in self.parts])
+        return found
 
     def best(self, included: Bits | None) -> Attestation | None:
         """Return the votes as one attestation, None where a chain already has them all."""
@@ -97,7 +98,8 @@ class VotePool:
         known = self._included.get(root)
         if known is None:
             known = {}
-            for attestation in self._tree.block(root).message.body.rest.attestations:
+            block = self._tree.block(root)
+            for attestation in block.message.body.rest.attestations if block is not None else ():
                 key, bits = bytes(attestation.data.hash_tree_root()), to_bits(attestation.aggregation_bits)
                 known[key] = known[key] | bits if key in known else bits
             self._included[root] = known

@@ -80,6 +80,7 @@ class Reporter:
             return
         state = self._node.state(self._kit.slot)
         counted = self._counts[bytes(judgement.commit.update_id)]
+        losses = dict(zip(judgement.texts, judgement.after, strict=True))
         for record in answer.records:
             index = self._kit.keyring.of_peer(state.registry, record.subkey)
             ack = counted.acks.get(-1 if index is None else index)
@@ -87,14 +88,16 @@ class Reporter:
                 continue
             loss, salt = int.from_bytes(record.value[:8], "big"), record.value[8:]
             opened = acks.commitment_of(loss, salt) == ack.commitment
-            if opened and ack.accept and not self._plausible(judgement, state, ack.validator, loss):
+            if (
+                opened
+                and ack.accept
+                and not self._plausible(judgement, state.registry.pubkeys[ack.validator], losses, loss)
+            ):
                 self._report(judgement, state, ack, FALSE_LOSS)
 
-    def _plausible(self, judgement: Judgement, state: BeaconState, validator: int, loss: int) -> bool:
-        pubkey = state.registry.pubkeys[validator]
+    def _plausible(self, judgement: Judgement, pubkey: bytes, losses: dict[int, int], loss: int) -> bool:
         subset = _subset(bytes(judgement.commit.update_id), pubkey, judgement.texts)
-        place = {text: number for number, text in enumerate(judgement.texts)}
-        mine = sum(judgement.after[place[text]] for text in subset)
+        mine = sum(losses[text] for text in subset)
         return abs(mine - loss) <= EVALUATION_TOLERANCE * len(subset)
 
     def _report(self, judgement: Judgement, state: BeaconState, ack: acks.Ack, reason: int) -> None:

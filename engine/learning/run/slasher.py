@@ -79,7 +79,7 @@ class Slasher:
         self._kept[root] = (evidence, guilty_of(evidence))
         return True
 
-    def pack(self, state: BeaconState) -> dict[str, tuple[Any, ...]]:
+    def pack(self, state: BeaconState) -> dict[str, Any]:
         """Return, by the names of a block's parts, evidence against those whom a state has not slashed."""
         made: dict[str, list[Any]] = {name: [] for name in FIELDS.values()}
         accused: set[int] = set()
