@@ -201,7 +201,7 @@ def _progress(output: Output, bus: EventBus) -> Iterator[None]:
     """Tell on stderr how a run goes."""
     from engine.learning.events import LearnFault, LearnFinality, LearnRefused, LearnServices, LearnSlashed, LearnUpdate
 
-    finalized = -1
+    finalized = 0
     told: set[tuple[int, str]] = set()
 
     def finality(event: LearnFinality) -> None:
@@ -214,7 +214,7 @@ def _progress(output: Output, bus: EventBus) -> Iterator[None]:
         round_, stage = event.update["round"], event.update["stage"]
         if stage in ("included", "rejected", "expired", "rolled_back") and (round_, stage) not in told:
             told.add((round_, stage))
-            output.note(f"slot {event.slot}: update of round {round_} {stage}: {event.update['explanation']}")
+            output.note(f"slot {event.slot}: round {round_} {stage}. {event.update['explanation']}")
 
     def say(event: LearnSlashed | LearnRefused | LearnFault) -> None:
         output.note(f"slot {event.slot}: {event.text}")
