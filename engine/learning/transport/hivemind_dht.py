@@ -177,8 +177,8 @@ class HivemindDht:
             self._unsettled.append(self._link.post(node, "register", authors=[row]))
 
     def advance(self, now: float) -> None:
-        """Tell all nodes the time of the chain."""
-        if now > self._now:
+        """Tell all nodes the time of the chain, a second and more at a time."""
+        if now >= self._now + 1.0:
             self._now = now
             for node in sorted(self._cluster.addresses):
                 self._link.tell(node, "advance", now=now)

@@ -19,7 +19,7 @@ from engine.learning.crypto.memo import Memo
 from engine.learning.errors import TransportError
 from engine.learning.ports import Record
 
-VALUE_LIMIT = DELTA_LIMIT  # bytes of a value other than an update
+VALUE_LIMIT = DELTA_LIMIT + 32  # bytes of a raw delta's value: the root of its base comes first
 MANIFEST_LIMIT = 16_384  # bytes that an update's record may hold beside its delta
 KEY_LIMIT = 64  # characters
 ENVELOPE_LIMIT = 1 + 1 + KEY_LIMIT + 1 + 16 + 8 + 32 + 64 + 4  # bytes around a value

@@ -197,15 +197,38 @@ class Node:
 
         protocol, name = self._node.protocol, header["key"]
         key = DHTID.generate(source=name)
-        nearest = await self._nearest(key)
-        replies = await asyncio.gather(*(protocol.call_find(peer, [key]) for peer in nearest.values()))
-        held = [reply[key][0] for reply in replies if reply is not None and key in reply]
-        shelves = [*held, protocol.storage.get(key)]
-        records = merge(shelves, name, self.guard, protocol.serializer.loads)
-        answered = 2 * sum(reply is not None for reply in replies)
-        return {"messages": answered + 2 * len(nearest)}, frames.join([pack(record) for record in records])
+        shelves, messages = await self._walk(key)
+        records = merge([*shelves, protocol.storage.get(key)], name, self.guard, protocol.serializer.loads)
+        return {"messages": messages}, frames.join([pack(record) for record in records])
+
+    async def _walk(self, key: Any) -> tuple[list[Any], int]:
+        """Ask for a key, nearer and nearer, the k nearest known at a time; return what was held, and the messages.
+
+        Hivemind's own search mixes the answers into this node's shelf as it goes; this one leaves them apart.
+        """
+        protocol = self._node.protocol
+        known = dict(protocol.routing_table.get_nearest_neighbors(key, REPLICAS, exclude=self._node.node_id))
+        shelves: list[Any] = []
+        asked: set[Any] = {self._node.node_id}
+        messages = 0
+        while batch := [node for node in sorted(known, key=key.xor_distance)[:REPLICAS] if node not in asked]:
+            asked.update(batch)
+            replies = await asyncio.gather(*(protocol.call_find(known[node], [key]) for node in batch))
+            for node, reply in zip(batch, replies, strict=True):
+                messages += 1 if reply is None else 2
+                held, neighbours = (None, {}) if reply is None else reply[key]
+                if reply is None:
+                    del known[node]
+                shelves.append(held)
+                known.update((other, peer) for other, peer in neighbours.items() if other not in asked)
+        return shelves, messages
 
     async def _nearest(self, key: Any) -> dict[Any, Any]:
+        """Return the k nodes nearest to a key; who knows no more than k in all needs no lookup."""
+        table = self._node.protocol.routing_table
+        known = table.get_nearest_neighbors(key, REPLICAS + 1, exclude=self._node.node_id)
+        if len(known) <= REPLICAS:
+            return dict(known)
         found = await self._node.find_nearest_nodes([key], k_nearest=REPLICAS, exclude_self=True)
         return dict(found[key])
 

@@ -83,7 +83,7 @@ async def stores_and_finds(dht: HivemindDht, committee: list[Writer]) -> None:
         fetched = await dht.fetch(node, KEY)
         assert fetched.records == wanted
         assert fetched.seconds > 0 and fetched.messages > 0
-    delta = writers(1, "trainer")[0].record(delta_key(3), os.urandom(150_000))
+    delta = writers(1, "trainer")[0].record(delta_key(3), os.urandom(150_032))
     assert (await dht.store(1, delta)).reason == ""
     assert (await dht.fetch(2, delta_key(3))).records == (delta,)
     assert (await dht.fetch(2, delta_key(4))).records == ()
@@ -102,7 +102,7 @@ async def refuses_at_the_receiver(dht: HivemindDht, committee: list[Writer]) -> 
         ],
         "far_expiry": list(attacks.squatting_acks(KEY, [committee[31].peer_id], committee[31].secret, 0.0)),
         "already_written": [victim.record(value=b"\x00" + VALUE[1:], expiry=3601.0)],
-        "oversize": [writers(1, "trainer")[0].record(delta_key(9), bytes(150_001))],
+        "oversize": [writers(1, "trainer")[0].record(delta_key(9), bytes(150_033))],
     }
     for reason, records in bad.items():
         for record in records:

@@ -56,8 +56,9 @@ def test_everything_else_is_denied(policy: RecordPolicy, committee: list[Writer]
 
 def test_a_delta_may_have_150000_bytes_and_not_one_more(policy: RecordPolicy) -> None:
     trainer = writers(1, "trainer")[0]
-    assert policy.admit(trainer.record(delta_key(1), bytes(150_000)), 0.0) == ""
-    assert policy.admit(trainer.record(delta_key(1), bytes(150_001)), 0.0) == "oversize"
+    root = bytes(32)  # of the base, before the delta
+    assert policy.admit(trainer.record(delta_key(1), root + bytes(150_000)), 0.0) == ""
+    assert policy.admit(trainer.record(delta_key(1), root + bytes(150_001)), 0.0) == "oversize"
 
 
 def test_attackers_records_are_refused(policy: RecordPolicy, committee: list[Writer]) -> None:
