@@ -15,7 +15,7 @@ from typing import Any
 
 from app.commands.output import table
 
-PARTS = ("beacon", "updates", "ai", "dht", "world")
+PARTS = ("crypto", "beacon", "updates", "ai", "dht", "world")
 
 
 def measure(note: Callable[[str], None], seconds: float = 1.0, parts: tuple[str, ...] = PARTS) -> dict[str, Any]:

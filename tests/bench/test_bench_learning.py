@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-PARTS = ("beacon", "updates", "ai", "dht", "world")
+PARTS = ("crypto", "beacon", "updates", "ai", "dht", "world")
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,7 @@ def _verify(publics: Sequence[bytes], root: bytes, signature: bytes) -> bool:
 
     point = _signature_point(signature)
     keys = [_key_point(key) for key in publics]
-    if point is None or None in keys:
+    if point is None or any(key is None for key in keys):  # "None in keys" asks the library to compare points
         return False
     if len(keys) == 1:
         return bool(PopSchemeMPL.verify(keys[0], root, point))
@@ -106,7 +106,7 @@ def aggregate(signatures: Sequence[bytes]) -> bytes:
     from blspy import PopSchemeMPL
 
     points = [_signature_point(bytes(signature)) for signature in signatures]
-    if not points or None in points:
+    if not points or any(point is None for point in points):
         raise ValueError("signatures that add up are at least one, each a point of G2")
     total = PopSchemeMPL.aggregate(points)
     made = bytes(total)

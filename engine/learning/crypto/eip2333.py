@@ -13,8 +13,6 @@ from engine.learning.errors import LearnSettingError
 _SALT = b"BLS-SIG-KEYGEN-SALT-"
 _OKM = 48  # bytes that are reduced modulo the order: ceil(1.5 * 255 bits / 8)
 _LAMPORT = 255  # chunks of 32 bytes in one half of a Lamport key
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
 _PATH = re.compile(r"m(?:/(?:0|[1-9][0-9]{0,9}))*")
 
 
@@ -80,17 +78,8 @@ def _extract(salt: bytes, material: bytes) -> bytes:
 
 
 def _expand(key: bytes, info: bytes, length: int) -> bytes:
-    """HKDF-Expand to at most 255 * 32 bytes, of a key of 32. Source: RFC 5869, and RFC 2104 for the two pads.
+    """HKDF-Expand to at most 255 * 32 bytes. Source: RFC 5869 with SHA-256."""
+    from cryptography.hazmat.primitives.hashes import SHA256
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-    The padded key is hashed once and gone on from: a chain's keys take hundreds of thousands of these blocks.
-    """
-    padded = key.ljust(64, b"\x00")
-    inner, outer = sha256(padded.translate(_INNER)), sha256(padded.translate(_OUTER))
-    blocks, block = [], b""
-    for number in range(1, -(-length // 32) + 1):
-        within, around = inner.copy(), outer.copy()
-        within.update(block + info + bytes((number,)))
-        around.update(within.digest())
-        block = around.digest()
-        blocks.append(block)
-    return b"".join(blocks)[:length]
+    return HKDFExpand(SHA256(), length, info).derive(key)
