@@ -20,6 +20,7 @@ class Workers:
     def __init__(self, count: int) -> None:
         self._pools: list[ProcessPoolExecutor | None] = [None] * max(1, count)
         self._free: asyncio.Queue[int] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._busy: set[int] = set()
         self._closed = False
         self.ended = 0
@@ -27,8 +28,9 @@ class Workers:
 
     async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Return what ``work`` returns in a free worker. Raises TrainingError when it fails or the worker ends."""
-        if self._free is None:
-            self._free = asyncio.Queue()
+        loop = asyncio.get_running_loop()
+        if self._free is None or self._loop is not loop:  # a queue belongs to one loop, workers do not
+            self._free, self._loop = asyncio.Queue(), loop
             for number in range(len(self._pools)):
                 self._free.put_nowait(number)
         number = await self._free.get()
