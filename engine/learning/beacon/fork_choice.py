@@ -68,7 +68,6 @@ class ForkChoice:
         if slot <= self.slot:
             return
         before, self.slot = self.epoch, slot
-        self.tree.now = max(slot, self.tree.now or 0)
         self._boost, self._head = b"", None
         self._proposals = {key: root for key, root in self._proposals.items() if key[0] >= slot - 1}
         if self.epoch > before:

@@ -22,7 +22,7 @@ from engine.learning.types import SignedBeaconBlock, header_of, root_of
 
 LONGEST_GAP = 4096  # slots from a block to its parent: more would let one message keep a node busy
 EQUIVOCATIONS = ("double_vote", "surround_vote")
-NO_VERDICT = ("unknown_parent", "update_unknown", "deposit_unknown", "future")
+NO_VERDICT = ("unknown_parent", "update_unknown", "deposit_unknown")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,15 +45,11 @@ class TreeBlock:
 
 
 class BlockTree:
-    """Blocks by root. ``deltas`` and ``deposits`` as in :class:`engine.learning.beacon.execution.Known`.
-
-    ``now`` is the slot that it is; blocks of a later one are refused. It follows the nodes' ticks.
-    """
+    """Blocks by root. ``deltas`` and ``deposits`` as in :class:`engine.learning.beacon.execution.Known`."""
 
     def __init__(self, genesis: BeaconState, *, deposits: dict[int, bytes] | None = None) -> None:
         self.deltas: dict[bytes, bytes] = {}
         self.deposits = deposits
-        self.now: int | None = None
         self.root = block_root_of(genesis)
         first = TreeBlock(self.root, b"", genesis.slot, 0, genesis, None, next_finality(genesis), (), ())
         self._blocks = {self.root: first}
@@ -92,8 +88,6 @@ class BlockTree:
         if parent is None:
             why = f"its parent {bytes(block.parent_root).hex()[:16]} is not known"
             raise BlockRefusedError("unknown_parent", why)
-        if self.now is not None and slot > self.now:
-            raise BlockRefusedError("future", f"it is of slot {slot}, it is slot {self.now}")
         try:
             if slot > parent.slot + LONGEST_GAP:
                 raise BlockRefusedError("slot", f"its slot {slot} is {slot - parent.slot} after its parent's")

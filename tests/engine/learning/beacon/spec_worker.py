@@ -56,7 +56,7 @@ def duties(case):
         state.validators.append(
             spec.Validator(activation_epoch=activation, exit_epoch=exit_epoch, effective_balance=balance)
         )
-    for number, mix in enumerate(mixes):
+    for number, mix in mixes:
         state.randao_mixes[number] = raw(mix)
     epoch = spec.get_current_epoch(state)
     active = spec.get_active_validator_indices(state, epoch)
