@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from itertools import count
 
 from engine.chain.bindings import Call
 from engine.chain.session import Chain
@@ -11,7 +12,7 @@ from engine.learning.errors import LearningError
 from engine.store.database import Store
 from engine.store.outbox import OutboxRow, OutboxTx
 
-_ATTEMPTS = 3  # to write a step anew whose transaction the contract refused, as things were then
+_ATTEMPTS = 2  # in a call: a step that was refused may be right as things are after that
 
 
 class StakingError(LearningError):
@@ -37,15 +38,14 @@ class Desk:
 
     def row(self, key: str) -> OutboxRow | None:
         """Return the last attempt at a step, None where there was none."""
-        found = [self._store.outbox.get(self._key(key, attempt)) for attempt in range(_ATTEMPTS)]
-        return next((row for row in reversed(found) if row is not None), None)
+        found = self._store.outbox.get(self._key(key, attempt := self._refused(key)))
+        return found if found is not None or not attempt else self._store.outbox.get(self._key(key, attempt - 1))
 
     def write(self, steps: dict[str, Step]) -> None:
-        """Write steps that are not written yet, all together; refused ones are tried again as they were."""
+        """Write steps that are not written yet, all together; what was refused is written again."""
         with self._store.transaction():
             for key, step in steps.items():
-                if not self._enqueue(key, step, 0) and self._store.outbox.state(self._key(key, 0)) == "failed":
-                    self._store.outbox.requeue(self._key(key, 0))
+                self._enqueue(key, step, self._refused(key))
 
     async def settle(self, keys: list[str]) -> list[OutboxRow]:
         """Bring steps to their ends. Raises StakingError with the first refusal; RpcError: nothing is lost."""
@@ -65,9 +65,9 @@ class Desk:
         None is returned where no row of this desk did it.
         """
         row: OutboxRow | None = None
-        for attempt in range(_ATTEMPTS):
-            row = self._store.outbox.get(self._key(key, attempt))
-            if row is None:
+        for _ in range(_ATTEMPTS):
+            attempt = self._refused(key)
+            if self._store.outbox.get(self._key(key, attempt)) is None:
                 if done is not None and await done():
                     return None
                 step = await build()
@@ -79,6 +79,10 @@ class Desk:
                 return row
         assert row is not None
         raise self._refusal(row)
+
+    def _refused(self, key: str) -> int:
+        """Return how many attempts at a step the contract refused; the next one has this number."""
+        return next(n for n in count() if self._store.outbox.state(self._key(key, n)) != "failed")
 
     def _enqueue(self, key: str, step: Step, attempt: int) -> bool:
         to, data = step.call.to, step.call.data
