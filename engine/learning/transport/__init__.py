@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ async def open_dht(config: LearnConfig, network: Network | None = None, *, port:
     one is wanted and not installed, LearnPortError where a port is taken, TransportError when it cannot start.
     """
     if config.transport == "dht":
+        # A tenth of a second that a window would show, were it spent on its loop.
+        await asyncio.to_thread(import_module, "engine.learning.transport.hivemind_dht")
         from engine.learning.transport.hivemind_dht import HivemindDht
 
         return await HivemindDht.start(config, port=port, now=now)

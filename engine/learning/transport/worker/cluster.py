@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import shutil
 import tempfile
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -64,10 +65,34 @@ class Cluster:
             target=host.main, args=(os.getpid(), str(self._folder)), name="nashboard dht", daemon=True
         )
         hosting = self._expect(HOST)
-        self._process.start()
+        await self._launch()
         await self._wait(hosting, START_DEADLINE, "The DHT's process did not start")
         await self.start_nodes([0], now=now)
         await self.start_nodes(range(1, len(self._keys)), now=now)
+
+    async def _launch(self) -> None:
+        """Start the process from a thread that waits for its end.
+
+        To start one takes long enough to be seen in a window. The kernel ends a child with the thread that started it,
+        so this thread stays.
+        """
+        loop = asyncio.get_running_loop()
+        launched: asyncio.Future[None] = loop.create_future()
+
+        def keep() -> None:
+            try:
+                self._process.start()
+            except OSError as error:
+                loop.call_soon_threadsafe(launched.set_exception, error)
+                return
+            loop.call_soon_threadsafe(launched.set_result, None)
+            self._process.join()
+
+        threading.Thread(target=keep, name="dht keeper", daemon=True).start()
+        try:
+            await launched
+        except OSError as error:
+            raise TransportError("The DHT's process did not start", error.strerror or repr(error), NEXT) from error
 
     async def start_nodes(
         self, numbers: Iterable[int], *, now: float, authors: Sequence[tuple[str, str, str]] = ()
