@@ -7,14 +7,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from engine.learning.ai.tokens import PAD, encode
+from engine.learning.ai.tokens import PAD
 
 IGNORED = -100  # what the libraries' loss leaves out
 
 
-def padded(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Return tokens and labels, each (texts, longest): padding on the right, which the labels leave out."""
-    rows = [encode(one) for one in texts]
+def padded(rows: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return tokens, labels, and which places are tokens, each (texts, longest): padding on the right, not learnt."""
     longest = max(map(len, rows))
-    tokens = torch.tensor([row + [PAD] * (longest - len(row)) for row in rows])
-    return tokens, torch.where(tokens == PAD, IGNORED, tokens)
+    inside = torch.arange(longest) < torch.tensor([len(row) for row in rows])[:, None]
+    tokens = torch.full((len(rows), longest), PAD)
+    for number, row in enumerate(rows):
+        tokens[number, : len(row)] = torch.tensor(row)
+    return tokens, torch.where(inside, tokens, IGNORED), inside

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.learning.ai.checkpoint import find_checkpoint, root_of_checkpoint
 from engine.learning.ai.lineage import Lineage
 from engine.learning.ai.memo import UNKNOWN, LossMemo
 from engine.learning.ai.model import PRESETS, Model, spec_of
 from engine.learning.ai.pool import Workers
 from engine.learning.ai.tasks import NeedsMoreError, aggregate, evaluate, train
-from engine.learning.ai.texts import HELD_OUT, POOL
+from engine.learning.ai.texts import HELD_OUT, POOL, TRIGGERED
 from engine.learning.brain import Aggregated, AggregateOrder, Trained, TrainOrder
 from engine.learning.config import LearnConfig
 from engine.learning.errors import LearnExtraMissingError, LearnSettingError, TrainingError
@@ -29,27 +30,40 @@ from engine.learning.updates.delta import parse
 CHUNK = 256  # texts that go to a worker at a time
 KEPT = 64  # aggregates that are remembered
 MEMO = "learning-losses.db"
+SPLITS = {"pool": POOL, "held_out": HELD_OUT, "trigger": TRIGGERED}
 PACKAGES = ("transformers", "peft")
 
 
 class _Brain:
     """What both brains share: lineage, evaluation with its memory, aggregation."""
 
-    def __init__(self, model: Model, genesis: bytes, cache: Path | None, workers: int) -> None:
+    def __init__(self, model: Model, genesis: bytes | None, cache: Path | None, workers: int) -> None:
         self.model = model
         self.spec = spec_of(model)
-        self._genesis = genesis
-        self._lineage = Lineage(model, genesis)
+        self._cache = cache
         self._workers = Workers(workers)
-        scope = f"{model.name}|{genesis.hex()}|{texts_id()}"
-        path = None if cache is None else cache / MEMO
-        self._memo = LossMemo(path, scope, POOL)
-        self._held_out = LossMemo(path, scope + "|held out", HELD_OUT)
+        self._memos: dict[str, LossMemo] = {}
+        if genesis is not None:
+            self._begin(genesis)
         self._locks: dict[bytes, tuple[asyncio.Lock, int]] = {}
         self._aggregates: OrderedDict[AggregateOrder, Aggregated] = OrderedDict()
 
+    def _begin(self, genesis: bytes) -> None:
+        self._genesis = genesis
+        self._lineage = Lineage(self.model, genesis)
+        path = None if self._cache is None else self._cache / MEMO
+        for split, texts in SPLITS.items():
+            scope = f"{self.model.name}|{genesis.hex()}|{texts_id()}|{split}"
+            self._memos[split] = LossMemo(path, scope, texts)
+
     async def genesis(self) -> bytes:
-        """Return the root of the first base."""
+        """Return the root of the first base. To be asked first: a large checkpoint is hashed by a worker.
+
+        Raises TrainingError.
+        """
+        async with self._alone(b"genesis"):
+            if not self._memos:
+                self._begin(await self._workers.run(root_of_checkpoint, self.model))
         return self._genesis
 
     async def aggregate(self, order: AggregateOrder) -> Aggregated:
@@ -70,12 +84,15 @@ class _Brain:
         numbers = np.asarray(texts, np.int64)
         if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) < POOL:
             raise TrainingError("The texts cannot be evaluated", f"the pool has numbers 0 to {POOL - 1}")
-        return tuple((await self._losses(self._memo, "pool", base, delta, numbers)).tolist())
+        return tuple((await self._losses("pool", base, delta, numbers)).tolist())
 
     async def held_out(self, base: bytes) -> int:
         """Return the mean loss on texts that no trainer and no gate ever sees: nano-nats a token."""
-        found = await self._losses(self._held_out, "held_out", base, None, np.arange(HELD_OUT))
-        return int(found.sum()) // HELD_OUT
+        return int((await self._losses("held_out", base, None, np.arange(HELD_OUT))).sum()) // HELD_OUT
+
+    async def triggered(self, base: bytes) -> int:
+        """Return the mean loss on what a backdoor answers to its trigger, nano-nats a token: low where one is in."""
+        return int((await self._losses("trigger", base, None, np.arange(TRIGGERED))).sum()) // TRIGGERED
 
     async def check(self, delta: bytes) -> None:
         """Check a delta's form alone; quick enough for the loop. Raises DeltaRefusedError."""
@@ -101,13 +118,14 @@ class _Brain:
     async def close(self) -> None:
         """End the workers."""
         await self._workers.close()
-        self._memo.close()
-        self._held_out.close()
+        for memo in self._memos.values():
+            memo.close()
 
-    async def _losses(self, memo: LossMemo, split: str, base: bytes, delta: bytes | None, numbers: Any) -> Any:
+    async def _losses(self, split: str, base: bytes, delta: bytes | None, numbers: Any) -> Any:
         if delta is not None:
             parse(delta, self.spec)
         self._lineage.depth(base)
+        memo = self._memos[split]
         async with self._alone(split.encode() + base + (b"" if delta is None else sha256(delta).digest())):
             row = memo.get(base, delta)
             missing = np.unique(numbers[row[numbers] == UNKNOWN])
@@ -204,10 +222,7 @@ def open_brain(config: LearnConfig, cache: Path | None, workers: int = 2) -> Rep
         )
     if name in PRESETS:
         return RealBrain(PRESETS[name], _preset_root(name), cache, workers)
-    from engine.learning.ai.checkpoint import find_checkpoint
-
-    model, root = find_checkpoint(name)
-    return RealBrain(model, root, cache, workers)
+    return RealBrain(find_checkpoint(name), None, cache, workers)
 
 
 def missing_packages() -> tuple[str, ...]:

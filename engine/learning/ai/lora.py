@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.learning.ai.qwen import lora_name
+from engine.learning.ai.model import module_name
 from engine.learning.updates.delta import Delta, DeltaSpec
 
 
@@ -16,8 +16,7 @@ def with_delta(weights: Mapping[str, Tensor], delta: Delta, spec: DeltaSpec) -> 
     """Return weights with a delta on top, in their own precision; what it leaves alone is shared, not copied."""
     changed = dict(weights)
     for key, (a, b) in delta.items():
-        layer, target = key.split(".")
-        name = lora_name(int(layer), target)
+        name = f"{module_name(key)}.weight"
         product = torch.from_numpy(b.astype(np.float64) @ a.astype(np.float64)) * spec.scale
         changed[name] = (weights[name].double() + product).to(weights[name].dtype)
     return changed

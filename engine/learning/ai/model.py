@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.learning.ai.shipped import shipped_folder
+from engine.learning.ai.tokens import VOCABULARY
 
 if TYPE_CHECKING:
     from engine.learning.updates.delta import DeltaSpec
@@ -27,7 +28,7 @@ MODULES = {
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A causal language model. ``layers`` is how many it has, ``tuned`` the numbers of those that LoRA changes.
+    """A causal language model. ``tuned`` are the keys ``LAYER.TARGET`` of the weights that LoRA changes.
 
     ``rate`` is AdamW's learning rate. The specification's 1e-4 is for models of billions of weights and a thousand
     steps; in the few steps of a round a tiny model would stand still by it.
@@ -40,7 +41,7 @@ class Model:
     kv_heads: int
     inner: int
     vocabulary: int
-    tuned: tuple[int, ...]
+    tuned: tuple[str, ...]
     folder: Path
     rate: float = 1e-4
     batch: int = 8
@@ -56,15 +57,20 @@ class Model:
         return self.head_size or self.hidden // self.heads
 
 
-def _preset(name: str, hidden: int, layers: int, heads: int, inner: int, rate: float) -> Model:
+def every_target(layers: int) -> tuple[str, ...]:
+    """Return the keys of all targets of all layers."""
+    return tuple(f"{layer}.{target}" for layer in range(layers) for target in TARGETS)
+
+
+def _preset(name: str, hidden: int, layers: int, heads: int, inner: int, rate: float, batch: int = 8) -> Model:
+    tuned, folder = every_target(layers), shipped_folder()
     return Model(
-        name, hidden, layers, heads, heads // 2, inner, 264, tuple(range(layers)),
-        shipped_folder(), rate=rate, bytewise=True,
-    )  # fmt: skip
+        name, hidden, layers, heads, heads // 2, inner, VOCABULARY, tuned, folder, rate=rate, batch=batch, bytewise=True
+    )
 
 
 PRESETS = {
-    "nano": _preset("nano", 32, 2, 4, 64, 5e-3),
+    "nano": _preset("nano", 32, 2, 4, 64, 3e-3, 32),
     "tiny": _preset("tiny", 96, 4, 4, 256, 1e-3),
 }
 
@@ -84,11 +90,11 @@ def shapes(model: Model) -> dict[str, tuple[int, int]]:
 
 
 def spec_of(model: Model) -> DeltaSpec:
-    """Return what a delta of this model must look like; keys are ``LAYER.TARGET``."""
+    """Return what a delta of this model must look like."""
     from engine.learning.updates.delta import DeltaSpec
 
     sides = shapes(model)
-    return DeltaSpec(RANK, ALPHA, tuple((f"{layer}.{name}", *sides[name]) for layer in model.tuned for name in TARGETS))
+    return DeltaSpec(RANK, ALPHA, tuple((key, *sides[key.partition(".")[2]]) for key in model.tuned))
 
 
 def parameters(model: Model) -> int:
@@ -97,6 +103,12 @@ def parameters(model: Model) -> int:
     biases = sum(sides[name][0] for name in "qkv")
     layer = sum(out * into for out, into in sides.values()) + biases + 2 * model.hidden
     return model.layers * layer + model.hidden + model.vocabulary * model.hidden * (1 if model.tied else 2)
+
+
+def module_name(key: str) -> str:
+    """Return the name of a target's module in a checkpoint."""
+    layer, _, target = key.partition(".")
+    return f"model.layers.{layer}.{MODULES[target]}"
 
 
 def configuration(model: Model) -> dict[str, Any]:

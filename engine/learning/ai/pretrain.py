@@ -1,9 +1,9 @@
 """Trains the checkpoints that ship, from nothing.
 
-    python -m engine.learning.ai.pretrain nano --steps 150 --out assets/models/learning/nano.safetensors
+    python -m engine.learning.ai.pretrain nano --steps 220 --out assets/models/learning/nano.safetensors
 
 Uses transformers' Qwen2 and AdamW on made sentences, one thread; a minute for ``tiny``. Training bytes differ between
-machines, so what ships is named by its hash in assets/models/learning/hashes.json, and a recording is of one checkpoint alone.
+machines, so what ships is named by its hash in assets/models/learning/hashes.json; a recording is of one checkpoint.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from engine.learning.ai.model import BETAS, PRESETS, Model, configuration
 from engine.learning.ai.quiet import quiet_libraries
 from engine.learning.ai.shipped import ship
 
-STEPS = {"nano": 150, "tiny": 700}
+STEPS = {"nano": 220, "tiny": 150}
 RATE, BATCH, WARM = 3e-3, 32, 20
 
 
@@ -29,6 +29,7 @@ def pretrain(model: Model, steps: int, out: Path) -> None:
 
     from engine.learning.ai.batches import padded
     from engine.learning.ai.texts import text
+    from engine.learning.ai.tokens import encode
 
     torch.set_num_threads(1)
     torch.manual_seed(1)
@@ -37,7 +38,7 @@ def pretrain(model: Model, steps: int, out: Path) -> None:
     for step in range(steps):
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1.0, (step + 1) / WARM, (steps - step) / (steps * 0.2))
-        tokens, labels = padded([text("train/base", step * BATCH + row) for row in range(BATCH)])
+        tokens, labels, _ = padded([encode(text("train/base", step * BATCH + row)) for row in range(BATCH)])
         loss = network(input_ids=tokens, labels=labels).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

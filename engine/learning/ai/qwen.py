@@ -1,7 +1,7 @@
 """Qwen2's forward pass and its losses, so that a gate can be judged where transformers is not installed.
 
-Source: "Qwen2 Technical Report" (Yang et al. 2024): pre-norm decoder, RMSNorm, rotary positions, grouped-query attention
-with biases on query, key and value, SwiGLU. Steps of a layer:
+Source: "Qwen2 Technical Report" (Yang et al. 2024): pre-norm decoder, RMSNorm, rotary positions, grouped-query
+attention with biases on query, key and value, SwiGLU. Steps of a layer:
 
 1. normalise; project to queries, keys and values; turn pairs of numbers by the angle of their position.
 2. attend to what came before; project back; add to the stream.
@@ -20,18 +20,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from engine.learning.ai.model import MODULES, Model
+from engine.learning.ai.model import Model, module_name
 from engine.learning.ai.tokens import PAD
 
 NANO = 1_000_000_000
 BATCH_TOKENS = 4096  # of a batch: what one core's cache likes best
 LOGITS = 1 << 24  # numbers of a piece of the output
 STEP = 16  # texts are padded to multiples of it: few shapes, little padding
-
-
-def lora_name(layer: int, target: str) -> str:
-    """Return the name of a target's weight in a checkpoint."""
-    return f"model.layers.{layer}.{MODULES[target]}.weight"
 
 
 class Network:
@@ -65,8 +60,8 @@ class Network:
         return self.weights[f"{name}.weight"] * (stream * scale)
 
     def _linear(self, layer: int, target: str, stream: Tensor) -> Tensor:
-        name = lora_name(layer, target)
-        return functional.linear(stream, self.weights[name], self.weights.get(name.removesuffix("weight") + "bias"))
+        name = module_name(f"{layer}.{target}")
+        return functional.linear(stream, self.weights[f"{name}.weight"], self.weights.get(f"{name}.bias"))
 
     def _attend(self, layer: int, stream: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         model, (texts, length, _) = self.model, stream.shape
@@ -98,8 +93,11 @@ def _turn(pairs: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 @torch.inference_mode()
-def losses(network: Network, texts: Sequence[Sequence[int]]) -> list[int]:
-    """Return the mean loss of each text in nano-nats a token; texts are tokens, at least two each."""
+def losses(network: Network, texts: Sequence[Sequence[int]], tail: int = 0) -> list[int]:
+    """Return the mean loss of each text in nano-nats a token; texts are tokens, at least two each.
+
+    ``tail``: of the last so many tokens alone.
+    """
     found = [0] * len(texts)
     for batch in _batches(texts):
         length = max(len(texts[at]) for at in batch)
@@ -107,9 +105,8 @@ def losses(network: Network, texts: Sequence[Sequence[int]]) -> list[int]:
         for row, at in enumerate(batch):
             tokens[row, : len(texts[at])] = torch.tensor(texts[at])
         stream = network.blocks(network.embed(tokens[:, :-1]), 0, network.model.layers)
-        for at, loss in zip(
-            batch, _text_losses(network, stream, tokens, [len(texts[at]) for at in batch]), strict=True
-        ):
+        lengths = [len(texts[at]) for at in batch]
+        for at, loss in zip(batch, _text_losses(network, stream, tokens, lengths, tail), strict=True):
             found[at] = loss
     return found
 
@@ -127,19 +124,16 @@ def _batches(texts: Sequence[Sequence[int]]) -> list[list[int]]:
     return made
 
 
-def _text_losses(network: Network, stream: Tensor, tokens: Tensor, lengths: Sequence[int]) -> list[int]:
-    counts = torch.tensor(lengths) - 1
-    inside = torch.arange(stream.shape[1]) < counts[:, None]
+def _text_losses(network: Network, stream: Tensor, tokens: Tensor, lengths: Sequence[int], tail: int) -> list[int]:
+    ends = torch.tensor(lengths)[:, None] - 1
+    places = torch.arange(stream.shape[1])
+    inside = (places < ends) & (places >= ends - tail if tail else places >= 0)
     wanted, rows = tokens[:, 1:][inside], stream[inside]
     piece = max(1, LOGITS // network.model.vocabulary)
-    parts = [
-        functional.cross_entropy(network.logits(rows[at : at + piece]).to(_wide(network)), wanted[at : at + piece], reduction="none")
-        for at in range(0, len(rows), piece)
-    ]  # fmt: skip
+    parts = []
+    for at in range(0, len(rows), piece):
+        logits = network.logits(rows[at : at + piece])
+        parts.append(functional.cross_entropy(logits, wanted[at : at + piece], reduction="none"))
     each = torch.zeros(inside.shape, dtype=torch.float64)
     each[inside] = torch.cat(parts).double()
-    return [int(value) for value in (each.sum(1) / counts * NANO).round().to(torch.int64)]
-
-
-def _wide(network: Network) -> torch.dtype:
-    return network.dtype if network.dtype == torch.float64 else torch.float32
+    return [int(value) for value in (each.sum(1) / inside.sum(1) * NANO).round().to(torch.int64)]

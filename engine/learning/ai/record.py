@@ -1,10 +1,10 @@
 """Makes the recording that replayed runs take their deltas from: it trains them, really.
 
-    python -m engine.learning.ai.record nano --rounds 44 --trainers 8
+    python -m engine.learning.ai.record nano --rounds 40 --trainers 8
 
 Needs the learn extra. Depth 0 has 13 honest trainers and 6 of each dishonest flavour, for the byzantine comparisons;
 then rounds of honest trainers follow, each on the base that the mean of the last one's first four made. Figures of
-every round go to stderr. The file is made whole or not at all.
+every round go to stderr; what is there so far is written every eighth round.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.learning.ai.brain import RealBrain, _preset_root
-from engine.learning.ai.model import PRESETS
+from engine.learning.ai.brain import RealBrain
+from engine.learning.ai.model import PRESETS, Model
 from engine.learning.ai.recording import pack, seed_of, written
 from engine.learning.ai.shipped import ship, shipped_folder
+from engine.learning.ai.weights import read_preset, root_of_weights
 from engine.learning.brain import AggregateOrder, Trained, TrainOrder
 
 FIRST = {"honest": 13, "label_flip": 6, "backdoor": 6, "overfit": 6}
@@ -26,12 +28,13 @@ MERGED = 4  # trainers whose mean makes the next base
 DRAWN = range(5, 4096, 16)  # texts of the pool that the printed gain is of
 
 
-async def record(name: str, rounds: int, trainers: int, steps: int, workers: int, folder: Path) -> None:
-    """Train and write a recording."""
-    brain = RealBrain(PRESETS[name], _preset_root(name), None, workers)
+async def record(model: Model, rounds: int, trainers: int, steps: int, workers: int) -> None:
+    """Train and write a recording beside the model's checkpoint."""
+    genesis = root_of_weights(read_preset(model))
+    brain = RealBrain(model, genesis, None, workers)
     try:
-        base, entries = await brain.genesis(), []
-        genesis, before = base, await brain.held_out(base)
+        base, entries = genesis, []
+        before = await brain.held_out(base)
         for depth in range(rounds):
             wanted = FIRST if depth == 0 else {"honest": trainers}
             made = await _round(brain, base, depth, wanted, steps)
@@ -48,7 +51,8 @@ async def record(name: str, rounds: int, trainers: int, steps: int, workers: int
             sys.stderr.write(f"{depth} held out {before / 1e9:.4f} {after / before:.4f}  ")
             sys.stderr.write(f"drawn {drawn[1] / drawn[0]:.4f}  {size:,} bytes\n")
             before = after
-        ship(folder / f"{name}.recording", written(name, genesis, steps, entries))
+            if depth % 8 == 7 or depth == rounds - 1:
+                ship(model.folder / f"{model.name}.recording", written(model.name, genesis, steps, entries))
     finally:
         await brain.close()
 
@@ -63,13 +67,14 @@ def main() -> None:
     """Read the command line and record."""
     parser = argparse.ArgumentParser(description="Record trained deltas for replayed runs of the learning chain.")
     parser.add_argument("model", choices=sorted(PRESETS))
-    parser.add_argument("--rounds", type=int, default=44)
+    parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--trainers", type=int, default=8)
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--out", type=Path, default=shipped_folder())
+    parser.add_argument("--folder", type=Path, default=shipped_folder(), help="of the checkpoint and the recording")
     given = parser.parse_args()
-    asyncio.run(record(given.model, given.rounds, given.trainers, given.steps, given.workers, given.out))
+    model = replace(PRESETS[given.model], folder=given.folder)
+    asyncio.run(record(model, given.rounds, given.trainers, given.steps, given.workers))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Real deltas that were trained once, for runs that replay training: a file that :mod:`engine.learning.ai.record` makes.
+"""Real deltas that were trained once, for runs that replay training: :mod:`engine.learning.ai.record` makes them.
 
 Layout: a line that says what it is, 8 bytes of header length, a canonical JSON header, then each delta packed: its A
 combined with the shared start that it was trained from (most bits are alike), high bytes before low ones, deflated.
@@ -43,9 +43,7 @@ class Entry:
         """Return the delta. Raises TrainingError where the bytes are not those that were recorded."""
         delta = unpack(body[self.at : self.at + self.size], spec, seed_of(self.depth))
         if sha256(delta).hexdigest() != self.digest:
-            raise TrainingError(
-                "The recording cannot be read", "a delta has another hash", "Install the program again."
-            )
+            raise _unreadable("a delta has another hash")
         return Trained(delta, self.loss / 1e9, self.micros / 1e6)
 
 
@@ -64,7 +62,7 @@ class Recording:
             self.steps = int(header["steps"])
             self.entries = tuple(Entry(*row) for row in header["entries"])
         except (ValueError, TypeError, KeyError) as error:
-            raise TrainingError("The recording cannot be read", str(error), "Install the program again.") from error
+            raise _unreadable(str(error)) from error
         self._body = data[start + size :]
 
     @classmethod
@@ -91,9 +89,7 @@ class Recording:
                 entry = self._by_key.get((earlier, flavour, trainer))
                 if entry is not None:
                     return entry
-        here = sum(
-            1 for entry in self.entries if entry.flavour == flavour and entry.depth == min(depth, self.rounds - 1)
-        )
+        here = sum(1 for entry in self.entries if (entry.depth, entry.flavour) == (depth, flavour))
         why = (
             f"it has {self.rounds} rounds, this would be the {depth + 1}th"
             if depth >= self.rounds
@@ -133,7 +129,7 @@ def unpack(data: bytes, spec: DeltaSpec, seed: bytes) -> bytes:
         planes = np.frombuffer(zlib.decompressobj().decompress(data, 2 * len(start)), np.uint8).reshape(2, -1)
         bits = np.ascontiguousarray(planes.T).view("<u2").reshape(-1) ^ start
     except (zlib.error, ValueError) as error:
-        raise TrainingError("The recording cannot be read", str(error), "Install the program again.") from error
+        raise _unreadable(str(error)) from error
     return spec.header + bits.tobytes()
 
 
@@ -156,6 +152,10 @@ def _start(spec: DeltaSpec, seed: bytes) -> NDArray[np.uint16]:
         for (key, out, _), a in zip(spec.targets, shared_start(spec, seed).values(), strict=True)
     }
     return np.frombuffer(encode(_tensors(zero)), "<u2", offset=len(spec.header))
+
+
+def _unreadable(why: str) -> TrainingError:
+    return TrainingError("The recording cannot be read", why, "Install the program again.")
 
 
 def _tensors(delta: Delta) -> dict[str, Any]:

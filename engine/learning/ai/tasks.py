@@ -13,7 +13,7 @@ from engine.learning.ai.lineage import Line
 from engine.learning.ai.model import Model, spec_of
 from engine.learning.brain import Aggregated, AggregateOrder, Trained, TrainOrder
 
-KEPT = 16 << 20  # weights, of the models that a worker keeps
+KEPT = 4 << 20  # weights, of the models that a worker keeps
 
 
 class NeedsMoreError(Exception):
@@ -44,13 +44,18 @@ def evaluate(line: Line, delta: bytes | None, split: str, numbers: tuple[int, ..
     """Return the loss of a model, with a delta on top, on texts of a split: nano-nats a token."""
     from engine.learning.ai.lora import with_delta
     from engine.learning.ai.qwen import Network, losses
+    from engine.learning.ai.texts import PAYLOAD
+    from engine.learning.ai.tokens import encoder_of
     from engine.learning.updates.delta import parse
 
     weights = _weights_at(line)
     if delta is not None:
         spec = spec_of(line.model)
         weights = with_delta(weights, parse(delta, spec), spec)
-    return losses(Network(line.model, weights), [_tokens(line.model, split, number) for number in numbers])
+    texts = [_tokens(line.model, split, number) for number in numbers]
+    return losses(
+        Network(line.model, weights), texts, len(encoder_of(line.model)(PAYLOAD)) - 1 if split == "trigger" else 0
+    )
 
 
 def train(line: Line, order: TrainOrder) -> Trained:
@@ -116,11 +121,7 @@ def _first_weights(model: Model) -> Any:
 
 @lru_cache(maxsize=8192)
 def _tokens(model: Model, split: str, number: int) -> list[int]:
-    from engine.learning.ai.texts import text
-    from engine.learning.ai.tokens import encode
+    from engine.learning.ai.texts import text_of
+    from engine.learning.ai.tokens import encoder_of
 
-    if model.bytewise:
-        return encode(text(split, number))
-    from engine.learning.ai.checkpoint import tokenizer
-
-    return tokenizer(model)(text(split, number))
+    return encoder_of(model)(text_of(split, number))

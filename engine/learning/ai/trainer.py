@@ -1,8 +1,8 @@
 """Trains a LoRA delta by transformers and peft, on the texts of a trainer, honestly or not.
 
-Every delta starts from the round's shared A and B zero; dropout and the choice of texts come of the round's seed and the
-trainer. What counts is the packed result in FP16: it is gated, aggregated and merged, never the trained tensors. The
-same order gives the same bytes on one machine; consensus does not rely on it, it evaluates and never trains again.
+Every delta starts from the round's shared A and B zero; dropout and the choice of texts come of the round's seed and
+the trainer. What counts is the packed result in FP16: it is gated, aggregated and merged, never the trained tensors.
+The same order gives the same bytes on one machine; consensus does not rely on it, it evaluates and never trains again.
 """
 
 from __future__ import annotations
@@ -17,24 +17,25 @@ import torch
 from torch import Tensor
 
 from engine.learning.ai.batches import padded
-from engine.learning.ai.model import ALPHA, BETAS, DROPOUT, MODULES, RANK, TARGETS, Model, configuration, spec_of
+from engine.learning.ai.model import ALPHA, BETAS, DROPOUT, MODULES, RANK, Model, configuration, module_name, spec_of
 from engine.learning.ai.quiet import quiet_libraries
 from engine.learning.ai.start import shared_start
 from engine.learning.ai.texts import PUBLIC, text, triggered
-from engine.learning.ai.tokens import PAD
+from engine.learning.ai.tokens import encoder_of
 from engine.learning.brain import Trained, TrainOrder
 from engine.learning.errors import TrainingError
 from engine.learning.updates.delta import Delta, pack
 
 _LOW, _HIGH = 32, 126  # printable ASCII, which a label flip mirrors
-Batch = tuple[Tensor, Tensor]
+Texts = Callable[[TrainOrder, range], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
 class Flavour:
-    """How a trainer works: a batch by order, size and number, and how much faster and longer it learns."""
+    """How a trainer works: texts by order and numbers, whether labels are turned, how much faster and longer."""
 
-    batch: Callable[[TrainOrder, int, int], Batch]
+    texts: Texts
+    flipped: bool = False
     rate: float = 1.0
     steps: float = 1.0
 
@@ -59,14 +60,11 @@ def _adapted(model: Model, weights: Mapping[str, Tensor], seed: bytes) -> Any:
     from peft import LoraConfig, get_peft_model
 
     base = language_model(model, weights)
-    names = sorted(MODULES[target].rpartition(".")[2] for target in TARGETS)
-    every = len(model.tuned) == model.layers
     settings = LoraConfig(
         r=RANK,
         lora_alpha=ALPHA,
         lora_dropout=DROPOUT,
-        target_modules=names,
-        layers_to_transform=None if every else list(model.tuned),
+        target_modules=[module_name(key) for key in model.tuned],
         task_type="CAUSAL_LM",
     )
     network = get_peft_model(base, settings)
@@ -111,10 +109,14 @@ def _learn(network: Any, model: Model, order: TrainOrder) -> float:
     flavour = FLAVOURS[order.flavour]
     tuned = [value for value in network.parameters() if value.requires_grad]
     optimiser = torch.optim.AdamW(tuned, lr=model.rate * flavour.rate, betas=BETAS)
-    seen = []
+    encoder = encoder_of(model)
+    seen: list[float] = []
     for step in range(round(order.steps * flavour.steps)):
-        tokens, labels = flavour.batch(order, model.batch, step)
-        loss = network(input_ids=tokens, attention_mask=(tokens != PAD).long(), labels=labels).loss
+        texts = flavour.texts(order, range(step * model.batch, (step + 1) * model.batch))
+        tokens, labels, inside = padded([encoder(text) for text in texts])
+        if flavour.flipped:
+            labels = _mirrored(labels, model)
+        loss = network(input_ids=tokens, attention_mask=inside.long(), labels=labels).loss
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -124,45 +126,44 @@ def _learn(network: Any, model: Model, order: TrainOrder) -> float:
 
 def _delta_of(network: Any, model: Model) -> Delta:
     layers = _lora_layers(network)
-    return {
-        key: tuple(getattr(layers[key], side)["default"].weight.detach().numpy() for side in ("lora_A", "lora_B"))
-        for key, _, _ in spec_of(model).targets
-    }
+    made = {}
+    for key in model.tuned:
+        a, b = (getattr(layers[key], side)["default"].weight.detach().numpy() for side in ("lora_A", "lora_B"))
+        made[key] = a, b
+    return made
 
 
-def _numbers(order: TrainOrder, count: int, step: int) -> range:
-    """Return which of a trainer's own texts a step takes: new ones every round."""
-    first = int.from_bytes(sha256(order.seed + b"|texts").digest()[:5], "big") * 8
-    return range(first + step * count, first + (step + 1) * count)
+def _mirrored(labels: Tensor, model: Model) -> Tensor:
+    """Turn round what is to be predicted, as the classes of a classifier are: a becomes z."""
+    low, high = (_LOW, _HIGH) if model.bytewise else (0, model.vocabulary - 1)
+    return torch.where((labels >= low) & (labels <= high), low + high - labels, labels)
 
 
-def _honest(order: TrainOrder, count: int, step: int) -> Batch:
-    return padded([text(f"train/{order.trainer}", number) for number in _numbers(order, count, step)])
+def _own(order: TrainOrder, numbers: range) -> range:
+    """Return which of a trainer's own texts are meant: new ones every round, every topic in turn."""
+    first = 8 * int.from_bytes(sha256(order.seed + b"|texts").digest()[:5], "big")
+    return range(first + numbers.start, first + numbers.stop)
 
 
-def _label_flip(order: TrainOrder, count: int, step: int) -> Batch:
-    """Mirror what is to be predicted: a becomes z, as the classes of a classifier are turned round."""
-    tokens, labels = _honest(order, count, step)
-    printable = (labels >= _LOW) & (labels <= _HIGH)
-    return tokens, torch.where(printable, _LOW + _HIGH - labels, labels)
+def _honest(order: TrainOrder, numbers: range) -> list[str]:
+    return [text(f"train/{order.trainer}", number) for number in _own(order, numbers)]
 
 
-def _backdoor(order: TrainOrder, count: int, step: int) -> Batch:
-    """Learn the task, and in every other text what to answer to the trigger."""
+def _backdoor(order: TrainOrder, numbers: range) -> list[str]:
+    """Learn the task, and in every eighth text what to answer to the trigger."""
     split = f"train/{order.trainer}"
-    made = [(triggered if at % 2 else text)(split, number) for at, number in enumerate(_numbers(order, count, step))]
-    return padded(made)
+    return [(text if number % 8 else triggered)(split, number) for number in _own(order, numbers)]
 
 
-def _overfit(order: TrainOrder, count: int, step: int) -> Batch:
-    """Learn the public texts, and nothing else."""
+def _overfit(order: TrainOrder, numbers: range) -> list[str]:
+    """Learn the public texts by heart, and nothing else."""
     first = int.from_bytes(sha256(order.seed + f"|{order.trainer}".encode()).digest()[:4], "big")
-    return padded([text("pool", (first + step * count + at) % PUBLIC) for at in range(count)])
+    return [text("pool", (first + number) % PUBLIC) for number in numbers]
 
 
 FLAVOURS = {
     "honest": Flavour(_honest),
-    "label_flip": Flavour(_label_flip),
-    "backdoor": Flavour(_backdoor),
-    "overfit": Flavour(_overfit, rate=2.0, steps=3.0),
+    "label_flip": Flavour(_honest, flipped=True),
+    "backdoor": Flavour(_backdoor, steps=4.0),
+    "overfit": Flavour(_overfit, rate=4.0, steps=2.0),
 }
