@@ -15,7 +15,6 @@ from engine.learning.services.version import CLIENT
 from engine.learning.services.view import BlockView, ChainView
 
 MAX_IDS = 1024  # validators that one request may name
-STATES_BACK = 1024  # blocks of the head's branch whose states can be asked for by their root
 _ROOT = re.compile(r"0x[0-9a-fA-F]{64}")
 _PUBKEY = re.compile(r"0x[0-9a-fA-F]{96}")
 _NUMBER = re.compile(r"0|[1-9][0-9]{0,19}")
@@ -55,12 +54,14 @@ def _chain(view: ChainView) -> dict[str, Answer]:
         return {**forms.truth_of(block), "data": forms.header_of(block)}
 
     def headers(request: web.Request) -> Any:
-        """Without a query the head; else the canonical block of a slot, or children that are known of a parent."""
+        """Without a query the head; else the canonical block of a slot, or the blocks that build on a parent."""
         slot, parent = request.query.get("slot"), request.query.get("parent_root")
-        block = view.by_slot(_slot(slot)) if slot is not None else view.head()
-        if block is not None and parent is not None and data_of(block.header.parent_root) != parent.lower():
-            block = None
-        found = [] if block is None else [block]
+        if parent is not None:
+            found = view.children(_root(parent, "parent root"))
+            found = tuple(block for block in found if slot is None or block.slot == _slot(slot))
+        else:
+            block = view.head() if slot is None else view.by_slot(_slot(slot))
+            found = () if block is None else (block,)
         final = all(block.finalized for block in found)
         return {"execution_optimistic": False, "finalized": final, "data": [forms.header_of(block) for block in found]}
 
@@ -169,15 +170,16 @@ def state_at(view: ChainView, name: str) -> BlockView:
         except ApiError as error:
             message = "State not found" if error.status == 404 else error.message.replace("block ID", "state ID")
             raise ApiError(error.status, message) from error
-    wanted = bytes.fromhex(name[2:])
-    block: BlockView | None = view.head()
-    for _ in range(STATES_BACK):
-        if block is None:
-            break
-        if bytes(block.header.state_root) == wanted:
-            return block
-        block = view.by_root(bytes(block.header.parent_root))
-    raise ApiError(404, "State not found")
+    block = view.by_state(_root(name, "state ID"))
+    if block is None:
+        raise ApiError(404, "State not found")
+    return block
+
+
+def _root(text: str, what: str) -> bytes:
+    if not _ROOT.fullmatch(text):
+        raise ApiError(400, f"Invalid {what}: {text[:80]}")
+    return bytes.fromhex(text[2:])
 
 
 def _slot(text: str, what: str = "slot") -> int:

@@ -98,9 +98,20 @@ class NodeView:
         return self._view(block) if block is not None and block.state.execution_number == number else None
 
     def by_hash(self, execution_hash: bytes) -> BlockView | None:
-        """Return the block with an execution hash."""
-        found = (block for block in self._tree if block.state.execution_hash == execution_hash)
-        return next((self._view(block) for block in found if block.root in self._choice), None)
+        """Return the block with an execution hash: the canonical one, where blocks beside each other share theirs."""
+        found = [block for block in self._tree if block.state.execution_hash == execution_hash]
+        views = [self._view(block) for block in found if block.root in self._choice]
+        return next((view for view in views if view.canonical), views[0] if views else None)
+
+    def by_state(self, state_root: bytes) -> BlockView | None:
+        """Return the canonical block after which the state has this root."""
+        block = self._canonical(lambda block: _state_root(block) == state_root)
+        return None if block is None else self._view(block)
+
+    def children(self, root: bytes) -> tuple[BlockView, ...]:
+        """Return the blocks that build on one, as the node saw them."""
+        found = (block for block in self._tree if block.parent == root)
+        return tuple(self._view(block) for block in found if block.root in self._choice)
 
     def finality(self, root: bytes) -> FinalityView:
         """Return the checkpoints in the state after a known block."""
@@ -193,6 +204,10 @@ class NodeView:
     def _final(self) -> Check:
         """Return the newest final checkpoint on the head's branch."""
         return self._tree.state(self._choice.head()).finalized
+
+
+def _state_root(block: TreeBlock) -> bytes:
+    return block.state.root if block.signed is None else bytes(block.signed.message.state_root)
 
 
 def _first(state: BeaconState) -> tuple[BeaconBlockHeader, ExecutionHeader, int]:

@@ -108,7 +108,13 @@ class ChainView(Protocol):
         """Return the canonical block whose execution header has this number."""
 
     def by_hash(self, execution_hash: bytes) -> BlockView | None:
-        """Return the block whose execution header has this hash, canonical or not."""
+        """Return the block whose execution header has this hash, the canonical one rather than another."""
+
+    def by_state(self, state_root: bytes) -> BlockView | None:
+        """Return the canonical block after which the state has this root."""
+
+    def children(self, root: bytes) -> tuple[BlockView, ...]:
+        """Return the blocks that build on one, canonical or not."""
 
     def finality(self, root: bytes) -> FinalityView:
         """Return the checkpoints in the state after a known block."""

@@ -87,6 +87,16 @@ class Chain:
             if commit is not None:
                 self.certificate = self._acks(commit)
 
+    def fork(self) -> bytes:
+        """Add a second block beside the head, by the same proposer, and return its root."""
+        parent = self.tree.parent(self.choice.head())
+        key = self._key(proposer_of(self.tree.state_at(parent, self.slot), self.slot))
+        parts = BlockParts(graffiti=b"another")
+        signed = propose(self.tree.state(parent), self.slot, parts, self._signer(key), known=Known(self.tree.deltas))
+        root = self.tree.add(signed)
+        self.choice.on_block(root)
+        return root
+
     def sign(self, index: int, root: bytes, domain: bytes) -> bytes:
         return self._signer(self._key(index))(root, domain)
 

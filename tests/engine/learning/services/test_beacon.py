@@ -119,10 +119,38 @@ async def test_headers_can_be_asked_for_by_slot_and_parent(chain, serving) -> No
             "slot=11": [],
             f"parent_root={parent}": ["10"],
             f"slot=4&parent_root={parent}": [],
+            f"slot=10&parent_root={parent}": ["10"],
+            f"parent_root=0x{chain.tree.root.hex()}": ["1"],
+            f"parent_root=0x{'ab' * 32}": [],
         }.items():
             status, answer = await client.get("beacon", f"{BEACON}/headers?{query}")
             assert status == 200
             assert [row["header"]["message"]["slot"] for row in answer["data"]] == slots, query
+
+
+async def test_a_block_beside_the_chain_is_known_and_not_canonical(serving) -> None:
+    chain = Chain()
+    chain.extend(4)
+    first = chain.choice.head()
+    second = chain.fork()
+    chain.extend(2)
+    side = second if chain.tree.is_ancestor(first, chain.choice.head()) else first
+    hashed = chain.tree.state(side).execution_hash
+    async with serving(chain) as client:
+        parent = "0x" + chain.tree.parent(side).hex()
+        _, both = await client.get("beacon", f"{BEACON}/headers?parent_root={parent}")
+        assert {row["root"] for row in both["data"]} == {"0x" + first.hex(), "0x" + second.hex()}
+        assert {row["root"]: row["canonical"] for row in both["data"]}["0x" + side.hex()] is False
+        _, alone = await client.get("beacon", f"{BEACON}/headers/0x{side.hex()}")
+        assert alone["data"]["canonical"] is False
+        _, chosen = await client.get("beacon", f"{BEACON}/headers/4")
+        assert chosen["data"]["root"] != "0x" + side.hex()
+        # Both hold the same block of proof of work: by its hash the one on the chain is meant.
+        block = await client.call("eth", "eth_getBlockByHash", "0x" + hashed.hex(), False)
+        assert block["beaconRoot"] == chosen["data"]["root"]
+        assert block == await client.call("eth", "eth_getBlockByNumber", "0x4", False)
+        state = (await client.get("beacon", f"{BEACON}/states/0x{chain.tree.state(side).root.hex()}/root"))[1]
+        assert state == {"code": 404, "message": "State not found"}  # states are those of the chain
 
 
 @pytest.mark.parametrize(
@@ -137,6 +165,7 @@ async def test_headers_can_be_asked_for_by_slot_and_parent(chain, serving) -> No
         (f"{BEACON}/headers/%E2%82%AC%0A", 400, "Invalid block ID"),
         (f"{BEACON}/headers/tail", 400, "Invalid block ID: tail"),
         (f"{BEACON}/headers?slot=x", 400, "Invalid slot: x"),
+        (f"{BEACON}/headers?parent_root=0x12", 400, "Invalid parent root: 0x12"),
         (f"{BEACON}/states/tail/finality_checkpoints", 400, "Invalid state ID: tail"),
         (f"{BEACON}/states/0x{'ab' * 32}/validators", 404, "State not found"),
         (f"{BEACON}/states/77/root", 404, "State not found"),
