@@ -93,7 +93,7 @@ def mean(updates: Products, weights: Array) -> Delta:
     """Return the weighted mean of the products, cut to rank r by the best approximation (Eckart and Young 1936).
 
     1. The sum of w B A is one product of factors side by side, of rank n r. 2. QR of both leaves a small core.
-    3. Its SVD gives the r largest directions. Where n r is not below the sides of the matrix, its own SVD is smaller.
+    3. Its SVD gives the r largest directions. Where n r is not below the sides of the matrix, that itself is smaller.
     """
     chosen = np.flatnonzero(weights)
     made, spec = {}, updates.spec
@@ -111,9 +111,19 @@ def mean(updates: Products, weights: Array) -> Delta:
 
 
 def shrunk(change: Array, spec: DeltaSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return the A and B of rank r nearest to a weight change, (out, in)."""
-    u, s, v = np.linalg.svd(change, full_matrices=False)
-    return _balanced(u[:, : spec.rank], s[: spec.rank], v[: spec.rank], spec)
+    """Return the A and B of rank r nearest to a weight change, (out, in).
+
+    The change is projected on the r first eigenvectors of its smaller Gram matrix: what an SVD gives, in a third of
+    the time. That squares the condition number does no harm, since only the largest directions are kept.
+    """
+    if change.shape[0] < change.shape[1]:
+        a, b = shrunk(change.T, spec)
+        return np.ascontiguousarray(b.T), np.ascontiguousarray(a.T)
+    _, vectors = np.linalg.eigh(change.T @ change)
+    v = vectors[:, : -spec.rank - 1 : -1]
+    u = change @ v
+    s = np.linalg.norm(u, axis=0)
+    return _balanced(u / np.where(s > 0, s, 1.0), s, v.T, spec)
 
 
 def difference(first: Delta, second: Delta, spec: DeltaSpec) -> float:
