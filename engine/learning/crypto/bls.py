@@ -93,7 +93,7 @@ def _verify(publics: Sequence[bytes], root: bytes, signature: bytes) -> bool:
     from blspy import PopSchemeMPL
 
     point = _signature_point(signature)
-    keys = [_key_point(key) for key in publics]
+    keys = [_key_point(bytes(key)) for key in publics]
     if point is None or any(key is None for key in keys):  # "None in keys" asks the library to compare points
         return False
     if len(keys) == 1:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from py_ecc.bls import G2ProofOfPossession as Peer
+from remerkleable.byte_arrays import Bytes32, Bytes48, Bytes96
 
 from engine.learning.crypto import bls
 from engine.learning.crypto.memo import Memo
@@ -144,6 +145,15 @@ def test_two_lists_of_keys_with_the_same_bytes_are_two() -> None:
     assert bls.fast_aggregate_verify([first, second], ROOT, total)
     assert not bls.fast_aggregate_verify([first + second], ROOT, total)
     assert not bls.fast_aggregate_verify([first[:20], first[20:] + second], ROOT, total)
+
+
+def test_bytes_of_containers_are_taken_like_plain_ones() -> None:
+    signature = bls.sign(KEYS[0], ROOT)
+    bls.forget()
+    assert bls.verify(Bytes48(KEYS[0].public), Bytes32(ROOT), Bytes96(signature))
+    assert bls.aggregate([Bytes96(signature), signature]) == bls.aggregate([signature, signature])
+    assert bls.verify_possession(Bytes48(KEYS[0].public), Bytes96(bls.prove(KEYS[0])))
+    assert len(bls._KEYS) == 1
 
 
 def test_nothing_adds_up_to_no_signature() -> None:
