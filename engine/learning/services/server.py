@@ -57,22 +57,11 @@ class Services:
         return {address.name: address.url for address in self.listening}
 
     async def __aenter__(self) -> Services:
-        opened: list[Address] = []
-        failed: list[tuple[str, int, OSError]] = []
-        for name, setting, port, app in self._applications():
-            runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S, lingering_time=CLOSE_S)
-            self._runners.append(runner)
-            await runner.setup()
-            try:
-                await web.TCPSite(runner, HOST, port).start()
-            except OSError as error:
-                failed.append((setting, port, error))
-                continue
-            opened.append(Address(name, setting, f"http://{HOST}:{runner.addresses[0][1]}"))
-        self.listening = tuple(opened)
-        if failed:
+        try:
+            await self._open()
+        except BaseException:  # cancelled on the way, too: nobody would close what is open
             await self.close()
-            raise await _why_not(failed, self._ports)
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -85,6 +74,22 @@ class Services:
         for runner in runners:
             await runner.cleanup()
         self.listening = ()
+
+    async def _open(self) -> None:
+        failed: list[tuple[str, int, OSError]] = []
+        for name, setting, port, app in self._applications():
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S, lingering_time=CLOSE_S)
+            self._runners.append(runner)
+            await runner.setup()
+            try:
+                await web.TCPSite(runner, HOST, port).start()
+            except OSError as error:
+                failed.append((setting, port, error))
+                continue
+            url = f"http://{HOST}:{runner.addresses[0][1]}"
+            self.listening = (*self.listening, Address(name, setting, url))
+        if failed:
+            raise await _why_not(failed, self._ports)
 
     def _applications(self) -> list[tuple[str, str, int, web.Application]]:
         view, ports = self._view, self._ports

@@ -98,13 +98,17 @@ async def test_a_port_is_free_again_afterwards(chain) -> None:
 
 
 async def test_a_cancelled_start_leaves_nothing_open(chain) -> None:
-    services = Services(chain.view, Ports.automatic(), SECRET)
-    task = asyncio.create_task(services.__aenter__())
-    await asyncio.sleep(0)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    with listening() as port:  # it never answers who it is, so that the start waits for it
+        services = Services(chain.view, replace(Ports.automatic(), dht=port), SECRET)
+        task = asyncio.create_task(services.__aenter__())
+        while len(services.addresses) < 3:
+            await asyncio.sleep(0.01)
+        opened = [int(url.rpartition(":")[2]) for url in services.addresses.values()]
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     assert services.addresses == {}
+    assert all(is_free(one) for one in opened)
 
 
 @pytest.mark.parametrize("ports", [{"GETH_PORT": 1}, {"DHT_PORT": 70_000}, {"DHT_PORT": -1}, {"SLASHER_PORT": 0}])
