@@ -6,6 +6,7 @@ member's place with a record that never expires.
 
 from __future__ import annotations
 
+import heapq
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,9 +30,11 @@ REFUSALS = {
     "far_expiry": "it is to live longer than a record may",
     "bad_signature": "the signature is not its author's over this key, name, value and expiry",
     "already_written": "its author wrote something else here before: what was first stays",
+    "quota": "its author has as many live records as one may have",
     "unreachable": "no peer that could hold it answered",
     "malformed": "its bytes are not those of a record",
 }
+QUOTA = 2_048  # live records of an author: an hour of slots of 12 s has 300, with three or four records each
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,7 @@ class RecordPolicy:
         self.ttl, self.drift = ttl, drift
         self._authors: dict[bytes, Author] = {}
         self._owners: dict[str, bytes] = {}
+        self._living: dict[bytes, list[float]] = {}
         self.refused: Counter[str] = Counter()
 
     def register(self, author: bytes, peer_id: str, role: str) -> None:
@@ -92,6 +96,20 @@ class RecordPolicy:
         if not record.expiry <= now + self.ttl + self.drift:
             return "far_expiry"
         return "" if is_signed(record) else "bad_signature"
+
+    def spend(self, record: Record, now: float) -> bool:
+        """Take a new record from its author's quota; return whether there was something left of it.
+
+        A validator could otherwise fill the memory of all peers with ACKs of updates that do not exist.
+        """
+        living = self._living.setdefault(record.author, [])
+        while living and living[0] <= now:
+            heapq.heappop(living)
+        if len(living) >= QUOTA:
+            self.refused["quota"] += 1
+            return False
+        heapq.heappush(living, record.expiry)
+        return True
 
     def admit(self, record: Record, now: float) -> str:
         """Examine a record and count what is refused."""

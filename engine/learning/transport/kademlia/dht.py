@@ -55,6 +55,8 @@ class SimDht:
         if not holders:
             return Stored(0, "unreachable", took)
         reason = self.policy.admit(record, self._now)
+        if not reason and not self._shelves.holds(record) and not self.policy.spend(record, self._now):
+            reason = "quota"
         if reason:
             return Stored(0, reason, took)
         kept = self._shelves.put(record, bits(holders), self._now)

@@ -74,6 +74,10 @@ class Shelves:
                 return
         holdings.append(Holding(record, holders))
 
+    def holds(self, record: Record) -> bool:
+        """Return whether somebody holds a record, or one that its author put in its place."""
+        return record.subkey in self._keys.get(record.key, {})
+
     def get(self, key: str, askable: int, now: float) -> list[Record]:
         """Return the live records under a key that some of the peers hold, one a subkey, sorted by it.
 

@@ -105,6 +105,9 @@ def storage_of(guard: Guard) -> Any:
                     return False
                 if first.expiry >= record.expiry:
                     return True
+            elif not guard.policy.spend(record, guard.now):
+                guard.refused["quota"] += 1
+                return False
             return bool(super().store_subkey(key, subkey, value, expiration_time))
 
         def sweep(self) -> int:

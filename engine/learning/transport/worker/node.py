@@ -180,9 +180,11 @@ class Node:
         ]
         answers = [answer for answer in await asyncio.gather(*calls) if answer is not None]
         here = len(nearest) < REPLICAS or key.xor_distance(self._node.node_id) < max(map(key.xor_distance, nearest))
-        if here:
-            answers.append([self._store_here(key, record.subkey, protocol.serializer.dumps(body), expiration)])
         reason = self.guard.policy.examine(record, self.guard.now)
+        if here:
+            refused = self.guard.refused.copy()
+            answers.append([self._store_here(key, record.subkey, protocol.serializer.dumps(body), expiration)])
+            reason = reason or next(iter(self.guard.refused - refused), "")
         return {"replicas": sum(map(all, answers)), "asked": len(answers), "reason": reason}
 
     def _store_here(self, key: Any, subkey: str, value: bytes, expiration: float) -> bool:

@@ -8,7 +8,7 @@ import pytest
 
 from engine.learning.errors import TransportError
 from engine.learning.transport import attacks
-from engine.learning.transport.policy import LIMITS, REFUSALS, Equivocations, RecordPolicy, same, sentence
+from engine.learning.transport.policy import LIMITS, QUOTA, REFUSALS, Equivocations, RecordPolicy, same, sentence
 from engine.learning.transport.records import ack_key, delta_key, reveal_key, update_key
 from tests.engine.learning.transport.writers import KEY, UPDATE, VALUE, Writer, register, writers
 
@@ -91,6 +91,16 @@ def test_one_name_has_one_key(policy: RecordPolicy, committee: list[Writer]) -> 
         with pytest.raises(TransportError):
             policy.register(author, peer_id, role)
     assert len(policy.authors()) == len(committee) + 2
+
+
+def test_no_author_fills_the_memory_of_others(policy: RecordPolicy, committee: list[Writer]) -> None:
+    author, other = committee[:2]
+    assert all(policy.spend(author.record(expiry=100.0 + number), 0.0) for number in range(QUOTA))
+    assert not policy.spend(author.record(), 99.0)
+    assert policy.spend(other.record(), 99.0)
+    assert policy.spend(author.record(), 100.0)  # one of them is over
+    assert not policy.spend(author.record(), 100.5)
+    assert policy.refused == {"quota": 2}
 
 
 def test_sentences_name_the_record_and_the_rule(committee: list[Writer]) -> None:

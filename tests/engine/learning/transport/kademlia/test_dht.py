@@ -12,6 +12,7 @@ from engine.learning.errors import TransportError
 from engine.learning.transport import open_dht
 from engine.learning.transport.kademlia import SimDht
 from engine.learning.transport.kademlia.dht import REPUBLISH
+from engine.learning.transport.policy import QUOTA
 from engine.learning.transport.records import ack_key, delta_key
 from tests.engine.learning.transport.writers import KEY, VALUE, Writer, register, writers
 
@@ -83,6 +84,18 @@ async def test_the_first_word_stays_and_the_second_is_evidence(committee: list[W
     longer = author.record(expiry=3605.0)
     assert (await dht.store(0, longer)).reason == ""
     assert (await dht.fetch(2, KEY)).records == (longer,)
+
+
+async def test_a_member_cannot_flood_the_peers(committee: list[Writer]) -> None:
+    dht = make(1, committee)
+    for number in range(QUOTA):
+        assert (await dht.store(0, committee[0].record(f"ack:{number:016x}"))).reason == ""
+    assert (await dht.store(0, committee[0].record())).reason == "quota"
+    assert (await dht.store(0, committee[0].record(f"ack:{5:016x}"))).reason == ""  # it is there already
+    assert (await dht.store(0, committee[1].record())).reason == ""
+    assert (dht.peers()[0].records, dht.refused()) == (QUOTA + 1, {"quota": 1})
+    dht.advance(3600.0)
+    assert (await dht.store(0, committee[0].record(expiry=7000.0))).reason == ""
 
 
 async def test_refusals_are_counted_and_nothing_is_kept(committee: list[Writer]) -> None:
