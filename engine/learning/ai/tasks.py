@@ -6,12 +6,15 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.core.errors import EngineError
 from engine.learning.ai.lineage import Line
 from engine.learning.ai.model import Model, spec_of
 from engine.learning.brain import Aggregated, AggregateOrder, Trained, TrainOrder
+
+if TYPE_CHECKING:
+    from engine.learning.ai.qwen import Network
 
 KEPT = 4 << 20  # weights, of the models that a worker keeps
 
@@ -41,21 +44,30 @@ def guarded(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 
 
 def evaluate(line: Line, delta: bytes | None, split: str, numbers: tuple[int, ...]) -> list[int]:
-    """Return the loss of a model, with a delta on top, on texts of a split: nano-nats a token."""
-    from engine.learning.ai.lora import with_delta
-    from engine.learning.ai.qwen import Network, losses
+    """Return the loss of a model, with a delta on top, on texts of a split: nano-nats a token.
+
+    Of the split ``trigger`` it is the loss on what is to follow the trigger.
+    """
+    from engine.learning.ai.qwen import losses
     from engine.learning.ai.texts import PAYLOAD
     from engine.learning.ai.tokens import encoder_of
+
+    texts = [tokens_of(line.model, split, number) for number in numbers]
+    tail = len(encoder_of(line.model)(PAYLOAD)) - 1 if split == "trigger" else 0
+    return losses(network_of(line, delta), texts, tail)
+
+
+def network_of(line: Line, delta: bytes | None) -> Network:
+    """Return the model of a line, with a delta on top."""
+    from engine.learning.ai.lora import with_delta
+    from engine.learning.ai.qwen import Network
     from engine.learning.updates.delta import parse
 
     weights = _weights_at(line)
     if delta is not None:
         spec = spec_of(line.model)
         weights = with_delta(weights, parse(delta, spec), spec)
-    texts = [_tokens(line.model, split, number) for number in numbers]
-    return losses(
-        Network(line.model, weights), texts, len(encoder_of(line.model)(PAYLOAD)) - 1 if split == "trigger" else 0
-    )
+    return Network(line.model, weights)
 
 
 def train(line: Line, order: TrainOrder) -> Trained:
@@ -120,7 +132,8 @@ def _first_weights(model: Model) -> Any:
 
 
 @lru_cache(maxsize=8192)
-def _tokens(model: Model, split: str, number: int) -> list[int]:
+def tokens_of(model: Model, split: str, number: int) -> list[int]:
+    """Return the tokens of a text."""
     from engine.learning.ai.texts import text_of
     from engine.learning.ai.tokens import encoder_of
 
