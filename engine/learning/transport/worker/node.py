@@ -85,25 +85,10 @@ class Node:
         """Start daemon and node, and tell the console its addresses."""
         from hivemind.dht import protocol as protocols
         from hivemind.dht.node import DHTNode
-        from hivemind.p2p import P2P
 
         # Ours from the first message on: neighbours hand over what a newcomer is to hold while it still joins.
         protocols.DHTLocalStorage = lambda maxsize=None: no_cache() if maxsize else storage_of(self.guard)
-        P2P._UNIX_SOCKET_PREFIX = f"/unix{self._order.folder}/n{self._order.number}-"
-        asyncio.subprocess.create_subprocess_exec = functools.partial(
-            asyncio.create_subprocess_exec, preexec_fn=functools.partial(die_with_parent, os.getpid())
-        )
-        self._p2p = await P2P.create(
-            initial_peers=list(self._order.initial),
-            host_maddrs=[f"/ip4/127.0.0.1/tcp/{self._order.port}"],
-            identity_path=str(self._order.folder / f"identity-{self._order.number}"),
-            check_if_identity_free=False,
-            auto_nat=False,
-            nat_port_map=False,
-            use_relay=False,
-            use_auto_relay=False,
-            startup_timeout=30,
-        )
+        self._p2p = await self._daemon()
         self._node = await DHTNode.create(
             self._p2p,
             initial_peers=list(self._order.initial),
@@ -124,6 +109,26 @@ class Node:
         protocol.get_stub = lambda peer: self._stub(peer, hear)
         addresses = [str(address) for address in await self._p2p.get_visible_maddrs()]
         await self.say({"event": "ready", "node": self._order.number, "addresses": addresses})
+
+    async def _daemon(self) -> Any:
+        """Start the libp2p daemon: on the loopback alone, under our identity, and ended by the kernel with us."""
+        from hivemind.p2p import P2P
+
+        P2P._UNIX_SOCKET_PREFIX = f"/unix{self._order.folder}/n{self._order.number}-"
+        asyncio.subprocess.create_subprocess_exec = functools.partial(
+            asyncio.create_subprocess_exec, preexec_fn=functools.partial(die_with_parent, os.getpid())
+        )
+        return await P2P.create(
+            initial_peers=list(self._order.initial),
+            host_maddrs=[f"/ip4/127.0.0.1/tcp/{self._order.port}"],
+            identity_path=str(self._order.folder / f"identity-{self._order.number}"),
+            check_if_identity_free=False,
+            auto_nat=False,
+            nat_port_map=False,
+            use_relay=False,
+            use_auto_relay=False,
+            startup_timeout=30,
+        )
 
     def _stub(self, peer: Any, hear: Any) -> Any:
         if peer.to_base58() in self._deaf_to:
