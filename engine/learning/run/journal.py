@@ -22,6 +22,7 @@ from engine.learning.run.codec import Codec
 
 FORMAT = 1
 START = "0" * 64
+GENESIS = -1  # the "slot" under which the first block is on record
 RESUME_NEXT = "Delete the run, or restore the file from a copy."
 
 
@@ -171,6 +172,8 @@ class Journal:
         if slot in self.slots:
             if self.slots[slot] != trace:
                 why = f"slot {slot} came out otherwise than it is on record"
+                if slot == GENESIS:
+                    why = "it begins with another block or another model than this one"
                 raise JournalError("The run does not follow its own record", why, "Start the run anew.", slot=slot)
             return
         self.slots[slot] = trace

@@ -26,6 +26,7 @@ from engine.learning.run.behaviour import Behaviours, check_fault
 from engine.learning.run.deposits import newcomer
 from engine.learning.run.desk import Desk, Post
 from engine.learning.run.gossip import Gossip
+from engine.learning.run.journal import GENESIS
 from engine.learning.run.keyring import Keyring
 from engine.learning.run.kit import Kit
 from engine.learning.run.library import Library
@@ -145,6 +146,7 @@ class World:
     def _begin(self) -> None:
         config, state = self.config, self.kit.tree.state(self.kit.tree.root)
         self._started = time.monotonic()
+        self.scheduler.mark(GENESIS, self.kit.tree.root.hex())
         for keys in self.kit.keyring.trainers:
             self.kit.post.dht.register(keys.node_public, keys.peer_id, "trainer")
         self._register()
