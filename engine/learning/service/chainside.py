@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from engine.core.errors import EngineError
-from engine.learning.crypto.keys import validator_keys
+from engine.learning.crypto.keys import ValidatorKeys
 from engine.learning.events import LearnFinality, LearnPhase, LearnRefused, LearnSlashed
 from engine.learning.results import PHASES
 from engine.learning.staking.mirror import Mark, StakingMirror
@@ -43,6 +43,7 @@ class ChainSide:
         genesis = self._world.kit.tree.root
         self._mirror = StakingMirror(chain, self._parts.store, run.run_id, run.config, genesis, self._created)
         await self._mirror.open()
+        self._world.on_newcomer = self._stake
         self._task = asyncio.get_running_loop().create_task(self._serve(), name=f"stakes of run {run.run_id}")
         self._subscriptions = [
             bus.subscribe(self._finalized, LearnFinality),
@@ -61,10 +62,6 @@ class ChainSide:
                 await asyncio.wait_for(self._work.join(), _LAST_S)
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-
-    async def join(self, validator: int) -> None:
-        """Stake for a new validator; the chain takes its deposit in at the next epoch's start."""
-        await self._mirror.deposit_for(validator_keys(self._run.config.genesis_seed, validator))
 
     async def _serve(self) -> None:
         while True:
@@ -92,6 +89,12 @@ class ChainSide:
         if event.run_id == self._run.run_id and first:
             self._work.put_nowait(self._take_deposits)
 
+    def _stake(self, keys: ValidatorKeys) -> None:
+        self._work.put_nowait(lambda: self._deposit(keys))
+
+    async def _deposit(self, keys: ValidatorKeys) -> None:
+        await self._mirror.deposit_for(keys)
+
     async def _checkpoint(self, mark: Mark) -> None:
         await self._mirror.checkpoint(mark)
 
@@ -108,7 +111,9 @@ class ChainSide:
 
     def _mark(self, root: bytes) -> Mark:
         """Return what the contract is told of a block."""
-        block = self._world.kit.tree.block(root).message
+        signed = self._world.kit.tree.block(root)
+        assert signed is not None  # only the genesis has none
+        block = signed.message
         execution = block.body.execution
         certificates = block.body.certificates
         return Mark(

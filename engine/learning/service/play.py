@@ -102,7 +102,7 @@ class RunPlay:
         from engine.learning.service.chainside import ChainSide
 
         created = self._records.get(self._run.run_id).created
-        self._run.chainside = await stack.enter_async_context(ChainSide(self._parts, self._run, world, created))
+        await stack.enter_async_context(ChainSide(self._parts, self._run, world, created))
 
     def _end(self, state: str, message: str, result: LearnResult | None) -> None:
         run = self._run

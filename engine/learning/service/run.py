@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from engine.learning.config import LearnConfig
     from engine.learning.run.world import World
     from engine.learning.scenario import Scenario
-    from engine.learning.service.chainside import ChainSide
     from engine.learning.service.specs import LearnSpec
 
 STARTING, RUNNING, PAUSED = "starting", "running", "paused"
@@ -37,7 +36,6 @@ class LearnRun:
         self.phase = ""
         self.addresses: dict[str, str] = {}  # of the HTTP services, by their names
         self.pace = Pace()
-        self.chainside: ChainSide | None = None
         self._state = STARTING
         self._bus = bus
         self._world: World | None = None
@@ -92,6 +90,12 @@ class LearnRun:
             self._waiting.append(fault)
         else:
             self._world.inject(fault)
+
+    def join(self) -> None:
+        """Let one more validator stake. Raises LearningError where the chain is not there."""
+        if self._world is None:
+            raise LearningError("The chain does not run", "", "Start it first.")
+        self._world.join()
 
     def cancel(self) -> None:
         """Ask it to stop; it does within two seconds. ``result`` raises then."""

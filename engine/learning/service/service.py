@@ -91,7 +91,8 @@ class LearnService:
 
     async def close(self) -> None:
         """Cancel what runs, and wait for it."""
-        work = [*(run for run in self._runs.values() if not run.done), *(s for s in self._sweeps if not s.done)]
+        work: list[LearnRun | SweepRun] = [*self._runs.values(), *self._sweeps]
+        work = [item for item in work if not item.done]
         for item in work:
             item.cancel()
         await asyncio.gather(*(item.result() for item in work), return_exceptions=True)
