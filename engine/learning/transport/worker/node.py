@@ -179,14 +179,16 @@ class Node:
         key = DHTID.generate(source=record.key)
         expiration = self.guard.clock.expiration(record.expiry)
         nearest = await self._nearest(key)
+        own = self._node.node_id
+        chosen = sorted([*nearest, own], key=key.xor_distance)[:REPLICAS]
         calls = [
-            protocol.call_store(peer, [key], [protocol.serializer.dumps(body)], expiration, [record.subkey])
-            for peer in nearest.values()
+            protocol.call_store(nearest[node], [key], [protocol.serializer.dumps(body)], expiration, [record.subkey])
+            for node in chosen
+            if node != own
         ]
         answers = [answer for answer in await asyncio.gather(*calls) if answer is not None]
-        here = len(nearest) < REPLICAS or key.xor_distance(self._node.node_id) < max(map(key.xor_distance, nearest))
         reason = self.guard.policy.examine(record, self.guard.now)
-        if here:
+        if own in chosen:
             refused = self.guard.refused.copy()
             answers.append([self._store_here(key, record.subkey, protocol.serializer.dumps(body), expiration)])
             reason = reason or next(iter(self.guard.refused - refused), "")
