@@ -42,6 +42,9 @@ class LearnConfig(BaseModel):
     model: str = "auto"
     """``nano``, ``tiny``, or the folder or hub name of a checkpoint; ``auto``: nano replayed, tiny trained."""
 
+    split: bool = False
+    """Evaluate on two servers of ``hivemind.moe`` that hold half of the model's blocks each (the learn extra)."""
+
     nodes: Annotated[int, Field(ge=0, le=64)] = 0
     """Beacon nodes that the validators share out; 0: one a validator up to 16 (in real mode 8, one DHT node each)."""
     dht_peers: Annotated[int, Field(ge=0, le=4096)] = 0
