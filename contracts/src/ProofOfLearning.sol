@@ -36,7 +36,6 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         uint40 withdrawalDelay;
     }
 
-
     // The second word is what a new header reads and writes.
     struct Chain {
         address opener;
@@ -127,7 +126,9 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         returns (uint256 index)
     {
         // Anybody may have used the permit before, from the pool of transactions: then the approval is there already.
-        try IERC20Permit(address(token)).permit(msg.sender, address(this), STAKE, deadline, v, r, s) {} catch {}
+        if (token.allowance(msg.sender, address(this)) < STAKE) {
+            IERC20Permit(address(token)).permit(msg.sender, address(this), STAKE, deadline, v, r, s);
+        }
         return _deposit(chain, msg.sender, keys);
     }
 
@@ -502,7 +503,9 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         pure
         returns (address signer, ECDSA.RecoverError problem, bytes32 argument)
     {
-        if (signature.length == 64) return ECDSA.tryRecover(digest, bytes32(signature[:32]), bytes32(signature[32:]));
+        if (signature.length == 64) {
+            return ECDSA.tryRecover(digest, bytes32(signature[:32]), bytes32(signature[32:]));
+        }
         return ECDSA.tryRecover(digest, signature);
     }
 

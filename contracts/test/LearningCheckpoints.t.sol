@@ -254,7 +254,9 @@ contract LearningCheckpointsTest is LearningFixture, Test {
         bytes memory posing = entry(4, digest);
         posing[3] = 0x03;
         _refuse(header, abi.encodePacked(base, posing), IProofOfLearning.BadSignature.selector);
-        _refuse(header, abi.encodePacked(base, uint32(3), bytes32(0), bytes32(0)), IProofOfLearning.BadSignature.selector);
+        _refuse(
+            header, abi.encodePacked(base, uint32(3), bytes32(0), bytes32(0)), IProofOfLearning.BadSignature.selector
+        );
         _refuse(header, abi.encodePacked(base, hex"00"), IProofOfLearning.MalformedSignatures.selector);
         _refuse(header, "", IProofOfLearning.QuorumMissing.selector);
         bytes memory other = entry(3, keccak256("another header"));

@@ -121,13 +121,7 @@ contract LearningSlashingTest is LearningFixture, Test {
         learning.slashUncertified(header, signature, wrong);
         vm.expectEmit(address(learning));
         emit IProofOfLearning.ValidatorSlashed(
-            chain,
-            1,
-            address(this),
-            IProofOfLearning.Offence.UncertifiedUpdate,
-            hash,
-            LOSS,
-            LOSS * SHARE_BPS / 10_000
+            chain, 1, address(this), IProofOfLearning.Offence.UncertifiedUpdate, hash, LOSS, LOSS * SHARE_BPS / 10_000
         );
         learning.slashUncertified(header, signature, said);
         _isSlashed(1);
@@ -360,7 +354,10 @@ contract LearningSlashingTest is LearningFixture, Test {
         assertFalse(learning.inSet(chain, i));
         (uint256 staked, uint256 credit) = learning.totals();
         assertEq(staked + credit, pol.balanceOf(address(learning)));
-        assertEq(credit, learning.creditOf(chest) + learning.creditOf(witness) + learning.creditOf(address(this))
-            + learning.creditOf(accountOf(2)));
+        assertEq(
+            credit,
+            learning.creditOf(chest) + learning.creditOf(witness) + learning.creditOf(address(this))
+                + learning.creditOf(accountOf(2))
+        );
     }
 }

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {IAccessControl} from "@openzeppelin/contracts/access/IAccessControl.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {IERC20Errors} from "@openzeppelin/contracts/interfaces/draft-IERC6093.sol";
+import {ERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/ERC20Permit.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {Test} from "forge-std/Test.sol";
 
@@ -129,16 +130,12 @@ contract LearningStakesTest is LearningFixture, Test {
         vm.startPrank(accountOf(4));
         pol.approve(address(learning), allowed);
         vm.expectRevert(
-            abi.encodeWithSelector(
-                IERC20Errors.ERC20InsufficientAllowance.selector, address(learning), allowed, STAKE
-            )
+            abi.encodeWithSelector(IERC20Errors.ERC20InsufficientAllowance.selector, address(learning), allowed, STAKE)
         );
         learning.deposit(chain, blsKeys(4));
         pol.approve(address(learning), 1000 * STAKE);
         learning.deposit(chain, blsKeys(4));
-        vm.expectRevert(
-            abi.encodeWithSelector(IERC20Errors.ERC20InsufficientBalance.selector, accountOf(4), 0, STAKE)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IERC20Errors.ERC20InsufficientBalance.selector, accountOf(4), 0, STAKE));
         learning.deposit(chain, blsKeys(5));
         vm.stopPrank();
     }
@@ -164,16 +161,14 @@ contract LearningStakesTest is LearningFixture, Test {
         learning.depositWithPermit(chain, blsKeys(4), deadline, v, r, s);
         (v, r, s) = _permit(5, deadline);
         vm.prank(witness);
-        vm.expectPartialRevert(IERC20Errors.ERC20InsufficientAllowance.selector);
+        vm.expectPartialRevert(ERC20Permit.ERC2612InvalidSigner.selector);
         learning.depositWithPermit(chain, blsKeys(5), deadline, v, r, s);
     }
 
     function _permit(uint256 i, uint256 deadline) private view returns (uint8, bytes32, bytes32) {
-        bytes32 kind =
-            keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
-        bytes32 hash = keccak256(
-            abi.encode(kind, accountOf(i), address(learning), STAKE, pol.nonces(accountOf(i)), deadline)
-        );
+        bytes32 kind = keccak256("Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)");
+        bytes32 hash =
+            keccak256(abi.encode(kind, accountOf(i), address(learning), STAKE, pol.nonces(accountOf(i)), deadline));
         return vm.sign(keyOf(i), keccak256(abi.encodePacked("\x19\x01", pol.DOMAIN_SEPARATOR(), hash)));
     }
 
@@ -324,16 +319,12 @@ contract LearningStakesTest is LearningFixture, Test {
 
     function testOnlyThePauserPauses() public {
         bytes32 role = learning.PAUSER_ROLE();
-        vm.expectRevert(
-            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, chief, role)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, chief, role));
         vm.prank(chief);
         learning.pause();
         vm.prank(warden);
         learning.pause();
-        vm.expectRevert(
-            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, chief, role)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, chief, role));
         vm.prank(chief);
         learning.unpause();
     }
@@ -475,9 +466,7 @@ contract LearningStakesTest is LearningFixture, Test {
         vm.startPrank(chief);
         vm.expectRevert(POL.NoFaucet.selector);
         real.grantRole(role, chief);
-        vm.expectRevert(
-            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, chief, role)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, chief, role));
         real.drip(chief, 1);
         real.grantRole("other", witness);
         vm.stopPrank();
@@ -487,9 +476,7 @@ contract LearningStakesTest is LearningFixture, Test {
         assertTrue(pol.hasFaucet());
         bytes32 role = pol.FAUCET_ROLE();
         vm.prank(witness);
-        vm.expectRevert(
-            abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, witness, role)
-        );
+        vm.expectRevert(abi.encodeWithSelector(IAccessControl.AccessControlUnauthorizedAccount.selector, witness, role));
         pol.drip(witness, 1);
         vm.prank(chief);
         pol.grantRole(role, witness);

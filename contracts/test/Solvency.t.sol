@@ -5,9 +5,13 @@ import {Test} from "forge-std/Test.sol";
 
 import {LeagueAnchor} from "../src/LeagueAnchor.sol";
 import {LeagueCourt} from "../src/LeagueCourt.sol";
+import {POL} from "../src/POL.sol";
+import {ProofOfLearning} from "../src/ProofOfLearning.sol";
 import {StakeVault} from "../src/StakeVault.sol";
 import {ILeagueAnchor} from "../src/interfaces/ILeagueAnchor.sol";
+import {IProofOfLearning} from "../src/interfaces/IProofOfLearning.sol";
 import {ConsensusHandler} from "./helpers/ConsensusHandler.sol";
+import {LearningHandler} from "./helpers/LearningHandler.sol";
 
 /// @notice What holds after every call, whatever is called: money is neither made nor lost, and locks hold.
 contract SolvencyTest is Test {
@@ -15,6 +19,10 @@ contract SolvencyTest is Test {
     StakeVault private vault;
     LeagueAnchor private anchor;
     LeagueCourt private court;
+    LearningHandler private stakes;
+    ProofOfLearning private learning;
+    POL private pol;
+    bytes32 private chain;
 
     function setUp() public {
         handler = new ConsensusHandler();
@@ -62,6 +70,28 @@ contract SolvencyTest is Test {
         actions[37] = handler.hush.selector;
         actions[38] = handler.renew.selector;
         targetSelector(FuzzSelector(address(handler), actions));
+        _targetStakes();
+    }
+
+    function _targetStakes() private {
+        stakes = new LearningHandler();
+        (address contract_, address token, bytes32 name) = stakes.system();
+        (learning, pol, chain) = (ProofOfLearning(contract_), POL(token), name);
+        targetContract(address(stakes));
+        bytes4[] memory actions = new bytes4[](stakes.ACTIONS());
+        actions[0] = stakes.enter.selector;
+        actions[1] = stakes.putForward.selector;
+        actions[2] = stakes.finalizeOne.selector;
+        actions[3] = stakes.askToLeave.selector;
+        actions[4] = stakes.withdrawOne.selector;
+        actions[5] = stakes.equivocate.selector;
+        actions[6] = stakes.contradict.selector;
+        actions[7] = stakes.report.selector;
+        actions[8] = stakes.accuse.selector;
+        actions[9] = stakes.reward.selector;
+        actions[10] = stakes.hush.selector;
+        actions[11] = stakes.send.selector;
+        targetSelector(FuzzSelector(address(stakes), actions));
     }
 
     function invariantEveryWeiIsAccountedFor() public view {
@@ -74,6 +104,24 @@ contract SolvencyTest is Test {
         assertEq(slashed, handler.slashedTotal(), "what is slashed stays slashed");
         _totalsAreSums(active, pending, credit, exposure, slashed);
         _disputesAreCounted();
+        _stakesAreAccountedFor();
+    }
+
+    /// @dev Invariant 12: balance = sum of stakes and credits, the head's slot rises, nothing final at two thirds or less
+    ///      (what becomes final is noted where more than two thirds signed, and nowhere else).
+    function _stakesAreAccountedFor() private view {
+        (uint256 staked, uint256 credit) = learning.totals();
+        (uint256 sum, uint256 credits, uint256 members, uint256 slashed) = stakes.sums();
+        assertEq(pol.balanceOf(address(learning)), staked + credit + stakes.sent(), "balance = stakes + credits");
+        assertEq(staked, sum, "staked = sum of stakes");
+        assertEq(credit, credits, "credit = sum of credits");
+        assertEq(stakes.polIn(), stakes.polOut() + staked + credit, "in = out + held");
+        IProofOfLearning.ChainState memory state = learning.chainOf(chain);
+        assertEq(state.headSlot, stakes.head(), "the head rises");
+        assertEq(state.finalSlot, stakes.finalSlot(), "nothing final without a quorum");
+        assertLe(state.finalSlot, state.headSlot);
+        assertEq(state.size, members, "the set is who is in it");
+        assertEq(slashed, stakes.slashings(), "each is slashed once, and stays so");
     }
 
     function _totalsAreSums(uint256 active, uint256 pending, uint256 credit, uint256 exposure, uint256 slashed)
@@ -123,8 +171,13 @@ contract SolvencyTest is Test {
             // Of 256 calls an action gets six or seven: it succeeds in every run, but where chance forgot it.
             assertTrue(handler.done(i) != 0 || handler.tried(i) < 5, "every action succeeds in every run");
         }
+        for (uint256 i = 0; i < stakes.ACTIONS(); ++i) {
+            assertTrue(stakes.done(i) != 0 || stakes.tried(i) < 5, "every action on stakes succeeds in every run");
+        }
         _finalIsFinal();
         handler.requireFinal();
+        stakes.drain();
+        assertEq(pol.balanceOf(address(learning)), stakes.sent(), "the stakes drain");
         handler.drain();
         assertEq(address(vault).balance, handler.forcedVault(), "the vault drains");
         assertEq(address(anchor).balance, handler.forcedAnchor(), "the anchor drains");

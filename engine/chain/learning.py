@@ -88,18 +88,18 @@ class Ack:
     chain: bytes
     slot: int
     validator: int
+    accept: bool
     base_root: bytes
     update_id: bytes
-    accept: bool
 
     TYPES: ClassVar[dict[str, Fields]] = {
         "Ack": _fields(
             "bytes32 chain",
             "uint64 slot",
             "uint32 validator",
+            "bool accept",
             "bytes32 baseRoot",
             "bytes32 updateId",
-            "bool accept",
         )
     }
 
@@ -150,17 +150,17 @@ class ChainState:
     """A chain as the contract keeps it; ``size`` validators are in the set of ``era``."""
 
     opener: str
-    genesis_root: bytes
-    genesis_time: int
     slots_per_epoch: int
     seconds_per_slot: int
     genesis_validators: int
+    genesis_time: int
+    head_slot: int
+    final_slot: int
     deposits: int
     era: int
     size: int
-    head_slot: int
+    genesis_root: bytes
     head: bytes
-    final_slot: int
     final_header: bytes
 
 

@@ -23,6 +23,7 @@ ROUND, TRACE = "src/libraries/RoundTree.sol", "src/libraries/TraceTree.sol"
 NEURAL, GAMES = "src/NeuralConsensus.sol", "src/GameCertificates.sol"
 CERTIFICATE, BUFFER, RECORD = (f"src/libraries/{name}.sol" for name in ("Certificate", "PositionBuffer", "AgentRecord"))
 REWARDS, ROSTER = "src/libraries/Rewards.sol", "src/libraries/Roster.sol"
+LEARNING, TOKEN = "src/ProofOfLearning.sol", "src/POL.sol"
 
 # name: file, what stands there once, what the mutant puts there
 MUTANTS: dict[str, tuple[str, str, str]] = {
@@ -428,6 +429,124 @@ MUTANTS: dict[str, tuple[str, str, str]] = {
     "columns-read-as-rows": (GAMES, "_gap(columns, q, p, 1, q.length)", "_gap(columns, q, p, p.length, 1)"),
     "losses-are-no-best": (GAMES, "int256 best = type(int256).min;", "int256 best;"),
     "games-without-limit": (GAMES, " || cells > MAX_CELLS", ""),
+    "two-thirds-are-final": (LEARNING, "2 * uint256(c.size) / 3 + 1", "(2 * uint256(c.size) + 2) / 3"),
+    "votes-count-twice": (LEARNING, "validator < least || ", ""),
+    "votes-of-who-left": (LEARNING, " && (until == 0 || era < until)", ""),
+    "votes-of-who-is-yet-to-come": (LEARNING, " && uint32(word >> 160) <= era", ""),
+    "votes-of-the-slashed": (LEARNING, "Status(uint8(word >> 224)) == Status.Staked", "uint8(word >> 224) != 0"),
+    "votes-of-anybody": (
+        LEARNING,
+        "|| signer != account) revert BadSignature(validator);",
+        ") revert BadSignature(validator);",
+    ),
+    "votes-cut-off": (
+        LEARNING,
+        "if (signatures.length % ENTRY != 0) revert MalformedSignatures(signatures.length);",
+        "",
+    ),
+    "final-unproposed": (LEARNING, "if (c.headers[header.slot] != digest) revert NotProposed(digest);", ""),
+    "final-slot-falls": (
+        LEARNING,
+        "if (header.slot <= c.finalSlot) revert SlotNotRising(header.slot, c.finalSlot);",
+        "",
+    ),
+    "head-stands-still": (LEARNING, "if (header.slot <= head) revert", "if (header.slot < head) revert"),
+    "anybody-proposes": (
+        LEARNING,
+        "if (header.proposer != expected) revert NotProposer(header.proposer, expected);",
+        "",
+    ),
+    "headers-unsigned": (LEARNING, "        _requireSigned(c, expected, digest, signature);\n", ""),
+    "slots-of-the-future": (
+        LEARNING,
+        "block.timestamp < c.genesisTime + uint256",
+        "false && block.timestamp < c.genesisTime + uint256",
+    ),
+    "proposed-before-the-genesis": (
+        LEARNING,
+        "if (c.count < c.genesisValidators) revert GenesisOpen(c.count, c.genesisValidators);",
+        "",
+    ),
+    "genesis-of-strangers": (
+        LEARNING,
+        "if (genesis && msg.sender != c.opener)",
+        "if (false && msg.sender != c.opener)",
+    ),
+    "proposers-of-the-old-set": (
+        LEARNING,
+        "_isIn(c.validators[number], era)) return number",
+        "_isIn(c.validators[number], c.era)) return number",
+    ),
+    "sets-change-at-once": (LEARNING, "uint256 from = genesis ? c.era : c.era + NOTICE;", "uint256 from = c.era;"),
+    "leaving-at-once": (LEARNING, "uint256 until = c.era + NOTICE;", "uint256 until = c.era;"),
+    "one-era-of-notice": (LEARNING, "NOTICE = 2;", "NOTICE = 1;"),
+    "changes-repeat-each-era": (LEARNING, "        c.afterNext = 0;\n", ""),
+    "slashed-stay-in-the-count": (
+        LEARNING,
+        "        _removeFromSets(c, v);\n        v.status = Status.Slashed;",
+        "        v.status = Status.Slashed;",
+    ),
+    "withdrawn-stay-in-the-count": (LEARNING, "if (v.status == Status.Staked) _removeFromSets(c, v);", ""),
+    "leavers-counted-out-twice": (LEARNING, "if (v.until != 0) _shift(c, v.until, 1);", ""),
+    "validators-slashed-twice": (
+        LEARNING,
+        "if (v.status == Status.Slashed) revert AlreadySlashed(number);\n"
+        "        if (v.status != Status.Staked) revert NotStaked(number);",
+        "",
+    ),
+    "late-evidence": (LEARNING, "if (block.timestamp > closes) revert EvidenceTooLate(closes);", ""),
+    "evidence-expires-for-members": (LEARNING, "if (v.until != 0 && v.until <= c.era) {", "if (v.until != 0) {"),
+    "stakes-out-early": (
+        LEARNING,
+        "if (block.timestamp < dutyEnd + withdrawalDelay) revert",
+        "if (block.timestamp + 1 < dutyEnd + withdrawalDelay) revert",
+    ),
+    "delay-from-the-request": (LEARNING, "        if (last > end) end = last;\n", ""),
+    "delay-forgets-the-head": (LEARNING, "c.beganAt[v.until] : c.headAt;", "c.beganAt[v.until] : 0;"),
+    "stakes-of-others": (LEARNING, "if (msg.sender != v.account) revert NotAccount(v.account);", ""),
+    "stakes-out-twice": (LEARNING, "        v.stake = 0;\n", ""),
+    "reporter-takes-the-penalty": (LEARNING, "_give(treasury, penalty - share);", ""),
+    "reporter-share-unbounded": (LEARNING, "rules.reporterBps <= MAX_REPORTER_BPS", "rules.reporterBps <= BPS"),
+    "evidence-outlasts-the-stake": (
+        LEARNING,
+        "rules.evidenceWindow < rules.withdrawalDelay",
+        "rules.evidenceWindow <= rules.withdrawalDelay",
+    ),
+    "credits-paid-twice": (LEARNING, "        _credits[msg.sender] = 0;\n", ""),
+    "one-header-is-two": (LEARNING, " && first != second;", ";"),
+    "headers-of-two-slots": (
+        LEARNING,
+        "a.chain == b.chain && a.slot == b.slot && a.proposer == b.proposer && first",
+        "a.chain == b.chain && a.proposer == b.proposer && first",
+    ),
+    "second-header-unsigned": (LEARNING, "        _requireSigned(c, a.proposer, second, signatureB);\n", ""),
+    "acks-that-agree": (LEARNING, " && a.accept != b.accept;", ";"),
+    "acks-on-two-updates": (LEARNING, " && a.updateId == b.updateId", ""),
+    "second-ack-unsigned": (LEARNING, "        _requireSigned(c, a.validator, second, signatureB);\n", ""),
+    "updates-unnamed": (LEARNING, "if (header.updateId == 0) revert NoUpdateNamed();", ""),
+    "uncertified-unsigned": (LEARNING, "        _requireSigned(c, header.proposer, digest, signature);\n", ""),
+    "acks-of-others": (LEARNING, "        _requireSigned(c, ack.validator, digest, signature);\n", ""),
+    "verdicts-without-voters": (LEARNING, "        _requireQuorum(c, found.hash(), signatures);\n", ""),
+    "keys-of-any-length": (LEARNING, "keys.pubkey.length != 48 || ", ""),
+    "keys-used-twice": (LEARNING, "        c.pubkeys[peerId] = pubkeyHash;\n", ""),
+    "peer-ids-used-twice": (LEARNING, "if (held != 0) revert DuplicatePeerId(peerId);", ""),
+    "node-keys-used-twice": (LEARNING, "        c.nodeKeys[keys.nodeKey] = true;\n", ""),
+    "deposits-while-paused": (LEARNING, "        private\n        whenNotPaused\n", "        private\n"),
+    "exits-pausable": (
+        LEARNING,
+        "function requestExit(bytes32 chain, uint256 validator) external {",
+        "function requestExit(bytes32 chain, uint256 validator) external whenNotPaused {",
+    ),
+    "slashings-pausable": (
+        LEARNING,
+        "function slashReported(Verdict calldata found, bytes calldata signatures) external {",
+        "function slashReported(Verdict calldata found, bytes calldata signatures) external whenNotPaused {",
+    ),
+    "chains-opened-twice": (LEARNING, "if (c.opener != address(0)) revert ChainExists(chain);", ""),
+    "chains-of-any-opener": (LEARNING, "keccak256(abi.encode(msg.sender, spec))", "keccak256(abi.encode(spec))"),
+    "chains-without-end": (LEARNING, "if (index == MAX_VALIDATORS) revert ChainFull(chain);", ""),
+    "faucet-for-all": (TOKEN, "external onlyRole(FAUCET_ROLE)", "external"),
+    "faucet-granted-later": (TOKEN, "if (role == FAUCET_ROLE && !hasFaucet) revert NoFaucet();", ""),
     "other-tasks-signatures": (BUFFER, "            mstore(add(buffer, 0x20), taskHash)\n", ""),
 }
 
@@ -445,6 +564,8 @@ FIRST = {
     CERTIFICATE: "Certificates",
     BUFFER: "{NeuralConsensus,Equivocation}",
     RECORD: "{NeuralConsensus,Equivocation}",
+    LEARNING: "Learning{Stakes,Checkpoints,Slashing}",
+    TOKEN: "LearningStakes",
 }
 
 

@@ -65,9 +65,9 @@ interface IProofOfLearning {
         bytes32 chain;
         uint64 slot;
         uint32 validator;
+        bool accept;
         bytes32 baseRoot;
         bytes32 updateId;
-        bool accept;
     }
 
     /// @notice What more than two thirds of a set find: `evidence` is the hash of the header or ACK, or the root of the
@@ -83,17 +83,17 @@ interface IProofOfLearning {
     /// @param size validators in the set of `era`
     struct ChainState {
         address opener;
-        bytes32 genesisRoot;
-        uint64 genesisTime;
         uint32 slotsPerEpoch;
         uint32 secondsPerSlot;
         uint32 genesisValidators;
+        uint64 genesisTime;
+        uint64 headSlot;
+        uint64 finalSlot;
         uint32 deposits;
         uint32 era;
         uint32 size;
-        uint64 headSlot;
+        bytes32 genesisRoot;
         bytes32 head;
-        uint64 finalSlot;
         bytes32 finalHeader;
     }
 
@@ -123,10 +123,21 @@ interface IProofOfLearning {
     );
     event EraBegan(bytes32 indexed chain, uint256 indexed era, uint256 size);
     event Proposed(
-        bytes32 indexed chain, uint64 indexed slot, uint256 indexed proposer, bytes32 header, bytes32 root, bytes32 updateId
+        bytes32 indexed chain,
+        uint64 indexed slot,
+        uint256 indexed proposer,
+        bytes32 header,
+        bytes32 root,
+        bytes32 updateId
     );
     event Finalized(
-        bytes32 indexed chain, uint64 indexed slot, bytes32 header, bytes32 root, bytes32 modelRoot, uint256 signers, uint256 size
+        bytes32 indexed chain,
+        uint64 indexed slot,
+        bytes32 header,
+        bytes32 root,
+        bytes32 modelRoot,
+        uint256 signers,
+        uint256 size
     );
     event ValidatorSlashed(
         bytes32 indexed chain,

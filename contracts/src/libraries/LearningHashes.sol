@@ -8,9 +8,8 @@ library LearningHashes {
     bytes32 private constant HEADER = keccak256(
         "Header(bytes32 chain,uint64 slot,uint32 proposer,bytes32 root,bytes32 parentRoot,bytes32 modelRoot,bytes32 updateId,bytes32 certificate)"
     );
-    bytes32 private constant ACK = keccak256(
-        "Ack(bytes32 chain,uint64 slot,uint32 validator,bytes32 baseRoot,bytes32 updateId,bool accept)"
-    );
+    bytes32 private constant ACK =
+        keccak256("Ack(bytes32 chain,uint64 slot,uint32 validator,bool accept,bytes32 baseRoot,bytes32 updateId)");
     bytes32 private constant VERDICT =
         keccak256("Verdict(bytes32 chain,uint32 validator,uint8 offence,bytes32 evidence)");
 

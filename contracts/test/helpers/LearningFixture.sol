@@ -37,8 +37,7 @@ abstract contract LearningFixture is CommonBase {
     }
 
     function learningRules() internal pure returns (ProofOfLearning.Rules memory) {
-        return
-            ProofOfLearning.Rules(uint96(LOSS), uint16(SHARE_BPS), uint40(EVIDENCE_WINDOW), uint40(DELAY));
+        return ProofOfLearning.Rules(uint96(LOSS), uint16(SHARE_BPS), uint40(EVIDENCE_WINDOW), uint40(DELAY));
     }
 
     /// @dev A chain with `n` genesis validators, ready for headers.
@@ -103,7 +102,7 @@ abstract contract LearningFixture is CommonBase {
     }
 
     function ackBy(uint32 validator, bool accept) internal view returns (IProofOfLearning.Ack memory) {
-        return IProofOfLearning.Ack(chain, 5, validator, "base", "update", accept);
+        return IProofOfLearning.Ack(chain, 5, validator, accept, "base", "update");
     }
 
     function verdictOn(uint256 validator, IProofOfLearning.Offence offence, bytes32 evidence)
@@ -172,7 +171,7 @@ abstract contract LearningFixture is CommonBase {
         return keccak256(
             abi.encode(
                 keccak256(
-                    "Ack(bytes32 chain,uint64 slot,uint32 validator,bytes32 baseRoot,bytes32 updateId,bool accept)"
+                    "Ack(bytes32 chain,uint64 slot,uint32 validator,bool accept,bytes32 baseRoot,bytes32 updateId)"
                 ),
                 ack
             )
