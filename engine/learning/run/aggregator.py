@@ -23,6 +23,8 @@ from engine.learning.transport.records import delta_key, update_key
 from engine.learning.types import DOMAIN_CANARY, DOMAIN_UPDATE, UpdateCommit, signing_root
 from engine.learning.updates.manifest import manifest_of
 
+PAUSE, LATEST = 1 / 12, 5 / 6  # of a slot: how often, and until when, it waits for trainers that lack
+
 
 def usable(kit: Kit, records: tuple[Record, ...], base: bytes) -> tuple[list[tuple[int, bytes]], list[int]]:
     """Return (trainer, delta) of raw deltas on a base, by trainer, and the trainers whose delta is on another."""
@@ -91,6 +93,10 @@ class Aggregation:
             rounds.failed(number, self._slot, "withheld")
             return
         raws, stale = usable(self._kit, answer.records, self._state.working_root)
+        again = self._kit.scheduler.now + PAUSE * self._kit.config.seconds_per_slot
+        if len(raws) + len(stale) < self._kit.config.trainers and again < self._kit.start_of(self._slot, LATEST):
+            self._kit.scheduler.at(again, self.start)
+            return
         for trainer in stale:
             rounds.raw_refused(number, self._slot, trainer, "stale_base")
             text = f"The delta of trainer {trainer} for round {number} was trained on a model that is not the chain's."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from engine.learning.beacon.committees import committee_of, proposer_of
@@ -141,22 +141,28 @@ def _candidates(kind: str, slot: int, state: BeaconState) -> list[int]:
     if kind in ATTESTERS:
         return [int(index) for past in range(slot, last) for index in committee_of(state, past)]
     if kind in PROPOSERS:
-        return [proposer_of(state, past) for past in range(max(1, slot), last)]
+        return _proposers(state, range(max(1, slot), last))
     opens = _next_opening(state, slot)
-    found = []
-    while opens + INCLUSION_SLOTS < last:
-        try:
-            found.append(proposer_of(state, opens + INCLUSION_SLOTS))
-        except BlockRefusedError:
-            break
-        opens += INCLUSION_SLOTS + 1
-    return found or [proposer_of(state, last - 1)]
+    turns = range(opens + INCLUSION_SLOTS, last, INCLUSION_SLOTS + 1)
+    return _proposers(state, turns) or _proposers(state, (last - 1,))
 
 
 def _pair(slot: int, state: BeaconState) -> tuple[int, ...]:
     """Return the next aggregator and who proposes before it: two commits need two blocks to stand in."""
-    opens = _next_opening(state, slot)
-    return tuple(_first([proposer_of(state, opens + INCLUSION_SLOTS), proposer_of(state, opens + 1)], 2))
+    opens, last = _next_opening(state, slot), (state.epoch + 2) * state.config.slots_per_epoch - 1
+    turns = (opens + INCLUSION_SLOTS, opens + 1) if opens + INCLUSION_SLOTS <= last else (last, last - 1)
+    return tuple(_first(_proposers(state, turns), 2))
+
+
+def _proposers(state: BeaconState, slots: Iterable[int]) -> list[int]:
+    """Return who proposes in slots, as far as that is known: nobody where every validator is gone."""
+    found = []
+    for slot in slots:
+        try:
+            found.append(proposer_of(state, slot))
+        except BlockRefusedError:
+            break
+    return found
 
 
 def _next_opening(state: BeaconState, slot: int) -> int:

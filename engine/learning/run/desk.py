@@ -100,6 +100,7 @@ class Post:
 
     def _ask(self, what: str, work: Callable[[], Awaitable[Any]], then: Then) -> None:
         self._count += 1
+        self.dht.advance(self._scheduler.now)
         self._scheduler.ask(f"dht/{what}/{self._count}", work, then, seconds=_taken)
 
 

@@ -4,6 +4,7 @@ A line is the SHA-256 over the one before and its own text, a blank, and the tex
 it is. ``begin`` holds program version and settings, ``answer`` what a worker or the DHT answered, ``act`` what an
 operator did, ``slot`` how a slot ended and the hash of the run so far. Every line is handed to the system at once,
 so that the end of the process loses none; the disk is waited for once a slot, so that a power cut loses a slot.
+A lock beside the file keeps two programs from going on with one run.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from filelock import FileLock, Timeout
+
+from engine.core.errors import EngineError
 from engine.learning.config import LearnConfig
 from engine.learning.errors import JournalError
 from engine.learning.run.codec import Codec
@@ -23,6 +27,7 @@ from engine.learning.run.codec import Codec
 FORMAT = 1
 START = "0" * 64
 GENESIS = -1  # the "slot" under which the first block is on record
+LONGEST = 64 * 2**20  # bytes of a line: sixty-four deltas of 150,000 bytes as base64 are a fifth of it
 RESUME_NEXT = "Delete the run, or restore the file from a copy."
 
 
@@ -57,9 +62,10 @@ def program_version() -> str:
 class Journal:
     """An append-only record of one run, open for that run alone."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BinaryIO, lock: FileLock) -> None:
         self.path = path
         self._file = file
+        self._lock = lock
         self._last = START
         self._codec = Codec()
         self._answers: dict[str, Answer] = {}
@@ -73,18 +79,25 @@ class Journal:
         """Open the record of a run, or begin one.
 
         ``note`` is further data that must be the same (scenario, faults). A last line that was not written to its
-        end is dropped. Raises JournalError where a line is damaged or the record is of another run or program.
+        end is dropped. Raises JournalError where a line is damaged, where the record is of another run or program,
+        and where a program is at work on it.
         """
         begin = [FORMAT, program_version(), config.model_dump(mode="json"), note or {}]
+        lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=0)
         try:
+            lock.acquire()
             file = path.open("r+b" if path.exists() else "x+b")
+        except Timeout as error:
+            why = "another Nashboard is at work on this run"
+            raise JournalError(f"{path.name} cannot be opened", why, "Wait for its end, or stop it.") from error
         except OSError as error:
+            lock.release()
             raise JournalError(f"{path.name} cannot be opened", str(error.strerror), "Check the folder.") from error
-        journal = cls(path, file)
+        journal = cls(path, file, lock)
         try:
             journal._load(json.loads(json.dumps(begin)))
         except BaseException:
-            file.close()
+            journal.close()
             raise
         return journal
 
@@ -102,10 +115,10 @@ class Journal:
 
     def _load(self, begin: list[Any]) -> None:
         good, number = 0, 0
-        raw = self._file.readline()
+        raw = self._line(1)
         while raw:
             number += 1
-            following = self._file.readline()
+            following = self._line(number + 1)
             hashed, _, body = raw.rstrip(b"\n").partition(b" ")
             if not raw.endswith(b"\n") or hashed.decode("ascii", "replace") != _link(self._last, body):
                 if following:
@@ -113,7 +126,7 @@ class Journal:
                     raise JournalError(f"{self.path.name} is damaged", why, RESUME_NEXT, line=number)
                 break
             self._last = hashed.decode()
-            self._take(json.loads(body), begin, number)
+            self._take(body, begin, number)
             good += len(raw)
             raw = following
         self._file.seek(good)
@@ -122,8 +135,19 @@ class Journal:
             self._write(["begin", *begin])
             self.sync()
 
-    def _take(self, line: list[Any], begin: list[Any], number: int) -> None:
-        kind, *rest = line
+    def _line(self, number: int) -> bytes:
+        raw = self._file.readline(LONGEST + 1)
+        if len(raw) > LONGEST:
+            why = f"its line {number} has more than {LONGEST:,} bytes"
+            raise JournalError(f"{self.path.name} is damaged", why, RESUME_NEXT, line=number)
+        return raw
+
+    def _take(self, body: bytes, begin: list[Any], number: int) -> None:
+        """Take a line in. Its hash holds, but anybody can compute a hash: it may be anything."""
+        try:
+            kind, *rest = json.loads(body)
+        except (ValueError, TypeError, RecursionError) as error:
+            raise JournalError(f"{self.path.name} is damaged", f"its line {number}: {error}", RESUME_NEXT) from error
         if (kind == "begin") is not (number == 1):
             raise JournalError(f"{self.path.name} is damaged", f"its line {number} is out of place", RESUME_NEXT)
         if kind == "begin":
@@ -131,7 +155,7 @@ class Journal:
             return
         try:
             self._keep(kind, rest)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, LookupError, OverflowError, RecursionError, EngineError) as error:
             raise JournalError(f"{self.path.name} is damaged", f"its line {number}: {error}", RESUME_NEXT) from error
 
     def _keep(self, kind: str, rest: list[Any]) -> None:
@@ -198,6 +222,7 @@ class Journal:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        self._lock.release()
 
     def __enter__(self) -> Journal:
         return self
@@ -213,6 +238,8 @@ def _link(last: str, body: bytes) -> str:
 def _same(found: list[Any], begin: list[Any], name: str) -> None:
     if found == begin:
         return
+    if len(found) != len(begin) or not isinstance(found[2], dict):
+        raise JournalError(f"{name} is damaged", "its line 1 is not how a record begins", RESUME_NEXT)
     if found[:2] != begin[:2]:
         why = f"it was written by version {found[1]} of the program, this is {begin[1]}"
         raise JournalError(f"{name} cannot be gone on with", why, "Use that version, or start the run anew.")

@@ -74,7 +74,6 @@ class Node:
         }
         self._known = {kit.tree.root}
         self._waiting: dict[bytes, list[tuple[str, int, Any]]] = {}
-        self._refused: set[bytes] = set()
         kit.gossip.join(number, self._receive)
 
     # The view
@@ -111,7 +110,7 @@ class Node:
 
     def take_block(self, sender: int, sealed: Sealed) -> None:
         """Take a block in, or keep it until its parent is there."""
-        if sealed.root in self._known or sealed.root in self._refused:
+        if sealed.root in self._known:
             return
         if sealed.parent not in self._known:
             self._wait_for(sealed.parent, sender, ("block", sender, sealed))
@@ -131,11 +130,11 @@ class Node:
             slot = int(sealed.block.message.slot)
             self.choice.on_block(sealed.root, timely=self.kit.scheduler.now < self.kit.start_of(slot, TIMELY))
         except BlockRefusedError as error:
-            self._refused.add(sealed.root)
             message = sealed.block.message
             self.kit.watch.refused("block", error.rule, int(message.proposer_index), error.why, int(message.slot))
-            state = self.kit.tree.state_at(sealed.parent, int(message.slot))
-            self.slasher.see_refused(state, sealed.block)
+            if sealed.parent in self.kit.tree and int(message.slot) <= self.kit.slot:
+                state = self.kit.tree.state_at(sealed.parent, int(message.slot))
+                self.slasher.see_refused(state, sealed.block)
             return False
         return True
 
@@ -189,6 +188,8 @@ class Node:
         """Forget what is long past."""
         length = self.kit.config.slots_per_epoch
         self.votes.prune(slot - 2 * length)
+        self.choice.prune()
+        self.slasher.settle(self.kit.tree.state(self.choice.finalized.root))
         late = [root for root, commit in self.commits.items() if int(commit.round) < self.state(slot).round - 2]
         for root in late:
             del self.commits[root]

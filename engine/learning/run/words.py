@@ -20,6 +20,8 @@ def phase_text(phase: str, slot: int, state: BeaconState) -> str:
     if phase == "propose":
         from engine.learning.beacon.committees import proposer_of
 
+        if not len(state.registry.active(state.epoch)):
+            return f"No validator is left: slot {slot} stays without a block."
         what = {1: ", fixing the round's update", 2: ", with the update if a quorum stands for it"}.get(offset, "")
         return f"Validator {proposer_of(state, slot)} proposes the block of slot {slot}{what}."
     if phase == "train":

@@ -42,10 +42,11 @@ from engine.learning.transport.records import ack_key
 from engine.learning.types import Deposit
 
 if TYPE_CHECKING:
+    from engine.learning.crypto.keys import ValidatorKeys
     from engine.learning.scenario import Scenario
     from engine.learning.services.view import ChainView
 
-PARTS = dict(zip(PHASES, (0.0, 1 / 6, 1 / 3, 2 / 3, 11 / 12), strict=True))  # when phases begin, of a slot
+PARTS = dict(zip(PHASES, (0.0, 1 / 12, 1 / 3, 2 / 3, 11 / 12), strict=True))  # when phases begin, of a slot
 BeforePhase = Callable[[int, str], Awaitable[None]]
 
 
@@ -71,7 +72,8 @@ class World:
         ]
         self.attackers = Attackers(kit)
         self._registered = 0
-        self._joined = 0
+        self._invited = 0
+        self.on_newcomer: Callable[[ValidatorKeys], None] | None = None  # stakes elsewhere; the deposit comes back
         self._started = time.monotonic()
         self._ended = self._started
         for node in self.nodes:
@@ -97,6 +99,9 @@ class World:
         faults = (*faults, *(scenario.faults if scenario is not None else ()))
         for fault in faults:
             check_fault(fault, config, config.validators)
+        warm = getattr(brain, "warm", None)
+        if warm is not None and config.clock != "simulated":
+            await warm()  # the clock must not pass while workers start
         state = genesis_state(genesis(config), config, await brain.genesis())
         tree = BlockTree(state)
         network = Network(seed=config.seed, latency=config.latency, jitter=config.jitter, loss_rate=config.loss_rate)
@@ -234,12 +239,18 @@ class World:
     def _newcomers(self, slot: int) -> None:
         for when in self.scenario.deposits if self.scenario is not None else ():
             if when == slot:
-                keys, deposit = newcomer(self.config, self._joined)
-                self.kit.keyring.add(keys)
-                self._take(deposit)
+                self._invite()
+
+    def _invite(self) -> None:
+        keys, deposit = newcomer(self.config, self._invited)
+        self._invited += 1
+        self.kit.keyring.add(keys)
+        if self.on_newcomer is None:
+            self._take(deposit)
+        else:
+            self.on_newcomer(keys)
 
     def _take(self, deposit: Deposit) -> None:
-        self._joined += 1
         for node in self.nodes:
             node.take_deposit(node.number, deposit)
 
@@ -254,10 +265,16 @@ class World:
         """Hand a deposit of the staking contract to the nodes: a block takes it in, if it holds."""
         self.scheduler.act("deposit", deposit.encode_bytes())
 
+    def join(self) -> None:
+        """Let one more validator stake 32 POL; it votes once its deposit is final."""
+        self.scheduler.act("join", None)
+
     def _acted(self, name: str, value: Any) -> None:
         if name == "fault":
             self.kit.faults.add(value)
             self._begin_faults()
+        elif name == "join":
+            self._invite()
         elif name == "deposit":
             self._take(Deposit.decode_bytes(value))
 
