@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from remerkleable.basic import uint64
 from remerkleable.bitfields import Bitlist
 from remerkleable.byte_arrays import Bytes96
 
-from engine.learning.types import MAX_VALIDATORS, ZERO, AttestationData, BeaconBlockHeader
+from engine.learning.types import MAX_VALIDATORS, ZERO, AttestationData, BeaconBlockHeader, Deposit
 
 Bits = NDArray[np.bool_]
 _BITS = Bitlist[MAX_VALIDATORS]
@@ -81,6 +82,13 @@ def unsigned_root(container: Any) -> bytes:
     copy = container.copy()
     copy.signature = Bytes96()
     return bytes(copy.hash_tree_root())
+
+
+def deposit_root(deposit: Deposit) -> bytes:
+    """Return what a deposit's BLS key signs: all of it but the index, which the staking contract gives afterwards."""
+    copy = deposit.copy()
+    copy.index = uint64(0)
+    return unsigned_root(copy)
 
 
 def epoch_root(epoch: int) -> bytes:

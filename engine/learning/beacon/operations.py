@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.learning.beacon.committees import committee_of
 from engine.learning.beacon.execution import Known
-from engine.learning.beacon.messages import Vote, to_bits, unsigned_root, vote_of
+from engine.learning.beacon.messages import Vote, deposit_root, to_bits, unsigned_root, vote_of
 from engine.learning.beacon.registry import EXIT_DELAY, FAR
 from engine.learning.beacon.signatures import demand, holds
 from engine.learning.beacon.state import HEAD, SOURCE, TARGET, BeaconState, Flags
@@ -110,7 +110,7 @@ def apply_deposit(state: BeaconState, deposit: Deposit, known: Known | None, *, 
     if node_key in state.registry.node_key_set:
         raise BlockRefusedError("deposit_duplicate", f"a validator has the DHT key of deposit {index} already")
     if verify and not (
-        bls.is_public(pubkey) and holds(state, (pubkey,), unsigned_root(deposit), DOMAIN_DEPOSIT, deposit.signature)
+        bls.is_public(pubkey) and holds(state, (pubkey,), deposit_root(deposit), DOMAIN_DEPOSIT, deposit.signature)
     ):
         raise BlockRefusedError("deposit_signature", f"deposit {index} does not prove that its BLS key is its own")
     state.registry = state.registry.joined_by(pubkey, node_key, min(int(deposit.amount), STAKE), state.epoch)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from engine.learning.beacon.messages import unsigned_root
+from engine.learning.beacon.messages import deposit_root
 from engine.learning.config import DEPOSIT, LearnConfig
 from engine.learning.crypto import bls
 from engine.learning.crypto.keys import ValidatorKeys, validator_keys
@@ -12,7 +12,7 @@ from engine.learning.types import DOMAIN_DEPOSIT, Deposit, signing_root
 def deposit_of(config: LearnConfig, keys: ValidatorKeys, index: int) -> Deposit:
     """Return the deposit of 32 POL that binds a validator's two keys; ``index`` counts deposits from 0."""
     deposit = Deposit(pubkey=keys.pubkey, node_key=keys.node_public, amount=DEPOSIT // 10**9, index=index)
-    root = signing_root(unsigned_root(deposit), DOMAIN_DEPOSIT, config.chain_id)
+    root = signing_root(deposit_root(deposit), DOMAIN_DEPOSIT, config.chain_id)
     deposit.signature = bls.sign(keys.secret, root)
     return deposit
 

@@ -15,7 +15,7 @@ import pytest
 
 from engine.learning.beacon import proposal
 from engine.learning.beacon.committees import ack_committee_of, aggregator_of, committee_of, proposer_of
-from engine.learning.beacon.messages import from_bits, unsigned_root
+from engine.learning.beacon.messages import deposit_root, from_bits, unsigned_root
 from engine.learning.beacon.state import BeaconState, block_root_of, genesis_state
 from engine.learning.beacon.tree import BlockTree
 from engine.learning.config import LearnConfig
@@ -173,7 +173,7 @@ class Chain:
         keys = validator_keys(self.config.genesis_seed, key)
         fields = {"pubkey": keys.pubkey, "node_key": keys.node_public, "amount": 32 * 10**9, "index": number}
         deposit = Deposit(**{**fields, **changes})
-        deposit.signature = self.sign(key, unsigned_root(deposit), DOMAIN_DEPOSIT)
+        deposit.signature = self.sign(key, deposit_root(deposit), DOMAIN_DEPOSIT)
         return deposit
 
     def exit(self, index: int, epoch: int = 0) -> VoluntaryExit:

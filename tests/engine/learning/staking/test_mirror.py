@@ -8,14 +8,15 @@ from engine.chain.errors import ContractRevertError
 from engine.chain.learning import SLASHED, STAKE, STAKED, WITHDRAWN
 from engine.chain.rpc import hex_data
 from engine.chain.session import Chain
+from engine.learning.beacon.messages import deposit_root
 from engine.learning.crypto import bls
 from engine.learning.crypto.keys import validator_keys
 from engine.learning.results import OFFENCES
 from engine.learning.staking.accounts import FIRST_ACCOUNT, account_of, number_of
 from engine.learning.staking.desk import Desk, StakingError, Step
 from engine.learning.staking.mirror import Mark
-from engine.learning.staking.proof import deposit_root, stake_keys
-from engine.learning.types import DOMAIN_DEPOSIT, root_of, signing_root
+from engine.learning.staking.proof import stake_keys
+from engine.learning.types import DOMAIN_DEPOSIT, signing_root
 
 pytestmark = pytest.mark.chain
 
@@ -57,8 +58,9 @@ async def test_who_joins_stakes_by_itself_and_is_read_as_a_deposit(tmp_path, sta
         deposit = found[0]
         assert (bytes(deposit.pubkey), bytes(deposit.node_key)) == (keys.pubkey, keys.node_public)
         assert int(deposit.amount) == 32 * 10**9
-        root = signing_root(deposit_root(keys.pubkey, keys.node_public), DOMAIN_DEPOSIT, 1337)
-        assert bls.verify(keys.pubkey, root, bytes(deposit.signature))
+        for number, joined in zip((4, 5), found, strict=True):
+            root = signing_root(deposit_root(joined), DOMAIN_DEPOSIT, 1337)
+            assert bls.verify(validator_keys(SEED, number).pubkey, root, bytes(joined.signature))
         assert await mirror.deposits(since=1) == found[1:]
         staker = await chain.learning.validator_of(mirror.name, 5)
         assert staker.account == parts.wallet.address(account_of(5)) and staker.first_era == 2
@@ -248,11 +250,3 @@ def decoded(chain, log):
     found = chain.learning.abi.decode_log(topics, bytes.fromhex(log["data"][2:]))
     assert found is not None
     return found
-
-
-def test_the_root_that_is_signed_leaves_the_index_out():
-    from engine.learning.types import Deposit
-
-    keys = validator_keys(SEED, 0)
-    whole = Deposit(pubkey=keys.pubkey, node_key=keys.node_public, amount=32 * 10**9, index=0)
-    assert deposit_root(keys.pubkey, keys.node_public) == root_of(whole)
