@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPainterPath, QPen, QResizeEvent, QWheelEvent
@@ -88,7 +88,7 @@ class ForkGraph(ScrollPicture):
         """Choose a block."""
         block = self.block_at(event.position())
         if block is not None and event.button() == Qt.MouseButton.LeftButton:
-            self.slotSelected.emit(block.slot)
+            self._choose(block.slot)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Scroll along the slots; with Shift across the branches."""
@@ -106,12 +106,12 @@ class ForkGraph(ScrollPicture):
             super().keyPressEvent(event)
             return
         if key in (Qt.Key.Key_Home, Qt.Key.Key_End) or chosen is None:
-            self.slotSelected.emit(slots[0 if key == Qt.Key.Key_Home else -1])
+            self._choose(slots[0 if key == Qt.Key.Key_Home else -1])
             return
         later = key == Qt.Key.Key_Right
         found = [slot for slot in slots if (slot > chosen if later else slot < chosen)]
         if found:
-            self.slotSelected.emit(found[0] if later else found[-1])
+            self._choose(found[0] if later else found[-1])
 
     def paint(self, painter: QPainter, place: QRectF, tokens: Tokens) -> None:
         """Paint the blocks in sight."""
@@ -135,6 +135,11 @@ class ForkGraph(ScrollPicture):
         self._paint_axis(painter, place, max(0, first), last, tokens)
 
     # Inside
+
+    def _choose(self, slot: int) -> None:
+        """Show the choice at once: two keys may come before the next state does."""
+        self.set_state(replace(self._state, selected=slot))
+        self.slotSelected.emit(slot)
 
     def _x(self, slot: int) -> float:
         return EDGE + slot * STEP - self.horizontalScrollBar().value()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
@@ -128,7 +128,7 @@ class HeatMap(ScrollPicture):
         """Choose a cell."""
         found = self.cell_at(event.position())
         if found is not None and event.button() == Qt.MouseButton.LeftButton:
-            self.cellSelected.emit(*found)
+            self._choose(*found)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Move the choice."""
@@ -144,7 +144,7 @@ class HeatMap(ScrollPicture):
         row, column = self._state.selected or (-move[0] if move[0] > 0 else 0, -move[1] if move[1] > 0 else 0)
         row = max(0, min(len(self._state.rows) - 1, row + move[0]))
         column = max(0, min(len(self._state.columns) - 1, column + move[1]))
-        self.cellSelected.emit(row, column)
+        self._choose(row, column)
 
     def whole(self) -> QPixmap:
         """Return the whole map as a picture, also what is out of sight."""
@@ -195,6 +195,11 @@ class HeatMap(ScrollPicture):
         self._legend(painter, place, tokens)
 
     # Inside
+
+    def _choose(self, row: int, column: int) -> None:
+        """Show the choice at once: two keys may come before the next state does."""
+        self.set_state(replace(self._state, selected=(row, column)))
+        self.cellSelected.emit(row, column)
 
     def _names(self) -> float:
         metrics = self.fontMetrics()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPen, QPolygonF, QResizeEvent, QWheelEvent
@@ -102,7 +102,7 @@ class SlotTimeline(ScrollPicture):
         """Choose a slot."""
         slot = self.slot_at(event.position())
         if slot is not None and event.button() == Qt.MouseButton.LeftButton:
-            self.slotSelected.emit(slot)
+            self._choose(slot)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Scroll along the line; with Ctrl zoom."""
@@ -124,7 +124,7 @@ class SlotTimeline(ScrollPicture):
         }  # fmt: skip
         if key in steps and last >= 0:
             start = last if chosen is None else chosen
-            self.slotSelected.emit(max(0, min(last, start + steps[key])))
+            self._choose(max(0, min(last, start + steps[key])))
         elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
             self.zoom(-1 if key == Qt.Key.Key_Minus else 1)
         else:
@@ -154,6 +154,11 @@ class SlotTimeline(ScrollPicture):
             painter.drawRoundedRect(QRectF(self.x_of(state.selected) - wide / 2, MIDDLE - 17, wide, 49), 4, 4)
 
     # Inside
+
+    def _choose(self, slot: int) -> None:
+        """Show the choice at once: two keys may come before the next state does."""
+        self.set_state(replace(self._state, selected=slot))
+        self.slotSelected.emit(slot)
 
     def _paint_epochs(self, painter: QPainter, place: QRectF, first: int, last: int, t: Tokens) -> None:
         epoch, metrics = max(1, self._state.epoch), painter.fontMetrics()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
@@ -124,7 +124,7 @@ class VoteMatrix(ScrollPicture):
         """Choose a cell."""
         found = self.cell_at(event.position())
         if found is not None and event.button() == Qt.MouseButton.LeftButton:
-            self.cellSelected.emit(*found)
+            self._choose(*found)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Scroll; with Ctrl zoom."""
@@ -147,7 +147,7 @@ class VoteMatrix(ScrollPicture):
             chosen = state.selected if state.selected is not None and state.selected[0] in keys else (keys[0], -1)
             row = max(0, min(len(keys) - 1, keys.index(chosen[0]) + moves[key][0]))
             column = max(-1, min(len(state.rows[row].votes) - 1, chosen[1] + moves[key][1]))
-            self.cellSelected.emit(keys[row], column)
+            self._choose(keys[row], column)
         elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal, Qt.Key.Key_Minus):
             self.zoom(-1 if key == Qt.Key.Key_Minus else 1)
         elif key == Qt.Key.Key_0:
@@ -176,6 +176,11 @@ class VoteMatrix(ScrollPicture):
             self._paint_row(painter, place, state.rows[at], top, tokens)
 
     # Inside
+
+    def _choose(self, row: int, column: int) -> None:
+        """Show the choice at once: two keys may come before the next state does."""
+        self.set_state(replace(self._state, selected=(row, column)))
+        self.cellSelected.emit(row, column)
 
     def _names(self) -> float:
         wide = max(self.viewport().width(), 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.formats import brief_moment
@@ -12,10 +12,11 @@ from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import SPEEDS, LearningState
 from app.viewmodels.learning_runs import LearnRecord, training_words, verdict_of
 from engine.learning.results import PHASES
-from widgets.basics import button, column, label, row
+from widgets.basics import button, column, row
 from widgets.labels import PillState, StatusPill
 from widgets.panels import Action, Banner, BannerState
 from widgets.phase_strip import Phase, PhaseStrip
+from widgets.steady_text import SteadyText
 
 SIMULATED = "Simulated training (replayed)"
 WAITING = "Its phases: propose, train, vote, aggregate, finalise. Step does them one by one."
@@ -40,15 +41,9 @@ class LearningBar(QWidget):
         for value in SPEEDS:
             self.speed.addItem(f"{value:g} slots/s" if value else "Full speed", value)
         self.pill, self.training = StatusPill(), StatusPill()
-        self.verdict = label("", "", wrap=True, selectable=True)
-        self.verdict.setAccessibleName("Verdict")
-        self.verdict.setMinimumHeight(36)  # two lines: what lies beneath does not jump
-        self.verdict.setAlignment(Qt.AlignmentFlag.AlignVCenter)
+        self.verdict = SteadyText("Verdict")
         self.phases = PhaseStrip("Phases of the slot", compact=True)
-        self.words = label("", "muted", wrap=True)
-        self.words.setAccessibleName("Phase")
-        self.words.setMinimumHeight(34)
-        self.words.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.words = SteadyText("Phase", tone="muted")
         self.banner = Banner(None)
         self._shown: BannerState | None = None
         body = column(self, spacing=8)
@@ -106,8 +101,7 @@ class LearningBar(QWidget):
         self.phases.set_state(phases_of(record))
         phase = record.phase if record is not None else None
         words = f"Slot {phase.slot:,}, {phase.phase}: {phase.text}" if phase is not None else WAITING
-        if words != self.words.text():
-            self.words.setText(words)
+        self.words.setText(words)
         wanted = banner_of(state)
         if wanted != self._shown:
             self._shown = wanted
@@ -128,8 +122,7 @@ class LearningBar(QWidget):
         real = training_words(record, dict(state.settings))
         simulated = not real.startswith("Real")
         self.training.set_state(PillState(SIMULATED if simulated else real, "warn" if simulated else "info", real))
-        if words != self.verdict.text():
-            self.verdict.setText(words)
+        self.verdict.setText(words)
 
 
 def phases_of(record: LearnRecord | None) -> tuple[Phase, ...]:

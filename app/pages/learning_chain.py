@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
-from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from app.links import update_link, validator_link
-from app.pages.base import scrolling, side_by_side
+from app.pages.base import side_by_side
+from app.pages.learning_part import LearningPart, on_card
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import LearningState
 from app.viewmodels.learning_runs import LearnRecord
@@ -21,19 +22,17 @@ from widgets.labels import SectionHeader
 from widgets.sign_legend import SignLegend
 from widgets.slot_timeline import FINALISED, MISSED, ORPHANED, PROPOSED, STATES, paint_slot
 
+READABLE = 0.4  # seconds
 KINDS = {"proposed": "info", "missed": "warn", "orphaned": "error", "finalised": "ok"}
 
 
-class ChainTab(QWidget):
+class ChainTab(LearningPart):
     """Branches at the left, a slot's blocks at the right."""
-
-    linkActivated = Signal(str)
 
     def __init__(self, model: LearningViewModel) -> None:
         super().__init__()
         self._model = model
-        self._state: LearningState | None = None
-        self._seen: object = None
+        self._told = 0.0
         self.graph = ForkGraph()
         self.graph.setMinimumHeight(170)
         codes = (PROPOSED, FINALISED, MISSED, ORPHANED)
@@ -47,21 +46,22 @@ class ChainTab(QWidget):
         first.addWidget(self.legend)
         second = column(right, spacing=8)
         second.addWidget(self.title)
-        second.addWidget(_on_card(self.facts), 1)
+        second.addWidget(on_card(self.facts, stretch=True), 1)
         right.setMinimumWidth(230)
         body = column(self, spacing=12)
         body.addWidget(side_by_side(left, right, stretches=(5, 3), narrow=560), 1)
         self.graph.slotSelected.connect(model.select_slot)
         self.facts.linkActivated.connect(self.linkActivated)
 
-    def show_state(self, state: LearningState) -> None:
-        """Show forks and slot."""
-        self._state = state
+    def seen(self, state: LearningState) -> object:
+        """Slots, heads, and which slot is looked at."""
         record = state.run
-        seen = (record, state.slot, *(record.at(p) for p in ("slots", "heads", "facts"))) if record else None
-        if not self.isVisible() or (seen == self._seen and seen is not None):
-            return
-        self._seen = seen
+        parts = ("slots", "heads", "facts")
+        return record, state.slot, record.state if record else "", *(record.at(p) if record else 0 for p in parts)
+
+    def draw(self, state: LearningState) -> None:
+        """Show forks and slot."""
+        record = state.run
         if record is None:
             self.graph.set_state(ForkGraphState())
         else:
@@ -71,14 +71,11 @@ class ChainTab(QWidget):
                 record.forks, flags, main, _justified(record), final.finalized_root if final is not None else "",
                 state.slot, lambda block: fork_words(record, block),
             ))  # fmt: skip
-        self._show_slot(record, state.slot)
-
-    def showEvent(self, event: object) -> None:
-        """Catch up with what came while another tab was in front."""
-        super().showEvent(event)  # type: ignore[arg-type]
-        if self._state is not None:
-            self._seen = None
-            self.show_state(self._state)
+        # What is written of the newest slot would not be read if it changed at every slot of a fast run.
+        rushing = state.slot is None and record is not None and record.state == "running"
+        if not rushing or time.monotonic() - self._told > READABLE:
+            self._told = time.monotonic()
+            self._show_slot(record, state.slot)
 
     def _show_slot(self, record: LearnRecord | None, slot: int | None) -> None:
         at = slot if slot is not None else record.slot if record is not None else None
@@ -90,18 +87,6 @@ class ChainTab(QWidget):
         blocks = record.slots.get(at, {})
         rows = [line for event in blocks.values() for line in _facts(event)]
         self.facts.set_state(KeyValueState(tuple(rows)))
-
-
-def _on_card(inner: QWidget) -> QWidget:
-    """Return a part that scrolls on its own, on the colour of its card."""
-    holder = QWidget()
-    lines = column(holder)
-    lines.addWidget(inner)
-    lines.addStretch(1)
-    area = scrolling(holder)
-    area.widget().layout().setContentsMargins(0, 0, 4, 0)
-    area.widget().setAutoFillBackground(False)
-    return area
 
 
 def _justified(record: LearnRecord) -> str:

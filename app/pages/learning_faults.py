@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QEvent, QObject, Signal
+from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
-from app.pages.base import scrolling
+from app.pages.learning_part import LearningPart, on_card
 from app.viewmodels.learning import LearningViewModel
-from app.viewmodels.learning_draft import LearningState
+from app.viewmodels.learning_draft import LearningState, ScenarioFacts
 from app.viewmodels.learning_faults import GROUPS, grouped, sentence_of, title_of
 from widgets.basics import button, column, label, row
 from widgets.forms import TextField
 from widgets.labels import PillState, SectionHeader, StatusPill
 from widgets.panels import EmptyPanelState
+from widgets.steady_text import SteadyText
 from widgets.table import Column, DataTable, TableState
 
 ACROSS = 3
+AT_ONCE, BUTTON = 5, 260  # scenarios built before the window breathes; pixels
 HINT = "Choose a fault: it goes in at once. Without numbers the next ones that can show it are taken."
 NONE = EmptyPanelState("slash", "No faults yet", "Those of the scenario and yours are listed here.")
 COLUMNS = (
@@ -29,20 +31,16 @@ COLUMNS = (
 )
 
 
-class FaultsTab(QWidget):
+class FaultsTab(LearningPart):
     """Groups of buttons with a line that says what the one under the mouse or the keyboard does."""
-
-    linkActivated = Signal(str)
 
     def __init__(self, model: LearningViewModel) -> None:
         super().__init__()
         self._model = model
-        self._state: LearningState | None = None
-        self._seen: object = None
         self.buttons: dict[str, QPushButton] = {}
         self.targets: dict[str, TextField] = {}
-        self.words = label(HINT, "muted", wrap=True)
-        self.words.setMinimumHeight(36)
+        self.words = SteadyText("Fault", tone="muted")
+        self.words.setText(HINT)
         self.table = DataTable(COLUMNS, name="Faults of the run")
         self.table.fit_height(2, 8)
         inner = QWidget()
@@ -54,7 +52,7 @@ class FaultsTab(QWidget):
         parts.addStretch(1)
         body = column(self, spacing=8)
         body.addWidget(self.words)
-        body.addWidget(_clear(inner), 1)
+        body.addWidget(on_card(inner), 1)
 
     def _group(self, parts: QVBoxLayout, group: str, kinds: list[str]) -> None:
         title, hint = GROUPS[group]
@@ -101,14 +99,13 @@ class FaultsTab(QWidget):
         if field is not None:
             field.set_error(wrong)
 
-    def show_state(self, state: LearningState) -> None:
+    def seen(self, state: LearningState) -> object:
+        """The faults, and whether more can be put in."""
+        return state.run, state.busy, state.run.at("faults") if state.run is not None else 0
+
+    def draw(self, state: LearningState) -> None:
         """Show the faults that were put in."""
-        self._state = state
         record = state.run
-        seen = (record, state.busy, record.at("faults") if record is not None else 0)
-        if not self.isVisible() or seen == self._seen:
-            return
-        self._seen = seen
         for made in self.buttons.values():
             made.setEnabled(state.busy)
         rows = tuple(
@@ -117,15 +114,8 @@ class FaultsTab(QWidget):
         )
         self.table.set_state(TableState(rows, (), NONE))
 
-    def showEvent(self, event: object) -> None:
-        """Catch up with what came while another tab was in front."""
-        super().showEvent(event)  # type: ignore[arg-type]
-        if self._state is not None:
-            self._seen = None
-            self.show_state(self._state)
 
-
-class ScenariosTab(QWidget):
+class ScenariosTab(LearningPart):
     """A line a scenario: run it, what it is about, and how it went last."""
 
     def __init__(self, model: LearningViewModel) -> None:
@@ -135,24 +125,21 @@ class ScenariosTab(QWidget):
         self._pills: dict[str, StatusPill] = {}
         self._inner = QWidget()
         self._lines = column(self._inner, spacing=10)
+        self._lines.addStretch(1)
         body = column(self, spacing=8)
         body.addWidget(SectionHeader("Scenarios", "Each with its own settings, faults and expectations"))
-        body.addWidget(_clear(self._inner), 1)
+        body.addWidget(on_card(self._inner), 1)
 
-    def show_state(self, state: LearningState) -> None:
+    def seen(self, state: LearningState) -> object:
+        """The scenarios, whether one can be run, and how each went last."""
+        return len(self.buttons), len(state.scenarios), state.busy, state.waiting, tuple(state.outcomes.items())
+
+    def draw(self, state: LearningState) -> None:
         """Show the scenarios."""
-        if not self.buttons and state.scenarios:
-            for one in state.scenarios:
-                made = button(one.title, "play", tooltip=f"Run it: nashboard learn run {one.name}")
-                made.setFixedWidth(232)
-                made.setStyleSheet("text-align: left;")
-                made.clicked.connect(partial(self._run, one.name))
-                self.buttons[one.name], pill = made, StatusPill()
-                self._pills[one.name] = pill
-                across = row(made, label(one.sentence, "muted", wrap=True), pill, spacing=12)
-                across.setStretch(1, 1)
-                self._lines.addLayout(across)
-            self._lines.addStretch(1)
+        for one in state.scenarios[len(self.buttons) : len(self.buttons) + AT_ONCE]:
+            self._add(one)
+        if len(self.buttons) < len(state.scenarios):
+            QTimer.singleShot(0, self, self.redraw)  # all at once would hold the window up
         for name, made in self.buttons.items():
             made.setEnabled(not state.busy and not state.waiting)
             outcome = state.outcomes.get(name, "")
@@ -160,16 +147,19 @@ class ScenariosTab(QWidget):
             self._pills[name].set_state(PillState(words, outcome or "neutral"))
             self._pills[name].setVisible(bool(words))
 
+    def _add(self, one: ScenarioFacts) -> None:
+        made = button(one.title, "play", tooltip=f"Run it: nashboard learn run {one.name}")
+        made.setFixedWidth(BUTTON)
+        made.setStyleSheet("text-align: left;")
+        made.clicked.connect(partial(self._run, one.name))
+        self.buttons[one.name], pill = made, StatusPill()
+        self._pills[one.name] = pill
+        across = row(made, label(one.sentence, "muted", wrap=True), pill, spacing=12)
+        across.setStretch(1, 1)
+        self._lines.insertLayout(len(self.buttons) - 1, across)
+
     def _run(self, name: str, _checked: bool = False) -> None:
         self._model.run_scenario(name)
-
-
-def _clear(inner: QWidget) -> QWidget:
-    """Return a scrolling area on the colour of its card."""
-    area = scrolling(inner)
-    area.widget().setAutoFillBackground(False)
-    area.widget().layout().setContentsMargins(0, 0, 4, 0)
-    return area
 
 
 def _numbers(targets: tuple[int, ...]) -> str:

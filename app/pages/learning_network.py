@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QWidget
-
 from app.formats import count, short
 from app.links import slot_link
 from app.pages.base import Tabs, search_field
+from app.pages.learning_part import LearningPart
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import LearningState
 from app.viewmodels.learning_faults import title_of
-from widgets.basics import column, label, row
+from widgets.basics import column, row
 from widgets.panels import EmptyPanelState
+from widgets.steady_text import SteadyText
 from widgets.table import Column, DataTable, TableState
 
 STATUS = {"Active": "ok", "Pending": "info", "Exiting": "warn", "Exited": "neutral", "Slashed": "error"}
@@ -47,16 +46,12 @@ NODES = (
 )
 
 
-class NetworkTab(QWidget):
+class NetworkTab(LearningPart):
     """Three tables under one search field."""
-
-    linkActivated = Signal(str)
 
     def __init__(self, model: LearningViewModel) -> None:
         super().__init__()
         self._model = model
-        self._state: LearningState | None = None
-        self._seen: object = None
         self._shown: dict[str, object] = {}
         self.validators = DataTable(VALIDATORS, name="Validators")
         self.nodes = DataTable(NODES, name="Beacon nodes")
@@ -66,23 +61,23 @@ class NetworkTab(QWidget):
             table.setMinimumHeight(180)
             self.tabs.addTab(table, title)
             table.linkActivated.connect(self.linkActivated)
-        self.sum = label("", "muted", wrap=True)
+        self.sum = SteadyText("Who takes part", tone="muted")
         body = column(self, spacing=8)
         top = row(self.sum, search_field("Filter the network", self._filter))
         top.setStretch(0, 1)
         body.addLayout(top)
         body.addWidget(self.tabs, 1)
         self.validators.activated.connect(lambda key: self._find_peer(key))
-        self.tabs.currentChanged.connect(lambda _: self._again())
+        self.tabs.currentChanged.connect(lambda _: self.redraw())
 
-    def show_state(self, state: LearningState) -> None:
-        """Show who takes part."""
-        self._state = state
+    def seen(self, state: LearningState) -> object:
+        """Who takes part."""
         record = state.run
-        seen = (record, *(record.at(part) for part in ("validators", "peers", "heads"))) if record else None
-        if not self.isVisible() or (seen == self._seen and seen is not None):
-            return
-        self._seen = seen
+        return record, *(record.at(part) if record else 0 for part in ("validators", "peers", "heads"))
+
+    def draw(self, state: LearningState) -> None:
+        """Show who takes part."""
+        record = state.run
         sources = {
             "validators": (self.validators, record.validators if record else None, validator_row, NOBODY),
             "nodes": (self.nodes, record.heads if record else None, node_row, NO_NODES),
@@ -95,21 +90,11 @@ class NetworkTab(QWidget):
                 table.set_state(TableState(rows, tuple(one[0] for one in rows), empty))
         self.sum.setText(sum_words(record))
 
-    def showEvent(self, event: object) -> None:
-        """Catch up with what came while another tab was in front."""
-        super().showEvent(event)  # type: ignore[arg-type]
-        self._again()
-
     def select(self, number: int) -> None:
         """Show a validator."""
         self.tabs.setCurrentIndex(0)
-        self._again()
+        self.redraw()
         self.validators.select((number,))
-
-    def _again(self) -> None:
-        if self._state is not None:
-            self._seen = None
-            self.show_state(self._state)
 
     def _filter(self, text: str) -> None:
         for table in (self.validators, self.nodes, self.peers):
@@ -120,7 +105,7 @@ class NetworkTab(QWidget):
         record = self._state.run if self._state is not None else None
         if record is not None and record.peers is not None and record.peers.rows:
             self.tabs.setCurrentIndex(2)
-            self._again()
+            self.redraw()
             self.peers.select((int(key) % len(record.peers.rows),))
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from app.formats import brief_moment, count, duration, short
 from app.links import slot_link, tx_link, validator_link
 from app.pages.base import search_field, side_by_side
+from app.pages.learning_part import LearningPart
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import LearningState
 from app.viewmodels.learning_runs import LearnRecord, training_words
@@ -19,6 +19,7 @@ from widgets.basics import button, column
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
 from widgets.labels import SectionHeader
 from widgets.panels import EmptyPanelState
+from widgets.steady_text import SteadyText
 from widgets.table import Column, DataTable, TableState
 
 NOTHING = EmptyPanelState("shield", "Nothing was refused", "What breaks a rule is listed here, with the rule.")
@@ -27,13 +28,14 @@ NO_CHECKS = EmptyPanelState("check", "No expectations yet", "A scenario says wha
 NO_RUNS = EmptyPanelState("clock", "No runs yet", "Every run is kept here, also those that were interrupted.")
 STATES = {"done": "Done", "interrupted": "Interrupted", "cancelled": "Stopped", "failed": "Failed",
           "running": "Running"}  # fmt: skip
+HINT = "Choose a row: its reason stands here in full."
 KINDS = {"Done": "ok", "Interrupted": "warn", "Failed": "error", "Running": "info"}
 REFUSED = (
     Column("Slot", align="right", kind="link", width=60, link=slot_link),
     Column("What", width=76),
     Column("By", align="right", width=60, format=lambda v: str(v) if v >= 0 else "—"),
     Column("Rule", width=130),
-    Column("Why"),
+    Column("Why", exact=str),
 )
 SLASHED = (
     Column("Slot", align="right", kind="link", width=60, link=slot_link),
@@ -41,12 +43,12 @@ SLASHED = (
     Column("Evidence", width=128, format=lambda v: short(v, 6, 4), exact=str),
     Column("Transaction", width=128, kind="link", format=lambda v: short(v, 6, 4), link=tx_link,
            tooltip="Of the staking contract, where the run is mirrored"),
-    Column("Offence"),
+    Column("Offence", exact=str),
 )  # fmt: skip
 CHECKS = (
     Column("", kind="pill", width=96, pill=lambda word: "ok" if word == "Holds" else "error"),
-    Column("Expectation", width=190),
-    Column("Found"),
+    Column("Expectation", width=140),
+    Column("Found", exact=str),
 )
 RUNS = (
     Column("No.", align="right", kind="number", width=56),
@@ -59,15 +61,12 @@ RUNS = (
 )  # fmt: skip
 
 
-class RefusedTab(QWidget):
+class RefusedTab(LearningPart):
     """Slashings above, refusals beneath: each with its sentence."""
-
-    linkActivated = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
-        self._state: LearningState | None = None
-        self._seen: object = None
+        self._sentences: dict[Any, str] = {}
         self.slashed = DataTable(SLASHED, name="Slashings")
         self.slashed.fit_height(2, 5)
         self.refused = DataTable(REFUSED, name="Rejections")
@@ -79,17 +78,22 @@ class RefusedTab(QWidget):
         body.addWidget(self.slashed)
         body.addWidget(self._title)
         body.addWidget(self.refused, 1)
+        self.words = SteadyText("Reason", tone="muted")
+        self.words.setText(HINT)
+        body.addWidget(self.words)
+        self.slashed.selectionChanged.connect(self._explain)
+        self.refused.selectionChanged.connect(self._explain)
         for table in (self.slashed, self.refused):
             table.linkActivated.connect(self.linkActivated)
 
-    def show_state(self, state: LearningState) -> None:
-        """Show both tables."""
-        self._state = state
+    def seen(self, state: LearningState) -> object:
+        """What was refused and punished."""
         record = state.run
-        seen = (record, record.at("refused"), record.at("slashed")) if record is not None else None
-        if not self.isVisible() or (seen == self._seen and seen is not None):
-            return
-        self._seen = seen
+        return record, *(record.at(part) if record else 0 for part in ("refused", "slashed"))
+
+    def draw(self, state: LearningState) -> None:
+        """Show both tables."""
+        record = state.run
         events = list(record.slashed.values()) if record is not None else []
         rows = tuple((e.slot, e.validator, e.evidence, e.tx or None, slash_sentence(e)) for e in reversed(events))
         self.slashed.set_state(TableState(rows, tuple((r[1], r[2], r[4]) for r in rows), NOBODY))
@@ -99,27 +103,26 @@ class RefusedTab(QWidget):
             for e in reversed(refused)
         )
         lost = record.refused_lost if record is not None else 0
+        self._sentences = {(r[1], r[2], r[4]): r[4] for r in rows}
+        self._sentences |= dict(zip(range(lost + len(lines), lost, -1), (line[4] for line in lines), strict=True))
         self.refused.set_state(TableState(lines, tuple(range(lost + len(lines), lost, -1)), NOTHING))
         words = (
             f"{lost + len(lines):,} so far; the newest first" if lines else "Blocks, deltas, records, ACKs, deposits"
         )
         self._title.set_text("Refused", words)
 
-    def showEvent(self, event: object) -> None:
-        """Catch up with what came while another tab was in front."""
-        super().showEvent(event)  # type: ignore[arg-type]
-        if self._state is not None:
-            self._seen = None
-            self.show_state(self._state)
+    def _explain(self, keys: tuple[Any, ...]) -> None:
+        """Say the sentence of the chosen row in full."""
+        found = [self._sentences[key] for key in keys[:1] if key in self._sentences]
+        self.words.setText(found[0] if found else HINT)
 
 
-class ResultTab(QWidget):
+class ResultTab(LearningPart):
     """Facts and expectations above, the kept runs beneath."""
 
     def __init__(self, model: LearningViewModel) -> None:
         super().__init__()
         self._model = model
-        self._state: LearningState | None = None
         self.facts = KeyValuePanel()
         self.checks = DataTable(CHECKS, name="Expectations")
         self.checks.setMinimumHeight(170)
@@ -145,11 +148,13 @@ class ResultTab(QWidget):
         self.look.clicked.connect(lambda: [model.open_run(int(key)) for key in self._one()])
         self.resume.clicked.connect(lambda: [model.resume(int(key)) for key in self._one()])
 
-    def show_state(self, state: LearningState) -> None:
+    def seen(self, state: LearningState) -> object:
+        """How the run ended, and the kept ones."""
+        record = state.run
+        return record, record.at("facts") if record else 0, record.state if record else "", state.rows, state.busy
+
+    def draw(self, state: LearningState) -> None:
         """Show how it ended."""
-        self._state = state
-        if not self.isVisible():
-            return
         record = state.run
         self.facts.set_state(KeyValueState(tuple(_facts(record))))
         ended = record.ended_event if record is not None else None
@@ -162,12 +167,6 @@ class ResultTab(QWidget):
         rows = tuple(_run_row(item) for item in state.rows)
         self.runs.set_state(TableState(rows, tuple(one[0] for one in rows), NO_RUNS))
         self._enable()
-
-    def showEvent(self, event: object) -> None:
-        """Catch up with what came while another tab was in front."""
-        super().showEvent(event)  # type: ignore[arg-type]
-        if self._state is not None:
-            self.show_state(self._state)
 
     def _one(self) -> tuple[Any, ...]:
         return self.runs.selected_keys()[:1]

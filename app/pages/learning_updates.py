@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from app.formats import short
 from app.links import slot_link
 from app.pages.base import side_by_side
+from app.pages.learning_part import LearningPart
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import LearningState
 from app.viewmodels.learning_runs import LearnRecord
 from app.viewmodels.learning_tables import RULE_WORDS, STAGE_KINDS, gate_sentence, refused_rule, update_rows
 from engine.learning.results import REJECTIONS
-from widgets.basics import column, label
+from widgets.basics import column
 from widgets.curve_plot import Curve, CurvePlot, CurvePlotState
 from widgets.panels import EmptyPanelState
 from widgets.score_bars import ScoreBar, ScoreBars, ScoreBarsState
+from widgets.steady_text import SteadyText
 from widgets.table import Column, DataTable, TableState
 
 EMPTY = EmptyPanelState("chart", "No updates yet", "A round opens at each slot that has room for one.")
@@ -44,21 +45,15 @@ COLUMNS = (
 )  # fmt: skip
 
 
-class UpdatesTab(QWidget):
+class UpdatesTab(LearningPart):
     """The table with a sentence, two plots beneath."""
-
-    linkActivated = Signal(str)
 
     def __init__(self, model: LearningViewModel) -> None:
         super().__init__()
         self._model = model
-        self._state: LearningState | None = None
-        self._seen: object = None
         self.table = DataTable(COLUMNS, name="Loss gate by update")
         self.table.setMinimumHeight(116)
-        self.words = label("", "", wrap=True, selectable=True)
-        self.words.setAccessibleName("Explanation")
-        self.words.setMinimumHeight(34)
+        self.words = SteadyText("Explanation")
         self.losses, self.scores = CurvePlot(), ScoreBars()
         self.losses.setMinimumHeight(150)
         self.scores.setMinimumHeight(150)
@@ -70,15 +65,14 @@ class UpdatesTab(QWidget):
         self.table.selectionChanged.connect(self._on_selection)
         self.table.linkActivated.connect(self.linkActivated)
 
-    def show_state(self, state: LearningState) -> None:
-        """Show gates, losses and scores."""
-        self._state = state
+    def seen(self, state: LearningState) -> object:
+        """Updates, losses, and which update is looked at."""
         record = state.run
-        parts = ("updates", "losses", "facts")
-        seen = (record, state.update, *(record.at(part) for part in parts)) if record is not None else None
-        if not self.isVisible() or (seen == self._seen and seen is not None):
-            return
-        self._seen = seen
+        return record, state.update, *(record.at(part) if record else 0 for part in ("updates", "losses", "facts"))
+
+    def draw(self, state: LearningState) -> None:
+        """Show gates, losses and scores."""
+        record = state.run
         keys = tuple(reversed(record.updates)) if record is not None else ()
         rows = tuple(update_rows(record)) if record is not None else ()
         self.table.set_state(TableState(rows, keys, EMPTY))
@@ -87,15 +81,7 @@ class UpdatesTab(QWidget):
         self.losses.set_state(loss_state(record))
         chosen = _chosen(record, state.update)
         self.words.setText(gate_sentence(chosen) if chosen is not None else "")
-        self.words.setVisible(chosen is not None)
         self.scores.set_state(score_state(chosen))
-
-    def showEvent(self, event: object) -> None:
-        """Catch up with what came while another tab was in front."""
-        super().showEvent(event)  # type: ignore[arg-type]
-        if self._state is not None:
-            self._seen = None
-            self.show_state(self._state)
 
     def _on_selection(self, keys: tuple[Any, ...]) -> None:
         if keys and (self._state is None or keys[0] != self._state.update):

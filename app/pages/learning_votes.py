@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QWidget
-
 from app.links import update_link, validator_link
+from app.pages.learning_part import LearningPart
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import LearningState
 from app.viewmodels.learning_runs import LearnRecord
 from app.viewmodels.learning_tables import acks_at, quorum_words, vote_rows, vote_words
-from widgets.basics import button, column, label, row, tool_button
+from widgets.basics import button, column, row, tool_button
 from widgets.labels import SectionHeader
 from widgets.sign_legend import SignLegend
+from widgets.steady_text import SteadyText
 from widgets.vote_matrix import VOTES, VoteMatrix, VoteMatrixState, paint_vote
 
 
-class VotesTab(QWidget):
+class VotesTab(LearningPart):
     """The matrix, what its chosen cell means, and the signs."""
-
-    linkActivated = Signal(str)
 
     def __init__(self, model: LearningViewModel) -> None:
         super().__init__()
         self._model = model
-        self._state: LearningState | None = None
-        self._seen: object = None
         self.matrix = VoteMatrix()
         self.matrix.setMinimumHeight(150)
-        self.arithmetic = label("", "strong", wrap=True, selectable=True)
-        self.arithmetic.setAccessibleName("Quorum arithmetic")
-        self.words = label("", "muted", wrap=True)
+        self.arithmetic = SteadyText("Quorum arithmetic")
+        self.words = SteadyText("Vote", tone="muted")
         self.update_button = button("Update", "link", "link", tooltip="The update that was voted on")
         self.validator_button = button("Validator", "link", "link", tooltip="Who voted")
         self.legend = SignLegend([(word, lambda p, at, t, v=v: paint_vote(p, at, v, t)) for v, word in VOTES.items()])
@@ -51,27 +45,20 @@ class VotesTab(QWidget):
         self.update_button.clicked.connect(self._to_update)
         self.validator_button.clicked.connect(self._to_validator)
 
-    def show_state(self, state: LearningState) -> None:
-        """Show votes."""
-        self._state = state
+    def seen(self, state: LearningState) -> object:
+        """Votes, what became of the updates, and which cell is looked at."""
         record = state.run
-        seen = (record, state.cell, record.at("acks"), record.at("updates")) if record is not None else None
-        if not self.isVisible() or (seen == self._seen and seen is not None):
-            return
-        self._seen = seen
+        return record, state.cell, *(record.at(part) if record else 0 for part in ("acks", "updates"))
+
+    def draw(self, state: LearningState) -> None:
+        """Show votes."""
+        record = state.run
         rows = vote_rows(record) if record is not None else ()
         count = max((len(one.votes) for one in rows), default=0)
         empty = "No votes yet: an update is voted on in the slot after its round opened"
         describe = (lambda key, column: vote_words(record, key, column)) if record is not None else None
         self.matrix.set_state(VoteMatrixState(rows, count, state.cell, describe, empty))
         self._tell(record, state)
-
-    def showEvent(self, event: object) -> None:
-        """Catch up with what came while another tab was in front."""
-        super().showEvent(event)  # type: ignore[arg-type]
-        if self._state is not None:
-            self._seen = None
-            self.show_state(self._state)
 
     def _tell(self, record: LearnRecord | None, state: LearningState) -> None:
         newest = len(record.acks) - 1 if record is not None else -1
@@ -81,7 +68,6 @@ class VotesTab(QWidget):
         if record is not None and acks is not None and acks.round in record.violations:
             words += " Two updates of this round both reached it: safety is violated."
         self.arithmetic.setText(words)
-        self.arithmetic.setVisible(bool(words))
         chosen = record is not None and acks is not None and 0 <= column < len(acks.votes)
         self.words.setText(vote_words(record, key, column) if record is not None and chosen else "")
         self.update_button.setVisible(acks is not None)
