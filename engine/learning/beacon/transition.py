@@ -23,6 +23,8 @@ from engine.learning.errors import BlockRefusedError
 from engine.learning.pow import hash_of
 from engine.learning.types import DOMAIN_PROPOSER, DOMAIN_RANDAO, ZERO, BeaconBlock, BodyRest, SignedBeaconBlock
 
+LONGEST_GAP = 4096  # slots without a block: a fifth of a second to pass
+
 
 def decode(data: bytes) -> SignedBeaconBlock:
     """Return the block in SSZ bytes from anybody. Raises BlockRefusedError (``malformed``)."""
@@ -38,10 +40,11 @@ def decode(data: bytes) -> SignedBeaconBlock:
 def advance(state: BeaconState, slot: int) -> BeaconState:
     """Return the state at the beginning of a later slot, before any block of it; the same state for its own slot.
 
-    Raises BlockRefusedError for a slot that is past.
+    Raises BlockRefusedError for a slot that is past, or so far ahead that somebody means to keep a node busy.
     """
-    if slot < state.slot:
-        raise BlockRefusedError("slot", f"slot {slot} is past, the state is at slot {state.slot}")
+    if not state.slot <= slot <= state.slot + LONGEST_GAP:
+        said = "past" if slot < state.slot else f"more than {LONGEST_GAP:,} slots ahead"
+        raise BlockRefusedError("slot", f"slot {slot} is {said}, the state is at slot {state.slot}")
     if slot == state.slot:
         return state
     made = state.copy()

@@ -20,7 +20,6 @@ from engine.learning.crypto.memo import Memo
 from engine.learning.errors import BlockRefusedError
 from engine.learning.types import SignedBeaconBlock, header_of, root_of
 
-LONGEST_GAP = 4096  # slots from a block to its parent: more would let one message keep a node busy
 EQUIVOCATIONS = ("double_vote", "surround_vote")
 NO_VERDICT = ("unknown_parent", "update_unknown", "deposit_unknown")
 
@@ -89,8 +88,6 @@ class BlockTree:
             why = f"its parent {bytes(block.parent_root).hex()[:16]} is not known"
             raise BlockRefusedError("unknown_parent", why)
         try:
-            if slot > parent.slot + LONGEST_GAP:
-                raise BlockRefusedError("slot", f"its slot {slot} is {slot - parent.slot} after its parent's")
             before = self.state_at(parent.root, slot) if slot > parent.slot else parent.state
             after = apply(before, signed, Known(self.deltas, self.deposits))
         except BlockRefusedError as error:
