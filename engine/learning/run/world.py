@@ -73,6 +73,7 @@ class World:
         self.attackers = Attackers(kit)
         self._registered = 0
         self._invited = 0
+        self._kills = 0
         self.on_newcomer: Callable[[ValidatorKeys], None] | None = None  # stakes elsewhere; the deposit comes back
         self._started = time.monotonic()
         self._ended = self._started
@@ -315,7 +316,8 @@ class World:
             found = getattr(brain, "kill_worker", lambda: None)()
             return -1 if found is None else int(found)
 
-        self.scheduler.ask(f"kill_worker/{self.slot}/{self.scheduler.now}", kill, lambda answer: None)
+        self._kills += 1
+        self.scheduler.ask(f"kill_worker/{self._kills}", kill, lambda answer: None)
 
     # What comes out
 
