@@ -519,7 +519,7 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         uint256 era = c.era;
         uint256 needed = 2 * uint256(c.size) / 3 + 1;
         bytes32 digest = _hashTypedDataV4(hash);
-        uint256 least;
+        uint256 least = 0;
         for (uint256 i = 0; i < signatures.length && signers < needed; i += ENTRY) {
             least = _requireVote(c, era, digest, signatures[i:], least) + 1;
             ++signers;
