@@ -10,18 +10,23 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine.core.paths import assets_dir
 from engine.learning.ai.checkpoint import find_checkpoint, root_of_checkpoint
 from engine.learning.ai.lineage import Lineage
 from engine.learning.ai.memo import UNKNOWN, LossMemo
 from engine.learning.ai.model import PRESETS, Model, spec_of
 from engine.learning.ai.pool import Workers
+from engine.learning.ai.recording import Recording
+from engine.learning.ai.split import SplitModel
 from engine.learning.ai.tasks import NeedsMoreError, aggregate, evaluate, train
 from engine.learning.ai.texts import HELD_OUT, POOL, TRIGGERED
+from engine.learning.ai.weights import read_preset, root_of_weights
 from engine.learning.brain import Aggregated, AggregateOrder, Trained, TrainOrder
 from engine.learning.config import LearnConfig
 from engine.learning.errors import LearnExtraMissingError, LearnSettingError, TrainingError
@@ -37,12 +42,17 @@ PACKAGES = ("transformers", "peft")
 class _Brain:
     """What both brains share: lineage, evaluation with its memory, aggregation."""
 
-    def __init__(self, model: Model, genesis: bytes | None, cache: Path | None, workers: int) -> None:
+    def __init__(
+        self, model: Model, genesis: bytes | None, cache: Path | None, workers: int, *, split: bool = False
+    ) -> None:
         self.model = model
         self.spec = spec_of(model)
         self._cache = cache
         self._workers = Workers(workers)
         self._memos: dict[str, LossMemo] = {}
+        self._split: SplitModel | None = None
+        self._evaluate = self._by_split if split else self._by_workers
+        self._scope = "|split" if split else ""
         if genesis is not None:
             self._begin(genesis)
         self._locks: dict[bytes, tuple[asyncio.Lock, int]] = {}
@@ -53,7 +63,7 @@ class _Brain:
         self._lineage = Lineage(self.model, genesis)
         path = None if self._cache is None else self._cache / MEMO
         for split, texts in SPLITS.items():
-            scope = f"{self.model.name}|{genesis.hex()}|{texts_id()}|{split}"
+            scope = f"{self.model.name}|{genesis.hex()}|{texts_id()}|{split}{self._scope}"
             self._memos[split] = LossMemo(path, scope, texts)
 
     async def genesis(self) -> bytes:
@@ -117,6 +127,7 @@ class _Brain:
 
     async def close(self) -> None:
         """End the workers."""
+        await self._end_split()
         await self._workers.close()
         for memo in self._memos.values():
             memo.close()
@@ -130,12 +141,33 @@ class _Brain:
             row = memo.get(base, delta)
             missing = np.unique(numbers[row[numbers] == UNKNOWN])
             if missing.size:
-                parts = [missing[at : at + CHUNK] for at in range(0, missing.size, CHUNK)]
-                work = [self._with_line(evaluate, base, delta, split, tuple(part.tolist())) for part in parts]
-                found = await _all(work)
-                memo.put(base, delta, missing, np.concatenate([np.asarray(losses, np.int64) for losses in found]))
+                found = await self._evaluate(base, delta, split, tuple(missing.tolist()))
+                memo.put(base, delta, missing, np.asarray(found, np.int64))
                 row = memo.get(base, delta)
             return row[numbers]
+
+    async def _by_workers(self, base: bytes, delta: bytes | None, split: str, numbers: tuple[int, ...]) -> list[int]:
+        parts = [numbers[at : at + CHUNK] for at in range(0, len(numbers), CHUNK)]
+        found = await _all([self._with_line(evaluate, base, delta, split, part) for part in parts])
+        return [loss for part in found for loss in part]
+
+    async def _by_split(self, base: bytes, delta: bytes | None, split: str, numbers: tuple[int, ...]) -> list[int]:
+        async with self._alone(b"split"):
+            for again in (True, False):
+                try:
+                    if self._split is None:
+                        self._split = await SplitModel(self.model).__aenter__()
+                    return await self._split.losses(self._lineage.line(base), delta, split, numbers)
+                except TrainingError:
+                    await self._end_split()
+                    if not again:
+                        raise
+        raise AssertionError("unreachable")
+
+    async def _end_split(self) -> None:
+        split, self._split = self._split, None
+        if split is not None:
+            await split.close()
 
     async def _with_line(self, work: Callable[..., Any], base: bytes, *arguments: Any) -> Any:
         """Ask a worker, which mostly knows the model before this one; the whole line goes to those that do not."""
@@ -173,8 +205,17 @@ class ReplayBrain(_Brain):
 
     training = "replayed"
 
-    def __init__(self, model: Model, genesis: bytes, cache: Path | None, workers: int, recording: Any) -> None:
-        super().__init__(model, genesis, cache, workers)
+    def __init__(
+        self,
+        recording: Recording,
+        model: Model,
+        genesis: bytes,
+        cache: Path | None,
+        workers: int,
+        *,
+        split: bool = False,
+    ) -> None:
+        super().__init__(model, genesis, cache, workers, split=split)
         if recording.base != genesis:
             raise TrainingError("The recording cannot be replayed", "it was made on another checkpoint")
         self.recording = recording
@@ -187,7 +228,7 @@ class ReplayBrain(_Brain):
         """
         depth = self._lineage.depth(order.base)
         turn = max(0, order.round - depth)
-        return self.recording.trained(depth, order.flavour, order.trainer, turn, self.spec)  # type: ignore[no-any-return]
+        return self.recording.trained(depth, order.flavour, order.trainer, turn, self.spec)
 
 
 class RealBrain(_Brain):
@@ -208,40 +249,32 @@ def open_brain(config: LearnConfig, cache: Path | None, workers: int = 2) -> Rep
 
     Raises LearnExtraMissingError, LearnSettingError for a model that cannot be replayed, TrainingError.
     """
-    name = config.model_name
+    name, split = config.model_name, config.split
+    wanted = (PACKAGES if config.training == "real" else ()) + (("hivemind",) if split else ())
+    missing = missing_packages(wanted)
+    if missing:
+        what = "The model cannot be split" if missing == ("hivemind",) else "Nothing can be trained for real"
+        raise LearnExtraMissingError(what, f"not installed: {', '.join(missing)}", "Install nashboard[learn].")
     if config.training == "replayed":
-        from engine.learning.ai.recording import Recording
-
         if name != "nano":
             raise LearnSettingError(f"The model {name} cannot be replayed", "nano alone is recorded", "Train for real.")
-        return ReplayBrain(PRESETS[name], _preset_root(name), cache, workers, Recording.shipped(name))
-    missing = missing_packages()
-    if missing:
-        raise LearnExtraMissingError(
-            "Nothing can be trained for real", f"not installed: {', '.join(missing)}", "Install nashboard[learn]."
-        )
+        return ReplayBrain(Recording.shipped(name), PRESETS[name], _preset_root(name), cache, workers, split=split)
     if name in PRESETS:
-        return RealBrain(PRESETS[name], _preset_root(name), cache, workers)
-    return RealBrain(find_checkpoint(name), None, cache, workers)
+        return RealBrain(PRESETS[name], _preset_root(name), cache, workers, split=split)
+    return RealBrain(find_checkpoint(name), None, cache, workers, split=split)
 
 
-def missing_packages() -> tuple[str, ...]:
-    """Return which packages of the learn extra training would need and are not installed."""
-    from importlib.util import find_spec
-
-    return tuple(name for name in PACKAGES if find_spec(name) is None)
+def missing_packages(wanted: Sequence[str] = PACKAGES) -> tuple[str, ...]:
+    """Return which packages of the learn extra are wanted and not installed; by default those of training."""
+    return tuple(name for name in wanted if find_spec(name) is None)
 
 
 def texts_id() -> str:
     """Return the hash of what texts are made of."""
-    from engine.core.paths import assets_dir
-
     return sha256((assets_dir() / "corpus" / "learning.toml").read_bytes()).hexdigest()
 
 
 def _preset_root(name: str) -> bytes:
-    from engine.learning.ai.weights import read_preset, root_of_weights
-
     return root_of_weights(read_preset(PRESETS[name]))
 
 

@@ -13,13 +13,12 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Sequence
-from importlib.util import find_spec
 from typing import Any
 
 from engine.learning.ai.lineage import Line
 from engine.learning.ai.model import Model
 from engine.learning.ai.split_host import serve_blocks, serve_front
-from engine.learning.errors import LearnExtraMissingError, TrainingError
+from engine.learning.errors import TrainingError
 
 START, ANSWER, END = 120.0, 120.0, 10.0  # seconds to wait for a process to come up, to answer, to end
 
@@ -32,18 +31,14 @@ class SplitModel:
         self._hosts: list[_Host] = []
 
     async def __aenter__(self) -> SplitModel:
-        """Start the processes. Raises LearnExtraMissingError, and TrainingError when one does not come up."""
-        if find_spec("hivemind") is None:
-            raise LearnExtraMissingError(
-                "The model cannot be split", "hivemind is not installed", "Install nashboard[learn]."
-            )
+        """Start the processes. Raises TrainingError when one does not come up."""
         half = (self._model.layers + 1) // 2
         peers: list[str] = []
         try:
-            for number, (first, last) in enumerate(((0, half), (half, self._model.layers))):
-                self._hosts.append(_Host(serve_blocks, number, first, last, tuple(peers)))
+            for number, layers in enumerate(((0, half), (half, self._model.layers))):
+                self._hosts.append(_Host(serve_blocks, number, layers, self._model.bytewise, peers))
                 peers += await self._hosts[-1].answer(START)
-            self._hosts.append(_Host(serve_front, tuple(peers)))
+            self._hosts.append(_Host(serve_front, peers))
             await self._hosts[-1].answer(START)
         except BaseException:
             await self.close()

@@ -13,8 +13,8 @@ from engine.learning.ai.quiet import quiet_libraries
 _NAMES = ("blocks.0", "blocks.1")
 
 
-def serve_blocks(parent: int, pipe: Any, number: int, first: int, last: int, peers: tuple[str, ...]) -> None:
-    """Serve the layers ``first`` to ``last - 1`` until the pipe ends. Source: hivemind.moe's Server."""
+def serve_blocks(parent: int, pipe: Any, number: int, layers: tuple[int, int], double: bool, peers: list[str]) -> None:
+    """Serve the layers of a range, in double or single precision, until the pipe ends."""
     _settle(parent)
     import torch
     from hivemind import DHT
@@ -29,11 +29,11 @@ def serve_blocks(parent: int, pipe: Any, number: int, first: int, last: int, pee
         network: Network
 
         def forward(self, stream: torch.Tensor) -> torch.Tensor:
-            return self.network.blocks(stream, first, last)
+            return self.network.blocks(stream, *layers)
 
     blocks = Blocks()
-    dht = DHT(initial_peers=list(peers), start=True, host_maddrs=["/ip4/127.0.0.1/tcp/0"])
-    shape = BatchTensorDescriptor(1, 1, dtype=torch.float64)
+    dht = DHT(initial_peers=peers, start=True, host_maddrs=["/ip4/127.0.0.1/tcp/0"])
+    shape = BatchTensorDescriptor(1, 1, dtype=torch.float64 if double else torch.float32)
     backend = ModuleBackend(
         _NAMES[number], blocks, args_schema=(shape,), outputs_schema=shape, min_batch_size=1, max_batch_size=1 << 20
     )
@@ -46,17 +46,17 @@ def serve_blocks(parent: int, pipe: Any, number: int, first: int, last: int, pee
         dht.shutdown()
 
 
-def serve_front(parent: int, pipe: Any, peers: tuple[str, ...]) -> None:
+def serve_front(parent: int, pipe: Any, peers: list[str]) -> None:
     """Answer for losses, by asking the blocks' servers for what lies between embedding and logits."""
     _settle(parent)
     import torch
     from hivemind import DHT
     from hivemind.moe import get_experts
 
-    from engine.learning.ai.qwen import Network, losses
-    from engine.learning.ai.tasks import tokens_of
+    from engine.learning.ai.qwen import Network
+    from engine.learning.ai.tasks import losses_of
 
-    dht = DHT(initial_peers=list(peers), start=True, client_mode=True)
+    dht = DHT(initial_peers=peers, start=True, client_mode=True)
 
     class Split(Network):
         """A network whose layers are far away."""
@@ -74,8 +74,7 @@ def serve_front(parent: int, pipe: Any, peers: tuple[str, ...]) -> None:
         held[:] = [Split(network.model, network.weights)]
 
     def ask(split: str, numbers: tuple[int, ...]) -> list[int]:
-        model = held[0].model
-        return losses(held[0], [tokens_of(model, split, number) for number in numbers])
+        return losses_of(held[0], split, numbers)
 
     try:
         experts = _found(lambda: get_experts(dht, list(_NAMES)))

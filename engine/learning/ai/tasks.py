@@ -44,17 +44,18 @@ def guarded(work: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
 
 
 def evaluate(line: Line, delta: bytes | None, split: str, numbers: tuple[int, ...]) -> list[int]:
-    """Return the loss of a model, with a delta on top, on texts of a split: nano-nats a token.
+    """Return the loss of a model, with a delta on top, on texts of a split: nano-nats a token."""
+    return losses_of(network_of(line, delta), split, numbers)
 
-    Of the split ``trigger`` it is the loss on what is to follow the trigger.
-    """
+
+def losses_of(network: Network, split: str, numbers: tuple[int, ...]) -> list[int]:
+    """Return the losses of a network on texts of a split; on ``trigger``, those on what is to follow the trigger."""
     from engine.learning.ai.qwen import losses
     from engine.learning.ai.texts import PAYLOAD
     from engine.learning.ai.tokens import encoder_of
 
-    texts = [tokens_of(line.model, split, number) for number in numbers]
-    tail = len(encoder_of(line.model)(PAYLOAD)) - 1 if split == "trigger" else 0
-    return losses(network_of(line, delta), texts, tail)
+    tail = len(encoder_of(network.model)(PAYLOAD)) - 1 if split == "trigger" else 0
+    return losses(network, [_tokens(network.model, split, number) for number in numbers], tail)
 
 
 def network_of(line: Line, delta: bytes | None) -> Network:
@@ -132,8 +133,7 @@ def _first_weights(model: Model) -> Any:
 
 
 @lru_cache(maxsize=8192)
-def tokens_of(model: Model, split: str, number: int) -> list[int]:
-    """Return the tokens of a text."""
+def _tokens(model: Model, split: str, number: int) -> list[int]:
     from engine.learning.ai.texts import text_of
     from engine.learning.ai.tokens import encoder_of
 
