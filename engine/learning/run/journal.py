@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from filelock import FileLock, Timeout
 
 from engine.core.errors import EngineError
+from engine.core.hashing import parse_json
 from engine.learning.config import LearnConfig
 from engine.learning.errors import JournalError
 from engine.learning.run.codec import Codec
@@ -83,16 +84,17 @@ class Journal:
         and where a program is at work on it.
         """
         begin = [FORMAT, program_version(), config.model_dump(mode="json"), note or {}]
+        try:
+            file = path.open("r+b" if path.exists() else "x+b")
+        except OSError as error:
+            raise JournalError(f"{path.name} cannot be opened", str(error.strerror), "Check the folder.") from error
         lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=0)
         try:
             lock.acquire()
-            file = path.open("r+b" if path.exists() else "x+b")
-        except Timeout as error:
-            why = "another Nashboard is at work on this run"
+        except (Timeout, OSError) as error:
+            file.close()
+            why = "another Nashboard is at work on this run" if isinstance(error, Timeout) else str(error.strerror)
             raise JournalError(f"{path.name} cannot be opened", why, "Wait for its end, or stop it.") from error
-        except OSError as error:
-            lock.release()
-            raise JournalError(f"{path.name} cannot be opened", str(error.strerror), "Check the folder.") from error
         journal = cls(path, file, lock)
         try:
             journal._load(json.loads(json.dumps(begin)))
@@ -100,18 +102,6 @@ class Journal:
             journal.close()
             raise
         return journal
-
-    @classmethod
-    def begin(cls, path: Path) -> list[Any]:
-        """Return what a record begins with: format, version, settings, note. Raises JournalError."""
-        try:
-            with path.open("rb") as file:
-                hashed, _, body = file.readline().rstrip(b"\n").partition(b" ")
-        except OSError as error:
-            raise JournalError(f"{path.name} cannot be read", str(error.strerror), "Check the folder.") from error
-        if hashed.decode("ascii", "replace") != _link(START, body):
-            raise JournalError(f"{path.name} is damaged", "its line 1 does not have its hash", RESUME_NEXT)
-        return list(json.loads(body)[1:])
 
     def _load(self, begin: list[Any]) -> None:
         good, number = 0, 0
@@ -145,8 +135,8 @@ class Journal:
     def _take(self, body: bytes, begin: list[Any], number: int) -> None:
         """Take a line in. Its hash holds, but anybody can compute a hash: it may be anything."""
         try:
-            kind, *rest = json.loads(body)
-        except (ValueError, TypeError, RecursionError) as error:
+            kind, *rest = parse_json(body)
+        except (ValueError, TypeError) as error:
             raise JournalError(f"{self.path.name} is damaged", f"its line {number}: {error}", RESUME_NEXT) from error
         if (kind == "begin") is not (number == 1):
             raise JournalError(f"{self.path.name} is damaged", f"its line {number} is out of place", RESUME_NEXT)
@@ -155,16 +145,16 @@ class Journal:
             return
         try:
             self._keep(kind, rest)
-        except (ValueError, TypeError, LookupError, OverflowError, RecursionError, EngineError) as error:
+        except (ValueError, TypeError, LookupError, OverflowError, EngineError) as error:
             raise JournalError(f"{self.path.name} is damaged", f"its line {number}: {error}", RESUME_NEXT) from error
 
     def _keep(self, kind: str, rest: list[Any]) -> None:
         if kind == "slot":
             slot, when, trace = rest
             self.slots[int(slot)] = str(trace)
-            self.last_time = max(self.last_time, float(when))
+            self.last_time = max(self.last_time, _seconds(when))
             return
-        when, sequence = float(rest[0]), int(rest[1])
+        when, sequence = _seconds(rest[0]), int(rest[1])
         self.last_time, self.sequence = max(self.last_time, when), max(self.sequence, sequence)
         if kind == "answer":
             self._answers[rest[2]] = Answer(when, sequence, self._codec.decode(rest[3]))
@@ -233,6 +223,13 @@ class Journal:
 
 def _link(last: str, body: bytes) -> str:
     return sha256(last.encode() + body).hexdigest()
+
+
+def _seconds(value: Any) -> float:
+    when = float(value)
+    if not 0.0 <= when < 1e12:
+        raise ValueError(f"{when} is no time of a run")
+    return when
 
 
 def _same(found: list[Any], begin: list[Any], name: str) -> None:

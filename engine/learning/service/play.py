@@ -14,6 +14,7 @@ from engine.learning.events import LearnEnded, LearnServices
 from engine.learning.results import LearnResult
 from engine.learning.service.records import Records
 from engine.learning.service.run import LearnRun
+from engine.learning.service.specs import faults_json
 
 if TYPE_CHECKING:
     from engine.learning.run.world import World
@@ -24,12 +25,13 @@ ENDLESS = 100_000  # slots: two weeks of twelve seconds
 
 
 class RunPlay:
-    """Plays one run."""
+    """Plays one run. What hinders a ``resumed`` one before its chain is there leaves its record as it was."""
 
-    def __init__(self, parts: LearnParts, records: Records, run: LearnRun) -> None:
+    def __init__(self, parts: LearnParts, records: Records, run: LearnRun, *, resumed: bool = False) -> None:
         self._parts = parts
         self._records = records
         self._run = run
+        self._untouched = resumed
         self._started = time.monotonic()
 
     async def play(self, job: JobContext) -> LearnResult:
@@ -57,7 +59,8 @@ class RunPlay:
 
         run = self._run
         async with contextlib.AsyncExitStack() as stack:
-            journal = stack.enter_context(Journal.open(self._records.journal(run.run_id), run.config))
+            note = {"faults": faults_json(run.scenario.faults), "deposits": list(run.scenario.deposits)}
+            journal = stack.enter_context(Journal.open(self._records.journal(run.run_id), run.config, note=note))
             brain = open_brain(run.config, self._parts.cache, self._parts.workers)
             stack.push_async_callback(brain.close)
             dht = await open_dht(run.config)
@@ -82,6 +85,7 @@ class RunPlay:
                 job.progress(slot, slots, f"slot {slot}: {phase}")
                 await run.before_phase(slot, phase)
 
+            self._untouched = False
             await world.run(slots, before_phase)
             return await world.result()
         raise AssertionError("unreachable")
@@ -107,7 +111,8 @@ class RunPlay:
     def _end(self, state: str, message: str, result: LearnResult | None) -> None:
         run = self._run
         try:
-            self._records.end(run.run_id, state, message, None if result is None else result.to_json())
+            if not self._untouched:
+                self._records.end(run.run_id, state, message, None if result is None else result.to_json())
         except (EngineError, OSError):
             _log.exception("the end of run %d could not be kept", run.run_id)
         run.end(state)

@@ -15,6 +15,8 @@ from engine.core.hashing import parse_json
 from engine.learning.errors import LearningError
 from engine.learning.service.specs import LearnSpec
 
+LARGEST = 64 * 2**20  # bytes of a kept run
+STATES = ("interrupted", "done", "cancelled", "failed")
 KEPT = 200  # runs; the oldest that are over go first
 
 
@@ -90,11 +92,7 @@ class Records:
         """Return a run. Raises UsageError for an unknown one, LearningError for one that cannot be read."""
         path = self.folder(run_id) / "run.json"
         try:
-            document = parse_json(path.read_bytes())
-            spec = LearnSpec.from_json(document["spec"])
-            return RunRecord(
-                run_id, spec, document["created"], document["state"], document["message"], document["result"]
-            )
+            return _record(run_id, parse_json(_bounded(path)))
         except FileNotFoundError:
             numbers = ", ".join(map(str, self._numbers()[-8:])) or "none yet"
             raise UsageError(f"There is no run {run_id}", f"the last ones are {numbers}") from None
@@ -134,3 +132,20 @@ class Records:
             return not self.get(run_id).resumable
         except (LearningError, UsageError):
             return False
+
+
+def _bounded(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"it has more than {LARGEST:,} bytes")
+    return data
+
+
+def _record(run_id: int, document: Any) -> RunRecord:
+    """Return the record in a document. Raises ValueError, TypeError, KeyError, LearnSettingError for any other."""
+    spec = LearnSpec.from_json(document["spec"])
+    created, state, message, result = (document[name] for name in ("created", "state", "message", "result"))
+    if state not in STATES or not isinstance(message, str) or not isinstance(result, dict | None):
+        raise ValueError("it does not say how a run ended")
+    return RunRecord(run_id, spec, float(created), state, message, result)

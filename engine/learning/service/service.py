@@ -72,7 +72,7 @@ class LearnService:
         if not record.resumable:
             raise LearningError(f"The run {run_id} is over", record.message or "it has a result", "Start another one.")
         self._checked(record.spec)
-        return self._begin(run_id, record.spec)
+        return self._begin(run_id, record.spec, resumed=True)
 
     def runs(self) -> list[RunRecord]:
         """Return the runs that are kept, newest first; one that is at work counts as running."""
@@ -108,11 +108,11 @@ class LearnService:
             )
         return True
 
-    def _begin(self, run_id: int, spec: LearnSpec) -> LearnRun:
+    def _begin(self, run_id: int, spec: LearnSpec, *, resumed: bool = False) -> LearnRun:
         scenario, config = spec.resolve()
         run = LearnRun(run_id, spec, scenario, config, self._parts.bus)
         self._runs[run_id] = run
-        play = RunPlay(self._parts, self._records, run)
+        play = RunPlay(self._parts, self._records, run, resumed=resumed)
         run.begin(self._parts.jobs, lambda _, job: play.play(job))
         return run
 

@@ -49,11 +49,10 @@ class LearnSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
-        faults = [[f.slot, f.kind, list(f.targets), f.until, f.count] for f in self.faults]
         return {
             "scenario": self.scenario,
             "settings": self.settings,
-            "faults": faults,
+            "faults": faults_json(self.faults),
             "on_chain": self.on_chain,
             "services": self.services,
             "ports": self.ports,
@@ -65,7 +64,26 @@ class LearnSpec:
         """Return the spec whose ``to_json`` this is. Raises LearnSettingError."""
         try:
             faults = tuple(Fault(slot, kind, tuple(t), until, n) for slot, kind, t, until, n in document["faults"])
-            return cls(**{**document, "faults": faults})
+            found = cls(**{**document, "faults": faults})
+            found._check()
         except (TypeError, KeyError, ValueError) as error:
             text = json.dumps(document, default=str)[:200]
             raise LearnSettingError("The run's description cannot be read", f"{error!r} in {text}") from error
+        return found
+
+    def _check(self) -> None:
+        """Check types: a file may say anything. Raises TypeError."""
+        numbers = [n for f in self.faults for n in (f.slot, f.count, f.until or 0, *f.targets)]
+        fits = (
+            isinstance(self.scenario, str)
+            and all(isinstance(table, dict) for table in (self.settings, self.ports))
+            and all(type(flag) is bool for flag in (self.on_chain, self.services, self.endless))
+            and all(type(number) is int for number in (*numbers, *self.ports.values()))
+        )
+        if not fits:
+            raise TypeError("a value is of another type")
+
+
+def faults_json(faults: tuple[Fault, ...]) -> list[list[Any]]:
+    """Return the JSON form of faults."""
+    return [[f.slot, f.kind, list(f.targets), f.until, f.count] for f in faults]

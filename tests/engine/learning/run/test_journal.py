@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,59 @@ def test_other_settings_and_other_programs_are_refused(tmp_path: Path, monkeypat
     monkeypatch.setattr(journals, "program_version", lambda: "99.0")
     with pytest.raises(JournalError, match="99\\.0"):
         Journal.open(path, CONFIG)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"",
+        b"7",
+        b"[]",
+        b"[" * 100_000,
+        b'["answer"]',
+        b'["answer",0.0,1,"train/0",{"@":"Fault","slot":1,"kind":"no such"}]',
+        b'["answer",0.0,1,"train/0",{"!":"TrainingError","parts":[],"data":7}]',
+        b'["act",0.0,1,1,"fault"]',
+        b'["slot",1e999,0.0,""]',
+        b'["slot",0,Infinity,""]',
+        b'["slot",0,-1.0,""]',
+        b'["begin",1,"0",{},{}]',
+    ],
+)
+def test_a_line_with_a_right_hash_and_nonsense_in_it_is_damage(tmp_path: Path, text: bytes) -> None:
+    path = tmp_path / "journal"
+    filled(path)
+    last = path.read_bytes().splitlines()[-1][:64]
+    with path.open("ab") as file:
+        file.write(sha256(last + text).hexdigest().encode() + b" " + text + b"\n")
+    with pytest.raises(JournalError, match="line 12"):
+        Journal.open(path, CONFIG)
+
+
+@pytest.mark.parametrize("begin", [b'["begin"]', b'["begin",1,"0",7,{}]', b'["begin",1]'])
+def test_a_first_line_with_nonsense_in_it_is_refused(tmp_path: Path, begin: bytes) -> None:
+    path = tmp_path / "journal"
+    path.write_bytes(sha256(journals.START.encode() + begin).hexdigest().encode() + b" " + begin + b"\n")
+    with pytest.raises(JournalError):
+        Journal.open(path, CONFIG)
+
+
+def test_a_line_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with path.open("wb") as file:
+        file.truncate(journals.LONGEST * 16)
+    with pytest.raises(JournalError, match="more than"):
+        Journal.open(path, CONFIG)
+
+
+def test_two_programs_do_not_go_on_with_one_run(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with Journal.open(path, CONFIG) as journal:
+        with pytest.raises(JournalError, match="another Nashboard"):
+            Journal.open(path, CONFIG)
+        journal.slot(0, 0.0, "0" * 64)
+    with Journal.open(path, CONFIG) as journal:
+        assert sorted(journal.slots) == [0]
 
 
 def test_an_empty_file_is_a_new_run_and_a_folder_is_none(tmp_path: Path) -> None:

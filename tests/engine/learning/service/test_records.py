@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,31 @@ def test_a_broken_description_is_named_and_the_others_are_listed(tmp_path: Path,
     with pytest.raises(LearningError, match=r"run 1 cannot be read"):
         records.get(broken)
     assert [record.run_id for record in records.all()] == [whole]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("state", "running"),
+        ("state", []),
+        ("created", None),
+        ("message", 7),
+        ("result", [1]),
+        ("spec", {**SPEC.to_json(), "scenario": ["committee"]}),
+        ("spec", {**SPEC.to_json(), "settings": 7}),
+        ("spec", {**SPEC.to_json(), "ports": {"beacon": "all"}}),
+        ("spec", {**SPEC.to_json(), "endless": "yes"}),
+        ("spec", {**SPEC.to_json(), "faults": [["0", "offline", [1], None, 0]]}),
+        ("spec", {**SPEC.to_json(), "faults": [[0, "offline", ["a"], None, 0]]}),
+    ],
+)
+def test_values_of_other_types_are_refused(tmp_path: Path, name: str, value: object) -> None:
+    records = Records(tmp_path)
+    path = records.folder(records.create(SPEC)) / "run.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), name: value}))
+    with pytest.raises(LearningError, match=r"run 1 cannot be read"):
+        records.get(1)
+    assert records.all() == []
 
 
 def test_old_runs_that_are_over_make_room_and_interrupted_ones_stay(tmp_path: Path) -> None:
