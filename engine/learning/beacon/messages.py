@@ -14,6 +14,7 @@ from remerkleable.basic import uint64
 from remerkleable.bitfields import Bitlist
 from remerkleable.byte_arrays import Bytes96
 
+from engine.learning.crypto.memo import Memo
 from engine.learning.types import MAX_VALIDATORS, ZERO, AttestationData, BeaconBlockHeader, Deposit
 
 Bits = NDArray[np.bool_]
@@ -54,6 +55,9 @@ class Vote(NamedTuple):
     key: bytes
 
 
+_VOTES: Memo[bytes, Vote] = Memo(4096)  # hash_tree_root -> the same as values
+
+
 def header_of_container(header: BeaconBlockHeader) -> Header:
     """Return a container's values."""
     return Header(
@@ -66,15 +70,20 @@ def header_of_container(header: BeaconBlockHeader) -> Header:
 
 
 def vote_of(data: AttestationData) -> Vote:
-    """Return a container's values."""
-    source, target = data.source, data.target
-    return Vote(
-        int(data.slot),
-        bytes(data.beacon_block_root),
-        Check(int(source.epoch), bytes(source.root)),
-        Check(int(target.epoch), bytes(target.root)),
-        bytes(data.hash_tree_root()),
-    )
+    """Return a container's values. They are kept by its root, since many validators and nodes send the same."""
+    key = bytes(data.hash_tree_root())
+    vote = _VOTES.get(key)
+    if vote is None:
+        source, target = data.source, data.target
+        vote = Vote(
+            int(data.slot),
+            bytes(data.beacon_block_root),
+            Check(int(source.epoch), bytes(source.root)),
+            Check(int(target.epoch), bytes(target.root)),
+            key,
+        )
+        _VOTES.put(key, vote)
+    return vote
 
 
 def unsigned_root(container: Any) -> bytes:
