@@ -14,6 +14,7 @@ from app.screenshot_agreement import agreement_pages, play_rounds
 from app.screenshot_consensus import consensus_pages
 from app.screenshot_games import play_games
 from app.screenshot_league import league_pages, play_league
+from app.screenshot_learning import learning_pages, play_chains
 
 SIZES = ((1440, 900), (1024, 700))
 Shown = tuple[str, int, int]  # round, match, step
@@ -54,7 +55,11 @@ async def _take(app: Any, folder: Path, out: Path) -> None:
     assert wiring is not None
     shown = await _prepare(wiring)
     games = await asyncio.to_thread(play_games, folder)
-    played = (await play_league(wiring, _settled), await play_rounds(wiring, _settled))
+    played = (
+        await play_league(wiring, _settled),
+        await play_rounds(wiring, _settled),
+        await play_chains(wiring, _settled),
+    )
     for theme in THEMES:
         console.save_settings(console.settings.model_copy(update={"theme": theme}))
         for width, height in SIZES:
@@ -109,6 +114,7 @@ async def _pages(wiring: Any, target: Any, shown: Shown, games: list[tuple[str, 
     await consensus_pages(wiring, target, (_settled, _shoot))
     await agreement_pages(wiring, target, (_settled, _shoot), played[1])
     await league_pages(wiring, target, (_settled, _shoot), played[0])
+    await learning_pages(wiring, target, (_settled, _shoot), played[2])
     devnet = wiring.pages["devnet"]
     for index, name in enumerate(("transactions", "blocks", "accounts", "gas", "log")):
         wiring.navigator.go(Place("devnet"))
