@@ -7,9 +7,11 @@ from collections.abc import Callable
 from engine.core.errors import EngineError
 from engine.learning import pow as work_proof
 from engine.learning.beacon.committees import proposer_of
+from engine.learning.beacon.execution import apply_commit
 from engine.learning.beacon.proposal import BlockParts, begin, finish
 from engine.learning.beacon.state import BeaconState
 from engine.learning.config import INCLUSION_SLOTS
+from engine.learning.errors import BlockRefusedError
 from engine.learning.ports import Fetched
 from engine.learning.run import acks
 from engine.learning.run.misbehaviour import publish
@@ -133,7 +135,14 @@ class Proposal:
         if not state.round_open or self.slot != state.round_opened + 1:
             return None
         for commit in self.node.commits.values():
-            mine = int(commit.round) == state.round and bytes(commit.base_root) == state.working_root
-            if mine and bytes(commit.update_id) != skip:
+            if int(commit.round) == state.round and bytes(commit.update_id) != skip and self._holds(commit):
                 return commit
         return None
+
+    def _holds(self, commit: UpdateCommit) -> bool:
+        """Return whether the chain would take a commit: it is of the round's aggregator, on the chain's model."""
+        try:
+            apply_commit(self.state.copy(), commit, verify=True)
+        except BlockRefusedError:
+            return False
+        return True
