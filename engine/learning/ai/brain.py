@@ -63,7 +63,7 @@ class _Brain:
         self._lineage = Lineage(self.model, genesis)
         path = None if self._cache is None else self._cache / MEMO
         for split, texts in SPLITS.items():
-            scope = f"{self.model.name}|{genesis.hex()}|{texts_id()}|{split}{self._scope}"
+            scope = f"float32|{self.model.name}|{genesis.hex()}|{texts_id()}|{split}{self._scope}"
             self._memos[split] = LossMemo(path, scope, texts)
 
     async def genesis(self) -> bytes:

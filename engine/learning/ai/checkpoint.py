@@ -6,7 +6,6 @@ DeepSeek-R1-Distill-Qwen is one. Nothing is fetched. A delta of rank 8 on all se
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,26 +14,38 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from engine.core.hashing import parse_json
 from engine.learning.ai.model import TARGETS, Model, every_target, module_name, shapes, spec_of
 from engine.learning.config import DELTA_LIMIT
 from engine.learning.errors import TrainingError
 
 _BLOCK = 1 << 22
+_DEEPEST = 1024  # layers
+_LONGEST = 1 << 20  # bytes of config.json: those of real models have a thousand
 
 
 def find_checkpoint(name: str) -> Model:
     """Return the model in a folder or the hub cache. Raises TrainingError saying what is missing or does not fit."""
     folder = _folder(name)
     try:
-        document = json.loads((folder / "config.json").read_text("utf-8"))
-        model = _model(folder, document)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        model = _model(folder, parse_json(_bounded(folder / "config.json")))
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise _unusable(name, f"config.json: {error}") from error
     if not _files(folder):
         raise _unusable(name, "there is no *.safetensors in its folder")
     if not any((folder / file).is_file() for file in ("tokenizer.json", "vocab.json")):
         raise _unusable(name, "there is no tokenizer in its folder")
     return replace(model, tuned=_fitting(model))
+
+
+def _bounded(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")  # but a pipe or a device, which never end
+    with path.open("rb") as file:
+        data = file.read(_LONGEST + 1)
+    if len(data) > _LONGEST:
+        raise ValueError(f"it has more than {_LONGEST:,} bytes")
+    return data
 
 
 def root_of_checkpoint(model: Model) -> bytes:
@@ -95,9 +106,12 @@ def tokenizer(model: Model) -> Callable[[str], list[int]]:
 
 
 def _folder(name: str) -> Path:
-    given = Path(name).expanduser()
-    if given.is_dir():
-        return given.resolve()
+    try:
+        given = Path(name).expanduser()
+        if given.is_dir():
+            return given.resolve()
+    except (OSError, RuntimeError) as error:  # a name that is too long, a home that nobody has
+        raise _unusable(name[:80], str(getattr(error, "strerror", None) or error)) from error
     home = Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser()
     cache = Path(os.environ.get("HF_HUB_CACHE", home / "hub")) / f"models--{name.replace('/', '--')}"
     try:
@@ -110,7 +124,7 @@ def _folder(name: str) -> Path:
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob("*.safetensors"))
+    return sorted(path for path in folder.glob("*.safetensors") if path.is_file())
 
 
 def _model(folder: Path, document: dict[str, Any]) -> Model:
@@ -141,6 +155,8 @@ def _model(folder: Path, document: dict[str, Any]) -> Model:
     )
     if min(made.hidden, made.layers, made.heads, made.kv_heads, made.inner, made.vocabulary, made.head) < 1:
         raise ValueError("a size is not positive")
+    if made.layers > _DEEPEST:
+        raise ValueError(f"it has {made.layers:,} layers, more than {_DEEPEST}")
     if heads % made.kv_heads:
         raise ValueError("the heads cannot be shared out over the key heads")
     return made

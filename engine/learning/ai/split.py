@@ -36,7 +36,7 @@ class SplitModel:
         peers: list[str] = []
         try:
             for number, layers in enumerate(((0, half), (half, self._model.layers))):
-                self._hosts.append(_Host(serve_blocks, number, layers, self._model.bytewise, peers))
+                self._hosts.append(_Host(serve_blocks, number, layers, peers))
                 peers += await self._hosts[-1].answer(START)
             self._hosts.append(_Host(serve_front, peers))
             await self._hosts[-1].answer(START)

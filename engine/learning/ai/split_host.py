@@ -13,8 +13,8 @@ from engine.learning.ai.quiet import quiet_libraries
 _NAMES = ("blocks.0", "blocks.1")
 
 
-def serve_blocks(parent: int, pipe: Any, number: int, layers: tuple[int, int], double: bool, peers: list[str]) -> None:
-    """Serve the layers of a range, in double or single precision, until the pipe ends."""
+def serve_blocks(parent: int, pipe: Any, number: int, layers: tuple[int, int], peers: list[str]) -> None:
+    """Serve the layers of a range, until the pipe ends."""
     _settle(parent)
     import torch
     from hivemind import DHT
@@ -33,7 +33,7 @@ def serve_blocks(parent: int, pipe: Any, number: int, layers: tuple[int, int], d
 
     blocks = Blocks()
     dht = DHT(initial_peers=peers, start=True, host_maddrs=["/ip4/127.0.0.1/tcp/0"])
-    shape = BatchTensorDescriptor(1, 1, dtype=torch.float64 if double else torch.float32)
+    shape = BatchTensorDescriptor(1, 1, dtype=torch.float32)
     backend = ModuleBackend(
         _NAMES[number], blocks, args_schema=(shape,), outputs_schema=shape, min_batch_size=1, max_batch_size=1 << 20
     )

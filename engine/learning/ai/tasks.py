@@ -120,13 +120,13 @@ def _keep(key: tuple[str, bytes], weights: Any, model: Model) -> None:
 
 
 def _first_weights(model: Model) -> Any:
-    """Return the checkpoint's weights: in double precision for the presets, single for larger models."""
+    """Return the checkpoint's weights in single precision."""
     import torch
 
     from engine.learning.ai.weights import read_preset
 
     if model.bytewise:
-        return {name: torch.from_numpy(value).double() for name, value in read_preset(model).items()}
+        return {name: torch.from_numpy(value).float() for name, value in read_preset(model).items()}
     from engine.learning.ai.checkpoint import read_checkpoint
 
     return read_checkpoint(model)

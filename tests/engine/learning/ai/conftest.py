@@ -54,5 +54,5 @@ def real() -> Iterator[RealBrain]:
 
 @pytest.fixture(scope="session")
 def nano() -> Network:
-    """The nano model in double precision."""
+    """The nano model."""
     return Network(PRESETS["nano"], _first_weights(PRESETS["nano"]))

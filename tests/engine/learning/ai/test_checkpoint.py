@@ -85,6 +85,29 @@ def test_what_a_folder_lacks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyP
             find_checkpoint(str(folder))
 
 
+def test_files_that_are_none_are_not_read_to_their_end(tmp_path: Path) -> None:
+    for number, text in enumerate((b"[" * 200_000, b" " * (2 << 20), b'{"hidden_size": NaN, "model_type": "qwen2"}')):
+        folder = folder_with(tmp_path / str(number))
+        (folder / "config.json").write_bytes(text)
+        with pytest.raises(TrainingError, match=r"config\.json"):
+            find_checkpoint(str(folder))
+    folder = folder_with(tmp_path / "deep", num_hidden_layers=10**9)
+    with pytest.raises(TrainingError, match="layers"):
+        find_checkpoint(str(folder))
+    with pytest.raises(TrainingError, match="cannot be used"):
+        find_checkpoint("x" * 5000)
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs devices that are files")
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_links_to_devices_are_no_files_of_a_model(tmp_path: Path, name: str) -> None:
+    folder = folder_with(tmp_path / "m")
+    (folder / name).unlink()
+    (folder / name).symlink_to("/dev/zero")
+    with pytest.raises(TrainingError, match=r"no file|no \*\.safetensors"):
+        find_checkpoint(str(folder))
+
+
 def test_a_hub_cache_is_looked_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "hub" / "models--some--model"
     folder_with(home / "snapshots" / "abc")

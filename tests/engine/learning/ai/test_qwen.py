@@ -44,17 +44,17 @@ def test_losses_do_not_depend_on_the_rest_of_the_batch(nano: Network, data: st.D
 
 
 def test_single_precision_stays_within_the_tolerance(nano: Network) -> None:
-    single = Network(nano.model, {name: value.float() for name, value in nano.weights.items()})
-    apart = [abs(one - two) for one, two in zip(losses(nano, TEXTS), losses(single, TEXTS), strict=True)]
-    assert max(apart) <= EVALUATION_TOLERANCE
+    double = Network(nano.model, {name: value.double() for name, value in nano.weights.items()})
+    apart = [abs(one - two) for one, two in zip(losses(nano, TEXTS), losses(double, TEXTS), strict=True)]
+    assert 0 < max(apart) <= EVALUATION_TOLERANCE / 2
 
 
 def test_the_tail_is_of_the_last_tokens_alone(nano: Network) -> None:
     row = TEXTS[3]
     stream = nano.blocks(nano.embed(torch.tensor([row[:-1]])), 0, nano.model.layers)
-    each = torch.nn.functional.cross_entropy(nano.logits(stream)[0], torch.tensor(row[1:]), reduction="none")
-    assert losses(nano, [row], 5) == [round(each[-5:].mean().item() * 1e9)]
-    assert losses(nano, [row]) == [round(each.mean().item() * 1e9)]
+    each = torch.nn.functional.cross_entropy(nano.logits(stream)[0], torch.tensor(row[1:]), reduction="none").double()
+    assert abs(losses(nano, [row], 5)[0] - each[-5:].mean().item() * 1e9) < EVALUATION_TOLERANCE
+    assert abs(losses(nano, [row])[0] - each.mean().item() * 1e9) < EVALUATION_TOLERANCE
 
 
 def test_texts_of_any_length_have_a_loss(nano: Network) -> None:
@@ -72,7 +72,7 @@ def test_a_delta_is_alpha_over_rank_times_the_product(nano: Network) -> None:
     key = "1.gate"
     name = "model.layers.1.mlp.gate_proj.weight"
     wanted = nano.weights[name].numpy() + 2.0 * parsed[key][1].astype(float) @ parsed[key][0].astype(float)
-    assert np.abs(changed[name].numpy() - wanted).max() < 1e-12
+    assert np.abs(changed[name].numpy() - wanted).max() < 1e-7
     assert changed["model.norm.weight"] is nano.weights["model.norm.weight"]
     assert losses(Network(nano.model, changed), TEXTS[:2]) != losses(nano, TEXTS[:2])
 
