@@ -37,8 +37,8 @@ class DevnetActions:
     def deploy(self) -> None:
         """Deploy the contracts, after saying what that does."""
         text = (
-            "Nine transactions from the operator's development account put StakeVault, LeagueAnchor, LeagueCourt and "
-            "NeuralConsensus on the devnet."
+            "Eleven transactions from the operator's development account put StakeVault, LeagueAnchor, LeagueCourt, "
+            "NeuralConsensus, POL and ProofOfLearning on the devnet."
         )
         self._w.confirmed("Deploy the contracts?", text, "Deploy", self._w.devnet.deploy)
 

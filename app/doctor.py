@@ -233,6 +233,7 @@ def _assets() -> Check:
         "abi/StakeVault.json",
         "abi/LeagueAnchor.json",
         "abi/LeagueCourt.json",
+        "abi/ProofOfLearning.json",
     )
     lacking = [name for name in wanted if not (assets_dir() / name).is_file()]
     if lacking:

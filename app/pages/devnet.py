@@ -164,7 +164,7 @@ class DevnetPage(ConsolePage):
         rows = tuple((c.name, c.address, c.tx or None, c.gas) for c in state.contracts)
         running = state.status.state == "running"
         action = (Action("deploy", "Deploy contracts", "anchor"),) if running else ()
-        names = "StakeVault, LeagueAnchor, LeagueCourt and NeuralConsensus"
+        names = "StakeVault, LeagueAnchor, LeagueCourt, NeuralConsensus, POL and ProofOfLearning"
         text = f"Deploying puts {names} on this chain." if running else "Start the devnet first."
         self._contract_table.set_state(TableState(rows, (), EmptyPanelState("anchor", "Not deployed", text, action)))
 

@@ -119,7 +119,10 @@ async def test_contracts_are_deployed_once_and_survive_a_restart(
         wiring.devnet.deploy()
         wiring.devnet.deploy()
         contracts = await until(lambda: wiring.devnet.state.contracts)
-        assert [c.name for c in contracts] == ["StakeVault", "LeagueAnchor", "LeagueCourt", "NeuralConsensus"]
+        assert [c.name for c in contracts] == [
+            *("StakeVault", "LeagueAnchor", "LeagueCourt", "NeuralConsensus"),
+            *("POL", "ProofOfLearning"),
+        ]
         assert all(c.gas > 10**6 and c.tx.startswith("0x") for c in contracts)
         await until(lambda: wiring.devnet.feed.transactions and not wiring.devnet.state.busy)
         calls = {tx.call for tx in wiring.devnet.feed.transactions}
