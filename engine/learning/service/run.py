@@ -41,6 +41,7 @@ class LearnRun:
         self._world: World | None = None
         self._waiting: list[Fault] = []
         self._job: Job[LearnResult] | None = None
+        self._stopping = False
 
     @property
     def state(self) -> str:
@@ -99,7 +100,8 @@ class LearnRun:
 
     def cancel(self) -> None:
         """Ask it to stop; it does within two seconds. ``result`` raises then."""
-        if self._job is not None:
+        if self._job is not None and not self._stopping:
+            self._stopping = True  # a second time would cut off how the parts are closed
             # Not at once: a job that has not begun would never say that it ended.
             asyncio.get_running_loop().call_soon(self._job.cancel)
 

@@ -24,6 +24,7 @@ class SweepRun:
         self.spec = spec
         self._bus = bus
         self._job: Job[Sweep] | None = None
+        self._stopping = False
 
     @property
     def done(self) -> bool:
@@ -32,7 +33,8 @@ class SweepRun:
 
     def cancel(self) -> None:
         """Ask it to stop; it does within two seconds."""
-        if self._job is not None:
+        if self._job is not None and not self._stopping:
+            self._stopping = True  # a second time would cut off how the workers are ended
             asyncio.get_running_loop().call_soon(self._job.cancel)
 
     async def result(self) -> Sweep:

@@ -38,6 +38,7 @@ class Cluster:
         self._port = port
         self._folder = Path(tempfile.mkdtemp(prefix="nashboard-dht-"))
         self._process: Any = None
+        self._launched: asyncio.Future[None] | None = None
         self._started: dict[int, asyncio.Future[None]] = {}
         self._ended: dict[int, asyncio.Future[None]] = {}
         self.link = Link(self._heard, self._gone)
@@ -77,7 +78,7 @@ class Cluster:
         so this thread stays.
         """
         loop = asyncio.get_running_loop()
-        launched: asyncio.Future[None] = loop.create_future()
+        launched = self._launched = loop.create_future()
 
         def keep() -> None:
             try:
@@ -90,7 +91,7 @@ class Cluster:
 
         threading.Thread(target=keep, name="dht keeper", daemon=True).start()
         try:
-            await launched
+            await asyncio.shield(launched)  # who is cancelled here leaves the rest to `close`
         except OSError as error:
             raise TransportError("The DHT's process did not start", error.strerror or repr(error), NEXT) from error
 
@@ -131,8 +132,13 @@ class Cluster:
 
     async def close(self) -> None:
         """End all processes and remove what they left."""
+        if self._launched is not None:
+            await asyncio.wait([self._launched])  # half a start cannot be ended
+            self._launched.exception()
         self.link.tell(HOST, "stop")
         if self.pid is not None:
+            if not self._started[HOST].done():
+                self._process.kill()  # it imports, hears nothing and has no nodes yet
             await asyncio.to_thread(self._process.join, 5.0)
             if self._process.is_alive():
                 self._process.kill()

@@ -241,3 +241,19 @@ async def test_without_hivemind_the_extra_is_named(monkeypatch: pytest.MonkeyPat
 def test_the_console_does_not_import_hivemind() -> None:
     code = "import sys, engine.learning.transport.hivemind_dht\nassert not {'hivemind', 'torch'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[4])
+
+
+@needs_hivemind
+@pytest.mark.learn
+@pytest.mark.parametrize("moment", [0.0, 0.01, 0.3, 1.5])
+async def test_a_start_that_is_given_up_leaves_nothing(moment: float, caplog: pytest.LogCaptureFixture) -> None:
+    before = {process.pid for process in psutil.Process().children(recursive=True)}
+    start = asyncio.create_task(open_dht(config(2)))
+    await asyncio.sleep(moment)
+    start.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    await asyncio.sleep(0.05)  # for what would still be called back
+    left = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+    assert alive([process for process in left if "resource_tracker" not in " ".join(process.cmdline())]) == []
+    assert not caplog.records
