@@ -36,10 +36,11 @@ class SplitModel:
         peers: list[str] = []
         try:
             for number, layers in enumerate(((0, half), (half, self._model.layers))):
-                self._hosts.append(_Host(serve_blocks, number, layers, peers))
-                peers += await self._hosts[-1].answer(START)
-            self._hosts.append(_Host(serve_front, peers))
-            await self._hosts[-1].answer(START)
+                self._hosts.append(_Host(serve_blocks, number, layers))
+            self._hosts.append(_Host(serve_front))
+            for host in self._hosts:  # all import their libraries meanwhile; each joins those before it
+                host.send(peers)
+                peers = peers + await host.answer(START)
         except BaseException:
             await self.close()
             raise

@@ -13,7 +13,7 @@ from engine.learning.ai.quiet import quiet_libraries
 _NAMES = ("blocks.0", "blocks.1")
 
 
-def serve_blocks(parent: int, pipe: Any, number: int, layers: tuple[int, int], peers: list[str]) -> None:
+def serve_blocks(parent: int, pipe: Any, number: int, layers: tuple[int, int]) -> None:
     """Serve the layers of a range, until the pipe ends."""
     _settle(parent)
     import torch
@@ -32,7 +32,7 @@ def serve_blocks(parent: int, pipe: Any, number: int, layers: tuple[int, int], p
             return self.network.blocks(stream, *layers)
 
     blocks = Blocks()
-    dht = DHT(initial_peers=peers, start=True, host_maddrs=["/ip4/127.0.0.1/tcp/0"])
+    dht = DHT(initial_peers=pipe.recv(), start=True, host_maddrs=["/ip4/127.0.0.1/tcp/0"])
     shape = BatchTensorDescriptor(1, 1, dtype=torch.float32)
     backend = ModuleBackend(
         _NAMES[number], blocks, args_schema=(shape,), outputs_schema=shape, min_batch_size=1, max_batch_size=1 << 20
@@ -46,7 +46,7 @@ def serve_blocks(parent: int, pipe: Any, number: int, layers: tuple[int, int], p
         dht.shutdown()
 
 
-def serve_front(parent: int, pipe: Any, peers: list[str]) -> None:
+def serve_front(parent: int, pipe: Any) -> None:
     """Answer for losses, by asking the blocks' servers for what lies between embedding and logits."""
     _settle(parent)
     import torch
@@ -56,7 +56,7 @@ def serve_front(parent: int, pipe: Any, peers: list[str]) -> None:
     from engine.learning.ai.qwen import Network
     from engine.learning.ai.tasks import losses_of
 
-    dht = DHT(initial_peers=peers, start=True, client_mode=True)
+    dht = DHT(initial_peers=pipe.recv(), start=True, client_mode=True)
 
     class Split(Network):
         """A network whose layers are far away."""
@@ -78,7 +78,7 @@ def serve_front(parent: int, pipe: Any, peers: list[str]) -> None:
 
     try:
         experts = _found(lambda: get_experts(dht, list(_NAMES)))
-        pipe.send(("ready", None))
+        pipe.send(("ready", []))
         _obey(pipe, use, ask)
     finally:
         dht.shutdown()
