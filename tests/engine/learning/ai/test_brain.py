@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,22 @@ async def test_honest_rounds_pass_any_gate_whatever_rule_and_trainers(brain: Rep
         base = brain.merge(base, deltas[depth])  # another way of aggregating each round
         losses.append(await brain.held_out(base))
     assert losses == sorted(losses, reverse=True)
+
+
+async def test_every_recorded_round_passes_a_small_gate_along_another_way(brain: ReplayBrain) -> None:
+    """The recording followed the mean of trainers 0 to 3; this is Multi-Krum of five others, and 64 texts a round."""
+    base = await brain.genesis()
+    before = await brain.held_out(base)
+    refused = []
+    for depth in range(brain.recording.rounds):
+        delta = await aggregated(brain, base, depth, [("honest", number) for number in range(3, 8)], "multi_krum", 1)
+        if not await accepted(brain, base, delta, gate_texts(bytes([depth]) * 32, b"m" * 32, 64, 4096)):
+            refused.append(depth)
+        base = brain.merge(base, delta)
+    assert refused == []
+    assert await brain.held_out(base) < 0.9 * before
+    with pytest.raises(TrainingError, match=f"{brain.recording.rounds} rounds"):
+        await brain.train(order(base, 0, depth=brain.recording.rounds))
 
 
 async def test_bad_deltas_are_what_they_are_called(brain: ReplayBrain) -> None:
@@ -226,3 +244,43 @@ async def test_a_worker_killed_while_it_trains_fails_the_order_and_the_next_one_
         assert len(await made.evaluate(base, None, [1, 2])) == 2
     finally:
         await made.close()
+
+
+NOISE = """
+import asyncio
+from engine.learning.ai.brain import open_brain
+from engine.learning.brain import TrainOrder
+from engine.learning.config import LearnConfig
+
+async def main():
+    brain = open_brain(LearnConfig(training="real", model="nano"), None, 1)
+    base = await brain.genesis()
+    delta = (await brain.train(TrainOrder(base, 0, b"seed", 0, 1))).delta
+    await brain.evaluate(base, delta, [1])
+    await brain.close()
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.learn
+def test_the_libraries_say_nothing_on_the_console(tmp_path: Path) -> None:
+    (tmp_path / "main.py").write_text(NOISE)
+    root = Path(__file__).parents[4]
+    done = subprocess.run(
+        [sys.executable, str(tmp_path / "main.py")],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_heavy_libraries_stay_out_of_this_process() -> None:
+    code = (
+        "import sys, engine.learning.ai.brain; print({'torch', 'transformers', 'peft', 'hivemind'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
