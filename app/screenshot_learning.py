@@ -83,10 +83,8 @@ async def _running(wiring: Any, target: Callable[[str], Path], helpers: tuple[Se
     model.choose("committee")
     model.fill(validators=8, slots=SLOTS, gate_texts=8)
     model.step("slot")
-    for _ in range(2):
-        await settled(
-            model, lambda state: state.run is not None and state.run.state == "paused" and state.run.slot >= 0
-        )
+    for slot in (1, 2, 3):
+        await settled(model, lambda state, at=slot: state.run is not None and len(state.run.states) > at)
         model.step("slot")
     model.inject("equivocate_headers")
     wiring.navigator.go(Place("learning", "tab/faults"))

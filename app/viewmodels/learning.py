@@ -153,10 +153,7 @@ class LearningViewModel(LearningDraft):
 
     async def _begin(self) -> None:
         service = self._runtime.learning
-        try:
-            found = await asyncio.to_thread(service.scenarios)
-        except ImportError:
-            return
+        found = await asyncio.to_thread(service.scenarios)
         facts = tuple(ScenarioFacts(one.name, one.title, one.sentence, one.config().model_dump()) for one in found)
         self.update(scenarios=facts, missing=service.missing())
         names = [one.name for one in facts]

@@ -96,10 +96,7 @@ class SweepViewModel(ViewModel[SweepState]):
     # Inside
 
     async def _begin(self) -> None:
-        try:
-            spec = await asyncio.to_thread(_default_spec)
-        except ImportError:
-            return
+        spec = await asyncio.to_thread(_default_spec)
         offered = (tuple(spec.ATTACKS), tuple(spec.RULES))
         self.update(
             offered=offered, attacks=tuple(spec.attacks), rules=tuple(spec.rules), fractions=tuple(spec.fractions),
@@ -216,5 +213,5 @@ def _heat(cell: Cell) -> HeatCell:
         return HeatCell(None, "n<2f+3" if cell["refused"] == "too_few" else "refused", "refused", words)
     shown = float(cell["took"] if cell["attack"] == PAYLOAD else cell["gain"])
     bad = shown if cell["attack"] == PAYLOAD else (1.0 - shown) / 2  # a gain of -1 is as dark as it gets
-    text = f"{shown:.0%}" if abs(shown) < 10 else f"{shown:+.0e}"
+    text = f"{shown:.0%}" if abs(shown) < 10 else f"{shown:,.0f}x"
     return HeatCell(max(0.0, min(1.0, bad)), text, "broken" if cell.get("broken") else "", words)

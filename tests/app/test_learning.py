@@ -283,8 +283,10 @@ async def test_a_sweep_is_measured_chosen_stopped_and_exported(
         model.edit(attacks=("scale", "noise", "sign_flip"), fractions=(0.0, 0.08, 0.16, 0.24, 0.31))
         QTest.keyClick(wiring.window, Qt.Key.Key_F5)
         await until(lambda: model.state.busy and model.state.done >= 1, 60)
-        QTest.keyClick(wiring.window, Qt.Key.Key_F8)
-        await until(lambda: model.state.state == "cancelled")
+        await until(page.sweep.stop.isEnabled)
+        click(page.sweep.stop)
+        await until(lambda: not model.state.busy)
+        assert model.state.state == "cancelled"
         assert 1 <= len(model.state.cells) < 30
 
 
