@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from engine.learning.ai.brain import open_brain
+from engine.learning.brain import TrainOrder
 from engine.learning.config import LearnConfig
 from engine.learning.errors import TrainingError
 from engine.learning.sweep import Sweep, SweepCell, SweepSpec, run_sweep, to_csv
+from engine.learning.updates.draw import gate_texts, verdict
 
 FEW = (0.08, 0.39, 0.5)  # 1, 5 and 6 of 13
 CROSSOVER = 6  # the first f with 13 < 2f + 3
@@ -77,11 +80,11 @@ def test_krum_is_safe_exactly_where_n_is_at_least_2f_plus_3(sweep: Sweep, rule: 
             assert cell.chosen_bad == 0, cell.text
             assert cell.gain > 0.3, cell.text
             assert cell.accepted
-    for attack in ("label_flip", "backdoor"):  # the formula is no mere caution: one more, and the bad are the cluster
-        (beyond,) = cells(sweep, rule=rule, attack=attack, byzantine=CROSSOVER)
-        assert beyond.broken
-        assert beyond.chosen_bad > 0
-        assert "13 < 2 x 6 + 3 = 15" in beyond.text
+    # the formula is no mere caution: with one more, those that lie close together are the bad ones
+    (beyond,) = cells(sweep, rule=rule, attack="label_flip", byzantine=CROSSOVER)
+    assert beyond.broken
+    assert beyond.chosen_bad > 0
+    assert "13 < 2 x 6 + 3 = 15" in beyond.text
 
 
 def test_multi_krum_takes_all_the_honest_and_nobody_else(sweep: Sweep) -> None:
@@ -119,6 +122,23 @@ def test_a_backdoor_passes_the_gate_and_krum_blocks_it(sweep: Sweep) -> None:
         if cell.byzantine < CROSSOVER:
             assert cell.took < 0.1
             assert cell.trigger_after > taken.trigger_after
+
+
+def test_what_was_learnt_by_heart_passes_public_texts_and_fails_drawn_ones() -> None:
+    async def gates(brain: Any) -> list[tuple[bool, bool, bool]]:
+        base, found = await brain.genesis(), []
+        for trainer in range(6):
+            delta = (await brain.train(TrainOrder(base, 0, bytes(32), trainer, 20, "overfit"))).delta
+            drawn = gate_texts(sha256(delta).digest(), bytes(32), 128, brain.pool)
+            passed = []
+            for texts in (range(128), drawn):
+                before, after = await brain.evaluate(base, None, texts), await brain.evaluate(base, delta, texts)
+                passed.append(verdict(before, after).accept)
+            worse = await brain.held_out(brain.merge(base, delta)) > await brain.held_out(base)
+            found.append((*passed, worse))
+        return found
+
+    assert played(gates) == [(True, False, True)] * 6
 
 
 def test_the_median_bears_scaling_but_not_many_colluders_of_one_direction(sweep: Sweep) -> None:
