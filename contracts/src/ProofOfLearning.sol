@@ -22,6 +22,7 @@ import {LearningHashes} from "./libraries/LearningHashes.sol";
 ///      balance >= staked + credit, with equality when none was. A pause stops new chains and deposits, nothing else.
 contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pausable, EIP712 {
     using LearningHashes for Ack;
+    using LearningHashes for Finality;
     using LearningHashes for Header;
     using LearningHashes for Verdict;
     using SafeERC20 for IERC20;
@@ -204,7 +205,7 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
         bytes32 digest = header.hash();
         if (c.headers[header.slot] != digest) revert NotProposed(digest);
         if (header.slot <= c.finalSlot) revert SlotNotRising(header.slot, c.finalSlot);
-        uint256 signers = _requireQuorum(c, digest, signatures);
+        uint256 signers = _requireQuorum(c, Finality(digest).hash(), signatures);
         c.finalSlot = header.slot;
         emit Finalized(header.chain, header.slot, digest, header.root, header.modelRoot, signers, c.size);
     }
@@ -336,6 +337,11 @@ contract ProofOfLearning is IProofOfLearning, AccessControlDefaultAdminRules, Pa
     /// @inheritdoc IProofOfLearning
     function digestOfHeader(Header calldata header) external view returns (bytes32) {
         return _hashTypedDataV4(header.hash());
+    }
+
+    /// @inheritdoc IProofOfLearning
+    function digestOfFinality(Finality calldata vote) external view returns (bytes32) {
+        return _hashTypedDataV4(vote.hash());
     }
 
     /// @inheritdoc IProofOfLearning

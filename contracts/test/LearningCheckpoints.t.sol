@@ -232,7 +232,7 @@ contract LearningCheckpointsTest is LearningFixture, Test {
 
     function testAVoteCountsOnce() public {
         IProofOfLearning.Header memory header = propose(3);
-        bytes32 digest = learning.digestOfHeader(header);
+        bytes32 digest = finalityOf(header);
         bytes memory twice = abi.encodePacked(entry(0, digest), entry(1, digest), entry(1, digest));
         vm.expectRevert(abi.encodeWithSelector(IProofOfLearning.NotInSet.selector, 1));
         learning.finalize(header, twice);
@@ -247,7 +247,7 @@ contract LearningCheckpointsTest is LearningFixture, Test {
     function testVotesOfOthersAreRefused() public {
         join(4);
         IProofOfLearning.Header memory header = propose(3);
-        bytes32 digest = learning.digestOfHeader(header);
+        bytes32 digest = finalityOf(header);
         bytes memory base = abi.encodePacked(entry(0, digest), entry(1, digest));
         _refuse(header, abi.encodePacked(base, entry(4, digest)), IProofOfLearning.NotInSet.selector);
         _refuse(header, abi.encodePacked(base, entry(9, digest)), IProofOfLearning.NotInSet.selector);
@@ -265,9 +265,19 @@ contract LearningCheckpointsTest is LearningFixture, Test {
         learning.finalize(header, abi.encodePacked(base, entry(3, digest), other));
     }
 
+    /// @dev To propose is not to vote: the signature under a proposal finalises nothing.
+    function testAProposalIsNoVote() public {
+        chain = openNamed("alone", 1);
+        depositBy(opener, accountOf(0), 0);
+        IProofOfLearning.Header memory header = propose(1);
+        bytes memory proposal = quorum(learning.digestOfHeader(header), 0, 1);
+        _refuse(header, proposal, IProofOfLearning.BadSignature.selector);
+        learning.finalize(header, votes(header, 1));
+    }
+
     function testANumberThatNobodyHasHasNoAccount() public {
         IProofOfLearning.Header memory header = propose(3);
-        bytes32 digest = learning.digestOfHeader(header);
+        bytes32 digest = finalityOf(header);
         bytes memory nobody = abi.encodePacked(uint32(77), bytes32(uint256(1)), bytes32(uint256(1)));
         _refuse(header, abi.encodePacked(entry(0, digest), nobody), IProofOfLearning.NotInSet.selector);
     }
@@ -282,7 +292,7 @@ contract LearningCheckpointsTest is LearningFixture, Test {
         learning.requestExit(chain, 3);
         passEras(2);
         IProofOfLearning.Header memory header = propose(2 * EPOCH + 1);
-        bytes32 digest = learning.digestOfHeader(header);
+        bytes32 digest = finalityOf(header);
         bytes memory packed = abi.encodePacked(entry(0, digest), entry(1, digest), entry(3, digest));
         _refuse(header, packed, IProofOfLearning.NotInSet.selector);
         _refuse(header, votes(header, 2), IProofOfLearning.QuorumMissing.selector);
@@ -296,8 +306,8 @@ contract LearningCheckpointsTest is LearningFixture, Test {
         depositBy(opener, accountOf(0), 1);
         depositBy(opener, accountOf(0), 2);
         IProofOfLearning.Header memory header = headerOf(1);
-        bytes32 digest = learning.digestOfHeader(header);
-        learning.propose(header, signBy(0, digest));
+        bytes32 digest = finalityOf(header);
+        learning.propose(header, signBy(0, learning.digestOfHeader(header)));
         bytes memory one = entry(0, digest);
         bytes memory two = entry(0, digest);
         bytes memory three = entry(0, digest);

@@ -183,7 +183,7 @@ contract LearningSlashingTest is LearningFixture, Test {
         _slash(5);
         assertEq(setSize(), 5);
         IProofOfLearning.Header memory header = propose(1);
-        bytes32 digest = learning.digestOfHeader(header);
+        bytes32 digest = finalityOf(header);
         bytes memory with = abi.encodePacked(quorum(digest, 0, 3), entry(5, digest));
         vm.expectRevert(abi.encodeWithSelector(IProofOfLearning.NotInSet.selector, 5));
         learning.finalize(header, with);

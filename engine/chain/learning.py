@@ -82,6 +82,15 @@ class Header:
 
 
 @dataclass(frozen=True, slots=True)
+class Finality:
+    """A validator's vote that the header of a struct hash is final."""
+
+    header: bytes
+
+    TYPES: ClassVar[dict[str, Fields]] = {"Finality": _fields("bytes32 header")}
+
+
+@dataclass(frozen=True, slots=True)
 class Ack:
     """A validator's word on an update in a slot."""
 
@@ -118,7 +127,7 @@ class Verdict:
     }
 
 
-Signable = Header | Ack | Verdict
+Signable = Header | Finality | Ack | Verdict
 PERMIT = {"Permit": _fields("address owner", "address spender", "uint256 value", "uint256 nonce", "uint256 deadline")}
 
 
@@ -246,7 +255,7 @@ class ProofOfLearning(BoundContract):
         return self._send("propose", astuple(header), signature)
 
     def finalize(self, header: Header, signatures: bytes) -> Call:
-        """Make a proposed checkpoint final by a batch of signatures of more than two thirds of the set."""
+        """Make a proposed checkpoint final by a batch of Finality votes of more than two thirds of the set."""
         return self._send("finalize", astuple(header), signatures)
 
     def slash_proposer(self, one: Header, signature: bytes, other: Header, other_signature: bytes) -> Call:

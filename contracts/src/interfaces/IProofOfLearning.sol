@@ -60,6 +60,11 @@ interface IProofOfLearning {
         bytes32 certificate;
     }
 
+    /// @notice A validator's vote that a header, by its hash, is final. Who proposes has not voted by that.
+    struct Finality {
+        bytes32 header;
+    }
+
     /// @notice A validator's word on an update. It gives one word only on an update in a slot.
     struct Ack {
         bytes32 chain;
@@ -205,7 +210,7 @@ interface IProofOfLearning {
 
     /// @notice Anyone, with the signature (64 or 65 bytes) of the slot's proposer. The head's slot only rises.
     function propose(Header calldata header, bytes calldata signature) external;
-    /// @notice Anyone, with signatures of strictly more than two thirds of the set of this era over a proposed header.
+    /// @notice Anyone, with votes (Finality) of strictly more than two thirds of the set of this era for a proposed header.
     ///         Signatures after the needed ones are not read.
     function finalize(Header calldata header, bytes calldata signatures) external;
 
@@ -246,6 +251,7 @@ interface IProofOfLearning {
 
     /// @notice The EIP-712 digests that are signed.
     function digestOfHeader(Header calldata header) external view returns (bytes32);
+    function digestOfFinality(Finality calldata vote) external view returns (bytes32);
     function digestOfAck(Ack calldata ack) external view returns (bytes32);
     function digestOfVerdict(Verdict calldata found) external view returns (bytes32);
 }

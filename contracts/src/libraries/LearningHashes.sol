@@ -13,6 +13,12 @@ library LearningHashes {
     bytes32 private constant VERDICT =
         keccak256("Verdict(bytes32 chain,uint32 validator,uint8 offence,bytes32 evidence)");
 
+    bytes32 private constant FINALITY = keccak256("Finality(bytes32 header)");
+
+    function hash(IProofOfLearning.Finality memory vote) internal pure returns (bytes32) {
+        return keccak256(abi.encode(FINALITY, vote));
+    }
+
     function hash(IProofOfLearning.Header calldata header) internal pure returns (bytes32) {
         return keccak256(abi.encode(HEADER, header));
     }

@@ -148,7 +148,11 @@ abstract contract LearningFixture is CommonBase {
     }
 
     function votes(IProofOfLearning.Header memory header, uint256 n) internal view returns (bytes memory) {
-        return quorum(learning.digestOfHeader(header), 0, n);
+        return quorum(finalityOf(header), 0, n);
+    }
+
+    function finalityOf(IProofOfLearning.Header memory header) internal view returns (bytes32) {
+        return learning.digestOfFinality(IProofOfLearning.Finality(structHash(header)));
     }
 
     function verdict(IProofOfLearning.Verdict memory found, uint256 n) internal view returns (bytes memory) {

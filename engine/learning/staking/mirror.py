@@ -17,6 +17,7 @@ from engine.chain.learning import (
     SLASHED,
     STAKE,
     ChainSpec,
+    Finality,
     Header,
     Staker,
     Verdict,
@@ -223,7 +224,7 @@ class StakingMirror:
 
     async def _finality(self, mark: Mark) -> Step:
         header = await self._proposed(mark)
-        call = self._contract.finalize(header, await self._view.signatures(header))
+        call = self._contract.finalize(header, await self._view.signatures(Finality(struct_hash(header))))
         return Step(self._chain.operator, call, f"finalise slot {mark.slot} of a learning chain")
 
     async def _proposed(self, mark: Mark) -> Header:

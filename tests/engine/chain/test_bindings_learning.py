@@ -19,6 +19,7 @@ from engine.chain.learning import (
     Ack,
     ChainSpec,
     ChainState,
+    Finality,
     Header,
     StakeKeys,
     Staker,
@@ -93,7 +94,7 @@ async def test_pol_and_the_staking_contract_are_deployed(tmp_path, chain_at):
             assert await stakes._view(name) == (value,)
         assert (await stakes._view("token"))[0].lower() == token.address.lower()
         assert (await stakes._view("treasury"))[0].lower() == parts.wallet.address(TREASURY_ACCOUNT).lower()
-        for value in (HEADER, ACK, VERDICT):
+        for value in (HEADER, Finality(ONE), ACK, VERDICT):
             domain = chain._domain(stakes)
             encoded = encode_typed_data(domain, value.TYPES, message_of(value))
             assert encoded.body == struct_hash(value)
@@ -126,7 +127,8 @@ async def test_a_chain_is_opened_joined_by_permit_and_left(tmp_path, chain_at):
         signature = chain.sign_stake(parts.wallet.address(2), header)
         await send(chain, parts, (chain.operator, stakes.propose(header, signature)))
         assert await stakes.header_at(name, 9) == struct_hash(header)
-        await send(chain, parts, (chain.operator, stakes.finalize(header, pack_signatures([(0, signature)]))))
+        vote = chain.sign_stake(parts.wallet.address(2), Finality(struct_hash(header)))
+        await send(chain, parts, (chain.operator, stakes.finalize(header, pack_signatures([(0, vote)]))))
         assert (await stakes.chain_of(name)).final_header == struct_hash(header)
         rival = Header(name, 9, 0, TWO, TWO, ONE, TWO, ONE)
         second = chain.sign_stake(parts.wallet.address(2), rival)
