@@ -223,8 +223,8 @@ class ReplayBrain(_Brain):
     async def train(self, order: TrainOrder) -> Trained:
         """Return what a trainer was recorded to have made. Raises TrainingError where the recording ends.
 
-        A round that is tried again on the same base gets the same products of B and A in other bytes, so that its ids
-        differ as they would if it had been trained again.
+        A round that is tried again on the same base gets what other trainers made then, in other bytes: its ids
+        differ, as they would if it had been trained again.
         """
         depth = self._lineage.depth(order.base)
         turn = max(0, order.round - depth)

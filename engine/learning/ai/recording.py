@@ -97,8 +97,18 @@ class Recording:
         )
         raise TrainingError("The recording of training ends here", why, "Train for real: training real.")
 
+    def _honest(self, depth: int) -> int:
+        return sum(1 for entry in self.entries if (entry.depth, entry.flavour) == (depth, "honest"))
+
     def trained(self, depth: int, flavour: str, trainer: int, turn: int, spec: DeltaSpec) -> Trained:
-        """Return a recorded delta. ``turn`` other than 0 gives the same product of B and A in other bytes."""
+        """Return a recorded delta.
+
+        ``turn`` counts the tries on one base: with each, honest trainers take the deltas of others, so that a round
+        that was refused is not refused for ever, and the bytes differ while the product of B and A stays.
+        """
+        if turn and flavour == "honest":
+            count = self._honest(depth)
+            trainer = (trainer + count // 2 * turn) % count if trainer < count else trainer
         found = self.find(depth, flavour, trainer).unpacked(self._body, spec)
         return Trained(turned(found.delta, spec, turn), found.loss, found.seconds) if turn else found
 

@@ -55,18 +55,28 @@ async def test_honest_rounds_pass_any_gate_whatever_rule_and_trainers(brain: Rep
     assert losses == sorted(losses, reverse=True)
 
 
-async def test_every_recorded_round_passes_a_small_gate_along_another_way(brain: ReplayBrain) -> None:
-    """The recording followed the mean of trainers 0 to 3; this is Multi-Krum of five others, and 64 texts a round."""
+@pytest.mark.parametrize(("trainers", "byzantine", "rounds"), [(4, 0, 40), (5, 1, 20)])
+async def test_recorded_rounds_pass_the_gate_one_after_the_other(
+    brain: ReplayBrain, trainers: int, byzantine: int, rounds: int
+) -> None:
+    """The recording followed the mean of trainers 0 to 3; other ways drift from it, and late rounds help them less."""
     base = await brain.genesis()
     before = await brain.held_out(base)
     refused = []
-    for depth in range(brain.recording.rounds):
-        delta = await aggregated(brain, base, depth, [("honest", number) for number in range(3, 8)], "multi_krum", 1)
-        if not await accepted(brain, base, delta, gate_texts(bytes([depth]) * 32, b"m" * 32, 64, 4096)):
+    for depth in range(rounds):
+        who = [("honest", number) for number in range(trainers)]
+        delta = await aggregated(brain, base, depth, who, "multi_krum", byzantine)
+        if not await accepted(brain, base, delta, gate_texts(bytes([depth]) * 32, b"m" * 32, 256, 4096)):
             refused.append(depth)
         base = brain.merge(base, delta)
     assert refused == []
-    assert await brain.held_out(base) < 0.9 * before
+    assert await brain.held_out(base) < (0.86 if rounds == 40 else 0.92) * before
+
+
+async def test_the_end_of_the_recording_is_told(brain: ReplayBrain) -> None:
+    base = await brain.genesis()
+    for depth in range(brain.recording.rounds):
+        base = brain.merge(base, (await brain.train(order(base, 0, depth=depth))).delta)
     with pytest.raises(TrainingError, match=f"{brain.recording.rounds} rounds"):
         await brain.train(order(base, 0, depth=brain.recording.rounds))
 
@@ -103,14 +113,13 @@ async def test_evaluating_a_delta_is_evaluating_what_it_merges_to(brain: ReplayB
     assert again[0] == again[1] and await brain.evaluate(base, delta, []) == ()
 
 
-async def test_a_round_that_is_tried_again_has_other_ids_and_the_same_worth(brain: ReplayBrain) -> None:
+async def test_a_round_that_is_tried_again_is_of_other_trainers_in_other_bytes(brain: ReplayBrain) -> None:
     base = await brain.genesis()
-    first, second = [(await brain.train(order(base, 0, depth=depth))).delta for depth in (0, 1)]
-    assert first != second
-    pairs = zip(
-        await brain.evaluate(base, first, range(20)), await brain.evaluate(base, second, range(20)), strict=True
-    )
-    assert max(abs(one - two) for one, two in pairs) <= 100
+    tries = [[(await brain.train(order(base, number, depth=turn))).delta for number in range(8)] for turn in range(4)]
+    assert len({delta for made in tries for delta in made}) == 32
+    flips = [(await brain.train(order(base, 0, depth=turn, flavour="label_flip"))).delta for turn in (0, 1)]
+    pairs = [await brain.evaluate(base, delta, range(20)) for delta in flips]
+    assert flips[0] != flips[1] and max(abs(one - two) for one, two in zip(*pairs, strict=True)) <= 10_000
 
 
 async def test_who_asks_the_same_waits_for_one_evaluation(brain: ReplayBrain, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -59,8 +59,10 @@ def test_its_end_is_told_with_the_number_of_rounds(recording: Recording) -> None
 
 @pytest.mark.parametrize("turn", [1, 2, 77])
 def test_a_turn_changes_the_bytes_and_no_product(recording: Recording, turn: int) -> None:
-    plain, other = (recording.trained(0, "honest", 2, by, SPEC).delta for by in (0, turn))
-    assert plain != other and len(plain) == len(other) and turned(plain, SPEC, turn) == other
+    plain = recording.trained(0, "honest", 2, 0, SPEC).delta
+    other = turned(plain, SPEC, turn)
+    assert plain != other and len(plain) == len(other)
+    assert recording.trained(0, "backdoor", 2, turn, SPEC).delta != recording.trained(0, "backdoor", 2, 0, SPEC).delta
     one, two = parse(plain, SPEC), parse(other, SPEC)
     for key in one:
         assert np.abs(one[key][1] @ one[key][0] - two[key][1] @ two[key][0]).max() < 1e-6
