@@ -61,8 +61,11 @@ class Behaviours:
         kinds = {a.fault.kind for a in self._active if a.fault.kind in VALIDATORS and validator in a.targets}
         return ", ".join(sorted(kinds))
 
-    def begin(self, slot: int, state: BeaconState) -> list[Active]:
-        """End faults whose time is over, begin those of this slot, and return the latter."""
+    def begin(self, slot: int, state: BeaconState, first: int) -> list[Active]:
+        """End faults whose time is over, begin those of this slot, and return the latter.
+
+        ``first`` is the first slot in which a validator can still show one: the next, in the middle of a slot.
+        """
         for active in [a for a in self._active if a.fault.until is not None and a.fault.until <= slot]:
             self._active.remove(active)
             self.told(active.fault, active.targets, False)
@@ -72,12 +75,12 @@ class Behaviours:
         for fault in due:
             if fault.until is not None and fault.until <= slot:
                 continue
-            active = Active(fault, self.resolve(fault, slot, state))
+            active = Active(fault, self.resolve(fault, first, state))
             if fault.kind not in ("heal", *SPAM, "worker_kill"):
                 self._active.append(active)
             if fault.kind in SLASHABLE:
                 self.guilty.update(active.targets)
-                self.since.update(dict.fromkeys(active.targets, slot))
+                self.since.update(dict.fromkeys(active.targets, first))
             if fault.kind in TRAINERS:
                 self.bad_trainers.update(active.targets)
             self.told(fault, active.targets, True)

@@ -36,7 +36,7 @@ class Kit:
     @property
     def slot(self) -> int:
         """The slot that it is."""
-        return int(self.scheduler.now // self.config.seconds_per_slot)
+        return int(self.scheduler.now / self.config.seconds_per_slot + 1e-9)  # a slot's own start belongs to it
 
     def start_of(self, slot: int, part: float = 0.0) -> float:
         """Return when a slot, or a part of it, begins."""

@@ -47,6 +47,7 @@ class EventHeap(ABC):
         self._now = 0.0
         self._untouched = True  # nothing of the present time was done yet
         self._names: set[str] = set()
+        self._held: list[tuple[str, Any]] = []  # acts that came while the past was played again
         self._breath = time.perf_counter()
         self.on_act: Callable[[str, Any], None] = lambda name, value: None
         for act in journal.acts if journal else ():
@@ -58,7 +59,10 @@ class EventHeap(ABC):
         self._push(max(when, self._now), 0, self._planned, action, arguments)
 
     def act(self, name: str, value: Any) -> None:
-        """Take an operator's act in, now; it goes on record and to ``on_act``."""
+        """Take an operator's act in, now, after the past that is on record; it goes on record and to ``on_act``."""
+        if self.replaying:
+            self._held.append((name, value))
+            return
         self._sequence += 1
         when = self.present
         act = Act(when, -1 if self._untouched and when == self._now else 1, self._sequence, name, value)
@@ -80,6 +84,11 @@ class EventHeap(ABC):
         """Put the end of a slot on record. Raises JournalError where it is there already and differs."""
         if self._journal:
             self._journal.slot(slot, self._now, trace)
+
+    def _take_held(self) -> None:
+        """Take in the acts that waited for the end of the past."""
+        while self._held and not self.replaying:
+            self.act(*self._held.pop(0))
 
     def _acted(self, name: str, value: Any) -> None:
         self.on_act(name, value)
@@ -137,6 +146,7 @@ class SimScheduler(EventHeap):
 
     async def run_until(self, when: float) -> None:
         """Run all actions before a time, and stand at it."""
+        self._take_held()
         await self._settle()
         while self._heap and self._heap[0][0] < when:
             self._run_next()
@@ -252,6 +262,7 @@ class LiveScheduler(EventHeap):
         if self.replaying:
             return
         self._go_on()
+        self._take_held()
         self._start()
         try:
             while await self._turn(when):

@@ -273,14 +273,15 @@ class World:
     def _acted(self, name: str, value: Any) -> None:
         if name == "fault":
             self.kit.faults.add(value)
-            self._begin_faults()
+            self._begin_faults(middle=self.slot == self.kit.slot)
         elif name == "join":
             self._invite()
         elif name == "deposit":
             self._take(Deposit.decode_bytes(value))
 
-    def _begin_faults(self) -> None:
-        self.kit.faults.begin(self.slot, self.kit.watch.state(self.slot))
+    def _begin_faults(self, *, middle: bool = False) -> None:
+        slot = self.kit.slot
+        self.kit.faults.begin(slot, self.kit.watch.state(self.slot), slot + 1 if middle else slot)
 
     def _fault_told(self, fault: Fault, targets: tuple[int, ...], active: bool) -> None:
         self.emit(LearnFault(self.run_id, self.slot, fault.kind, targets, active, fault_text(fault, targets, active)))

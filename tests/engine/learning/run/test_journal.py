@@ -28,6 +28,7 @@ from engine.learning.results import RawDelta
 from engine.learning.run import journal as journals
 from engine.learning.run.codec import Codec
 from engine.learning.run.journal import Act, Answer, Journal
+from engine.learning.run.world import World
 from tests.engine.learning.run.worlds import SMALL, play
 
 CONFIG = LearnConfig()
@@ -280,11 +281,45 @@ def test_two_processes_take_the_same_course(unbroken: str, cache: Path, tmp_path
     assert out.splitlines()[-1] == unbroken
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_run_killed_several_times_ends_as_one_that_was_not(
-    unbroken: str, cache: Path, tmp_path: Path, seed: int
+async def test_what_an_operator_does_while_a_run_is_played_again_falls_on_its_present(
+    brain: ReplayBrain, tmp_path: Path
 ) -> None:
-    draw = random.Random(seed)
+    config, path = LearnConfig.read(SMALL), tmp_path / "journal"
+    with Journal.open(path, config) as journal:
+        await play(config, brain, journal=journal, slots=4)
+
+    def before(world: World, slot: int, phase: str) -> None:
+        if (slot, phase) == (1, "vote"):
+            world.inject(Fault(0, "offline", (1,)))
+
+    with Journal.open(path, config) as journal:
+        late = await play(config, brain, journal=journal, before=before, slots=8)
+    with Journal.open(path, config) as journal:
+        [act] = journal.acts
+        again = await play(config, brain, journal=journal, slots=8)
+    assert act.time == late.kit.start_of(4)
+    assert again.kit.watch.trace == late.kit.watch.trace
+
+
+async def test_a_record_cut_off_anywhere_is_gone_on_with(brain: ReplayBrain, tmp_path: Path) -> None:
+    config = LearnConfig.read({**SMALL, "loss_rate": 0.1, "round_every": 1})
+    path, draw = tmp_path / "journal", random.Random(7)
+    faults = (Fault(1, "equivocate_headers", count=1), Fault(3, "partition", (3,), 5), Fault(2, "dht_kill", count=1))
+
+    async def trace() -> str:
+        with Journal.open(path, config) as journal:
+            return (await play(config, brain, faults=faults, journal=journal, slots=8)).kit.watch.trace
+
+    whole = await trace()
+    data = path.read_bytes()
+    for _ in range(5):
+        path.write_bytes(data[: draw.randrange(1, len(data))])
+        assert await trace() == whole
+        assert path.read_bytes() == data
+
+
+def test_a_run_killed_several_times_ends_as_one_that_was_not(unbroken: str, cache: Path, tmp_path: Path) -> None:
+    draw = random.Random()
     for _ in range(2):
         process = run_process(tmp_path, cache, 10)
         assert process.stdout is not None
