@@ -127,7 +127,7 @@ def main(validators: int, slots: int, learning: bool) -> None:
     if learning:
         from engine.learning.ai.brain import open_brain
 
-        config = config.changed(trainers=5)
+        config = config.changed(trainers=4)
         brain = open_brain(config, None, 1)
     figures = asyncio.run(measured(config, brain))
     print(json.dumps({**figures, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1_024}))

@@ -35,7 +35,7 @@ _ORDINARY = (
         "thousand",
         "A thousand validators",
         "A thousand validators acknowledge an update in every epoch, forty epochs long.",
-        {"validators": 1000, "slots": 320, "round_every": 8, "gate_texts": 64, "trainers": 5},
+        {"validators": 1000, "slots": 320, "round_every": 8, "gate_texts": 64},
         expects=("finalised=36", "certified=30", "merged=25", "one_head", *CALM),
         slow=True,
     ),
