@@ -162,6 +162,7 @@ class SimScheduler(EventHeap):
                 value = await _outcome(question.work) if question.name.startswith(IN_ORDER) else answer
                 later = question.seconds if isinstance(question.seconds, int | float) else _span(question, value)
                 self.at(self._now + later, question.then, value)
+                await self._breathe()
 
     async def _beside(self, question: Question) -> Any:
         """Ask what does not depend on the order of asking: workers do several at once."""

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from engine.learning.services.view import ChainView
 
 PARTS = dict(zip(PHASES, (0.0, 1 / 12, 1 / 3, 2 / 3, 11 / 12), strict=True))  # when phases begin, of a slot
+KEPT = 512  # answers that the machine remembers
 BeforePhase = Callable[[int, str], Awaitable[None]]
 
 
@@ -222,6 +223,7 @@ class World:
             for node, members in zip(self.nodes, self.members, strict=True):
                 node.prune(slot)
                 members.prune(slot)
+            self.kit.desk.forget(KEPT)
 
     def _merge(self, sealed: Sealed) -> None:
         for pending in self.kit.tree.state(sealed.root).pending:
