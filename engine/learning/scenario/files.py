@@ -21,7 +21,10 @@ LIMIT = 1 << 20  # bytes
 def load(path: Path) -> Scenario:
     """Return the scenario in a file. Raises LearnSettingError that says what is wrong, and where."""
     try:
-        if path.stat().st_size > LIMIT:
+        size = path.stat().st_size
+        if not path.is_file():  # a pipe or a device may never end
+            raise LearnSettingError(f"{path.name} cannot be read", "it is no file", "Check the path.")
+        if size > LIMIT:
             raise LearnSettingError(f"{path.name} cannot be read", f"it is larger than {LIMIT:,} bytes")
         document = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:

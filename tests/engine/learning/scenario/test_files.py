@@ -71,6 +71,13 @@ def test_what_is_wrong_is_said(text: str, says: str, tmp_path: Path) -> None:
     assert "bad.toml" in str(caught.value)
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs devices that are files")
+def test_a_device_is_not_read_to_its_end(tmp_path: Path) -> None:
+    (tmp_path / "endless.toml").symlink_to("/dev/zero")
+    with pytest.raises(LearnSettingError, match="no file"):
+        load(tmp_path / "endless.toml")
+
+
 def test_what_is_no_file_is_said(tmp_path: Path) -> None:
     with pytest.raises(LearnSettingError, match="cannot be read"):
         load(tmp_path / "none.toml")
