@@ -65,8 +65,9 @@ class Desk:
     def _answered(self, name: str, answer: Any) -> None:
         if not isinstance(answer, EngineError):
             self._known[name] = answer
+        # Each by itself: a thousand members that sign at one answer would keep a window waiting for a second.
         for then in self._waiting.pop(name):
-            then(answer)
+            self._scheduler.at(self._scheduler.now, then, answer)
 
     def forget(self, keep: int) -> None:
         """Keep only the last answers: what is asked again is worked out again."""

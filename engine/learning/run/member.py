@@ -115,8 +115,11 @@ class Members:
         update_id = bytes(judgement.commit.update_id)
         self._kit.watch.rounds.evaluated(update_id, judgement)
         for index in members:
-            judgement.voters.add(index)
-            self._sign(judgement, state, index, accept=judgement.accept)
+            self._kit.scheduler.at(self._kit.scheduler.now, self._decide, judgement, state, index)
+
+    def _decide(self, judgement: Judgement, state: BeaconState, index: int) -> None:
+        judgement.voters.add(index)
+        self._sign(judgement, state, index, accept=judgement.accept)
 
     def open(self, slot: int) -> None:
         """Open commitments to the losses on updates that were included."""
