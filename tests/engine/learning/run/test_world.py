@@ -117,3 +117,12 @@ async def test_what_gets_lost_is_sent_again(brain: ReplayBrain) -> None:
     assert {node.head() for node in world.nodes} == {world.nodes[0].head()}
     assert world.kit.watch.main.choice.finalized.epoch >= 1
     assert not world.kit.watch.slashings
+
+
+async def test_a_chain_without_validators_stands_still(brain: ReplayBrain) -> None:
+    config = LearnConfig.read({**SMALL, "validators": 3, "slots_per_epoch": 2, "slots": 16})
+    faults = (Fault(1, "equivocate_headers", (0, 1, 2)), Fault(15, "conflicting_updates"))
+    world = await play(config, brain, faults=faults)
+    slashed = (await world.result()).slashings
+    assert [item.validator for item in slashed] == [0, 1, 2]
+    assert world.kit.watch.slots[15][0] == "missed"
