@@ -63,7 +63,7 @@ class RunPlay:
             journal = stack.enter_context(Journal.open(self._records.journal(run.run_id), run.config, note=note))
             brain = open_brain(run.config, self._parts.cache, self._parts.workers)
             stack.push_async_callback(brain.close)
-            dht = await open_dht(run.config)
+            dht = await open_dht(run.config, now=journal.last_time)
             stack.push_async_callback(dht.close)
             scheduler = open_scheduler(run.config, journal)
             stack.push_async_callback(scheduler.close)

@@ -88,6 +88,9 @@ class LearnRun:
         if self.done:
             raise LearningError("The run is over", "", "Start another one.")
         if self._world is None:
+            from engine.learning.run.behaviour import check_fault
+
+            check_fault(fault, self.config, self.config.validators)
             self._waiting.append(fault)
         else:
             self._world.inject(fault)
