@@ -133,7 +133,11 @@ def test_who_left_or_is_banned_takes_no_part():
 async def test_the_consensus_is_deployed_with_its_roles_and_rules(tmp_path, chain_at):
     async with chain_at(tmp_path) as (_, chain, parts):
         consensus, rules = chain.consensus, chain.deployment.rules
-        assert [contract.name for contract in chain.deployment.contracts][3:] == ["NeuralConsensus", "POL", "ProofOfLearning"]
+        assert [contract.name for contract in chain.deployment.contracts][3:] == [
+            "NeuralConsensus",
+            "POL",
+            "ProofOfLearning",
+        ]
         assert await consensus.has_role("OPERATOR_ROLE", parts.wallet.address(OPERATOR))
         slashes = await chain.vault._view("hasRole", keccak(b"SLASHER_ROLE"), consensus.address)
         assert slashes == (True,)
