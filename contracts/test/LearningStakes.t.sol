@@ -380,6 +380,7 @@ contract LearningStakesTest is LearningFixture, Test {
         emit IProofOfLearning.Withdrawn(chain, 3, accountOf(3), STAKE);
         assertEq(_withdraw(3), STAKE);
         assertEq(pol.balanceOf(accountOf(3)), STAKE);
+        assertEq(learning.validatorOf(chain, 3).stake, 0);
         assertEq(setSize(), 3);
         vm.prank(accountOf(3));
         vm.expectRevert(abi.encodeWithSelector(IProofOfLearning.NotStaked.selector, 3));
