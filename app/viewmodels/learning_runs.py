@@ -276,9 +276,10 @@ def verdict_of(record: LearnRecord | None) -> Verdict:
         return Verdict("neutral", "Stopped", f"{figures} The list of runs offers to resume it.")
     if record.state == "done":
         checks = record.ended_event.checks if record.ended_event is not None else ()
-        failed = [name for name, ok, _ in checks if not ok]
+        failed = [text for _, ok, text in checks if not ok]
         if failed:
-            return Verdict("error", "Not as expected", f"{figures} Failed: {', '.join(failed)}.")
+            more = f" And {len(failed) - 1} more." if len(failed) > 1 else ""
+            return Verdict("error", "Not as expected", f"{figures} {failed[0]}{more}")
         held = f" All {plural(len(checks), 'expectation')} of the scenario held." if checks else ""
         return Verdict("ok", "As expected" if checks else "Done", f"{figures}{held}")
     word, kind = ("Paused", "warn") if record.state == "paused" else ("Running", "info")
@@ -289,7 +290,7 @@ def figures_of(record: LearnRecord) -> str:
     """Return slot, finality, certified updates and slashings in a sentence."""
     total = f" of {record.total:,}" if record.total else ""
     done = sum(update.get("stage") in ("included", "merged") for update in record.updates.values())
-    final = f"epoch {record.finalized:,} is final" if record.finalized >= 0 else "nothing is final yet"
+    final = f"epoch {record.finalized:,} is final" if record.finalized > 0 else "nothing is final yet"
     parts = [f"Slot {max(0, record.slot):,}{total}", final, f"{plural(done, 'update')} certified"]
     if record.slashed:
         parts.append(f"{len({key[0] for key in record.slashed})} slashed")

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 FEWER = 100  # records of an attacker on a real DHT, where each takes milliseconds
 
 
+WRITTEN = {
+    "sybil_spam": "ACKs by keys of nobody",
+    "forge_acks": "forged ACKs",
+    "squat_acks": "ACKs that squat on others' keys",
+    "replay_acks": "replayed ACKs",
+}
+
+
 class Attackers:
     """Attacks that wait for the next update to be voted on."""
 
@@ -91,7 +99,8 @@ class Attackers:
             tried, taken = answer
             before = self._kit.watch.attacks.get(kind, (0, 0))
             self._kit.watch.attacks[kind] = (before[0] + tried, before[1] + taken)
-            text = f"{kind}: {tried - taken} of {tried} records on update {update_id.hex()[:16]} were refused."
+            where = f"on update {update_id.hex()[:16]}"
+            text = f"{tried - taken:,} of {tried:,} {WRITTEN[kind]} {where} were refused."
             self._kit.watch.refused("record", kind, -1, text, self._kit.slot)
 
         return told
