@@ -305,6 +305,9 @@ contract LearningStakesTest is LearningFixture, Test {
         bytes memory second = signHeader(other);
         vm.prank(witness);
         learning.slashProposer(header, first, other, second);
+        IProofOfLearning.Verdict memory found =
+            verdictOn((header.proposer + 1) % 4, IProofOfLearning.Offence.DoubleVote, "slashing");
+        learning.slashReported(found, verdict(found, 3));
         passEras(1);
         vm.prank(witness);
         learning.claimCredit();
