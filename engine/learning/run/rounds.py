@@ -145,7 +145,7 @@ class Rounds:
         if story is None or story.votes:
             return
         story.committee = len(ack_committee_of(state, slot))
-        story.votes = [acks.NONE] * story.committee
+        story.votes = [acks.NONE] * len(state.registry)
         if story.reach("committed"):
             self._tell(story)
 
@@ -173,7 +173,7 @@ class Rounds:
         if story is None or isinstance(stored, EngineError) or stored.reason or validator >= len(story.votes):
             return
         story.votes[validator] = acks.ACCEPT if accept else acks.REJECT
-        if story.committee <= SHOWN or story.votes.count(acks.NONE) == 0:
+        if story.committee <= SHOWN or story.votes.count(acks.NONE) <= len(story.votes) - story.committee:
             self._tell_acks(story)
 
     def counted(self, update_id: bytes, found: acks.Count) -> None:
@@ -181,7 +181,10 @@ class Rounds:
         story = self._by_id.get(update_id)
         if story is None:
             return
-        story.votes, story.committee = list(found.votes), len(found.committee)
+        story.committee = len(found.committee)
+        story.votes = [acks.NONE] * max(len(story.votes), int(max(found.committee, default=-1)) + 1)
+        for validator, letter in zip(found.committee, found.votes, strict=True):
+            story.votes[validator] = letter
         self._tell_acks(story)
         if found.accepts >= found.quorum(self._config.quorum) and story.reach("certified"):
             self._tell(story)

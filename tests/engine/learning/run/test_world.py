@@ -126,3 +126,14 @@ async def test_a_chain_without_validators_stands_still(brain: ReplayBrain) -> No
     slashed = (await world.result()).slashings
     assert [item.validator for item in slashed] == [0, 1, 2]
     assert world.kit.watch.slots[15][0] == "missed"
+
+
+async def test_votes_are_told_by_validator_also_after_one_of_them_left(brain: ReplayBrain) -> None:
+    told: list[Event] = []
+    config = LearnConfig.read({**SMALL, "validators": 8, "slots": 36})
+    world = await play(config, brain, faults=(Fault(1, "equivocate_votes", (3,)),), emit=told.append)
+    assert set(world.kit.watch.slashings) == {3}
+    last = [event for event in told if isinstance(event, events.LearnAcks)][-1]
+    assert last.committee == 7  # without the one that was slashed
+    assert last.votes == "aaa-aaaa"
+    assert last.accepts == 7
