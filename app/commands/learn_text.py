@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 from app.commands.output import table
 
 if TYPE_CHECKING:
-    from engine.learning.sweep import Sweep
-
     from engine.learning.results import LearnResult, UpdateResult
+    from engine.learning.sweep import Sweep
 
 _SHOWN = 24  # updates; the JSON has them all
 
