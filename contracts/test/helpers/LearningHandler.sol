@@ -244,7 +244,7 @@ contract LearningHandler is LearningFixture, StdAssertions, StdUtils {
             }
             if (count >= LEAST) return found[which % count];
             _enter(which);
-            _enter(which + 1);
+            _enter(which ^ 1);
             _passEras(2);
         }
         return 0;
