@@ -66,10 +66,9 @@ contract LearningCheckpointsTest is LearningFixture, Test {
         bytes memory signature = signHeader(header);
         ProofOfLearning elsewhere = new ProofOfLearning(chief, pol, chest, learningRules());
         _refuseProposal(header, signBy(header.proposer, elsewhere.digestOfHeader(header)));
-        uint256 id = block.chainid;
-        vm.chainId(id + 1);
+        vm.chainId(block.chainid + 1);
         _refuseProposal(header, signature);
-        vm.chainId(id);
+        vm.chainId(block.chainid - 1);
         _refuseProposal(header, new bytes(65));
         _refuseProposal(header, new bytes(64));
         _refuseProposal(header, "");
