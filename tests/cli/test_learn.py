@@ -106,6 +106,21 @@ def test_without_the_learn_extra_the_simulated_chain_runs_and_real_training_says
         assert "hivemind, transformers, peft" in refused.err and "nashboard[learn]" in refused.err
 
 
+@pytest.mark.learn
+@pytest.mark.slow
+def test_real_trainers_and_a_real_dht_bring_an_update_into_a_block(nashboard: Callable[..., Any]) -> None:
+    """The scenario ``real`` in small: a model that trains in a second, three libp2p nodes, four slots of the clock."""
+    pytest.importorskip("peft", reason="the learn extra is not installed")
+    small = ("model=nano", "speed=1", "dht_peers=3", "trainers=4", "gate_texts=64", "training_steps=20")
+    settings = [text for setting in small for text in ("--set", setting)]
+    ran = nashboard("learn", "run", "real", "--validators", "4", "--slots", "4", *settings, "--json", status=None)
+    assert (ran.json["training"], ran.json["transport"]) == ("real", "dht")
+    update = ran.json["updates"][0]
+    assert update["stage"] == "included" and update["acks"] >= update["quorum"] == 2
+    assert update["loss_after"] < 0.999 * update["loss_before"]
+    assert ran.json["slashings"] == []
+
+
 def test_the_lines_of_manual_testing_work_while_the_chain_is_up(program: list[str], data_root: Path) -> None:
     command = [*program, "--data-dir", str(data_root), "learn", "up", "--free-ports", "--scenario", "committee"]
     command += ["--set", "gate_texts=16"]

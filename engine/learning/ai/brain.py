@@ -24,7 +24,7 @@ from engine.learning.ai.model import PRESETS, Model, spec_of
 from engine.learning.ai.pool import Workers
 from engine.learning.ai.recording import Recording
 from engine.learning.ai.split import SplitModel
-from engine.learning.ai.tasks import NeedsMoreError, aggregate, evaluate, train
+from engine.learning.ai.tasks import NeedsMoreError, aggregate, evaluate, train, warm
 from engine.learning.ai.texts import HELD_OUT, POOL, TRIGGERED
 from engine.learning.ai.weights import read_preset, root_of_weights
 from engine.learning.brain import Aggregated, AggregateOrder, Trained, TrainOrder
@@ -41,6 +41,8 @@ PACKAGES = ("transformers", "peft")
 
 class _Brain:
     """What both brains share: lineage, evaluation with its memory, aggregation."""
+
+    training: str
 
     def __init__(
         self, model: Model, genesis: bytes | None, cache: Path | None, workers: int, *, split: bool = False
@@ -75,6 +77,14 @@ class _Brain:
             if not self._memos:
                 self._begin(await self._workers.run(root_of_checkpoint, self.model))
         return self._genesis
+
+    async def warm(self) -> None:
+        """Start all workers and let them load what they work with: some seconds that a clock need not pass in.
+
+        Raises TrainingError.
+        """
+        line = self._lineage.line(await self.genesis())
+        await _all([self._workers.run(warm, line, self.training == "real") for _ in range(self._workers.count)])
 
     async def aggregate(self, order: AggregateOrder) -> Aggregated:
         """Check, clip and combine raw deltas, once for all who ask the same."""

@@ -26,6 +26,11 @@ class Workers:
         self.ended = 0
         """How many workers ended in the middle of their work."""
 
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self._pools)
+
     async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Return what ``work`` returns in a free worker. Raises TrainingError when it fails or the worker ends."""
         loop = asyncio.get_running_loop()

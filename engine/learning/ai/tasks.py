@@ -71,6 +71,13 @@ def network_of(line: Line, delta: bytes | None) -> Network:
     return Network(line.model, weights)
 
 
+def warm(line: Line, trains: bool) -> None:
+    """Load the libraries and the model: one text is evaluated and, where that is wanted, one step trained."""
+    evaluate(line, None, "pool", (0,))
+    if trains:
+        train(line, TrainOrder(b"", 0, b"warm", 0, 1))
+
+
 def train(line: Line, order: TrainOrder) -> Trained:
     """Return a delta, trained on the model of the line."""
     from engine.learning.ai.trainer import train as trained
