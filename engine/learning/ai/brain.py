@@ -163,7 +163,7 @@ class _Brain:
 
     async def _by_split(self, base: bytes, delta: bytes | None, split: str, numbers: tuple[int, ...]) -> list[int]:
         async with self._alone(b"split"):
-            for again in (True, False):
+            for again in (True, True, False):  # a server that was lost, and a start of libp2p that hangs
                 try:
                     if self._split is None:
                         self._split = await SplitModel(self.model).__aenter__()

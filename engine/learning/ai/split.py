@@ -20,7 +20,7 @@ from engine.learning.ai.model import Model
 from engine.learning.ai.split_host import serve_blocks, serve_front
 from engine.learning.errors import TrainingError
 
-START, ANSWER, END = 120.0, 120.0, 10.0  # seconds to wait for a process to come up, to answer, to end
+START, ANSWER, END = 60.0, 120.0, 10.0  # seconds to wait for a process to come up, to answer, to end
 
 
 class SplitModel:
