@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 from typing import Any
@@ -125,6 +126,9 @@ def _settle(parent: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     use_one_thread()
     quiet_libraries()
+    # hivemind forks beside threads that make temporary files: a lock that one holds just then would never be let go in
+    # the child, so the folder is made, and all that it takes, while there is one thread.
+    multiprocessing.util.get_temp_dir()
     # hivemind starts processes of its own, which those that end with their parent may not by default
     multiprocessing.current_process()._config["daemon"] = False  # type: ignore[attr-defined]
     with open(os.devnull, "wb") as nothing:  # noqa: PTH123
