@@ -181,8 +181,7 @@ async def test_blocks_that_are_lost_take_nothing_with_them(tmp_path, staking_at,
         assert [bytes(deposit.pubkey) for deposit in await mirror.deposits()] == [
             validator_keys(SEED, number).pubkey for number in (4, 5)
         ]
-        # The chain may draw another proposer now: then the proposal that was lost is refused, and the next one is built
-        # as things are.
+        # Sent again, accounts may come in another order, and a proposal then be refused: the next step builds it anew.
         await mirror.checkpoint(mark(4))
         assert (await chain.learning.chain_of(mirror.name)).final_slot == 4
         assert (await chain.learning.validator_of(mirror.name, 1)).status == SLASHED
