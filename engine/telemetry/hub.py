@@ -9,10 +9,19 @@ from typing import Any
 from engine.consensus.events import ConsensusIterated
 from engine.core.bus import EventBus
 from engine.core.events import Event
+from engine.learning.events import LearnStarted
 from engine.telemetry.messages import JsonSocket, update_of
 
 QUEUE = 1_000  # messages that wait for one client
 LIMIT = 64  # clients
+
+
+def public_form(event: Event) -> dict[str, Any]:
+    """Return an event's JSON form without the seed that all keys of a learning chain come of."""
+    message = event.to_json()
+    if isinstance(event, LearnStarted):
+        message["settings"] = {name: value for name, value in event.settings.items() if name != "genesis_seed"}
+    return message
 
 
 class Client:
@@ -75,7 +84,7 @@ class Hub:
     def _tell(self, event: Event) -> None:
         if not self._clients:
             return
-        messages = [event.to_json()]
+        messages = [public_form(event)]
         if isinstance(event, ConsensusIterated):
             messages.insert(0, update_of(event))
         for client in self._clients:
