@@ -109,14 +109,16 @@ def test_without_the_learn_extra_the_simulated_chain_runs_and_real_training_says
 @pytest.mark.learn
 @pytest.mark.slow
 def test_real_trainers_and_a_real_dht_bring_an_update_into_a_block(nashboard: Callable[..., Any]) -> None:
-    """The scenario ``real`` in small: a model that trains in a second, three libp2p nodes, four slots of the clock."""
+    """The scenario ``real`` in small: a model that trains in a second, three libp2p nodes, two rounds by the clock."""
     pytest.importorskip("peft", reason="the learn extra is not installed")
     small = ("model=nano", "speed=1", "dht_peers=3", "trainers=4", "gate_texts=64", "training_steps=20")
     settings = [text for setting in small for text in ("--set", setting)]
-    ran = nashboard("learn", "run", "real", "--validators", "4", "--slots", "4", *settings, "--json", status=None)
+    ran = nashboard("learn", "run", "real", "--validators", "4", "--slots", "6", *settings, "--json", status=None)
     assert (ran.json["training"], ran.json["transport"]) == ("real", "dht")
-    update = ran.json["updates"][0]
-    assert update["stage"] == "included" and update["acks"] >= update["quorum"] == 2
+    included = [update for update in ran.json["updates"] if update["stage"] == "included"]
+    assert included, ran.json["updates"]  # one of two: on a busy machine a trainer may come too late for the other
+    update = included[0]
+    assert update["acks"] >= update["quorum"] == 2
     assert update["loss_after"] < 0.999 * update["loss_before"]
     assert ran.json["slashings"] == []
 
