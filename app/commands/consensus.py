@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.commands.output import JsonOption, Output, table
+from app.commands.output import settings as read_settings
 
 if TYPE_CHECKING:
     from engine.consensus.onchain.verification import Verification
@@ -125,23 +125,11 @@ def _spec(
     from engine.consensus.tasks import read_task
 
     found = read_task(task.expanduser())
-    values = dict(_setting(text) for text in settings)
+    values = read_settings(settings)
     if seed is not None:
         values["seed"] = seed
     specs = default_agents(found) if agents is None else read_agents(agents.expanduser())
     return RunSpec(found, _misbehaving(specs, byzantine), ConsensusConfig.of(values), on_chain=not off_chain)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    import json
-
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
-    try:
-        return name.strip(), json.loads(value)
-    except ValueError:
-        return name.strip(), value
 
 
 def _misbehaving(specs: Any, byzantine: list[str]) -> Any:
@@ -161,9 +149,7 @@ async def _outcome(output: Output, run: ConsensusRun) -> ConsensusResult:
     """Wait for a round's end; say how to go on with it where something came between."""
     from engine.core.errors import EngineError
 
-    place = f" --data-dir {shlex.quote(str(output.data_root))}" if output.data_root else ""
-    output.resume_hint = f"nashboard{place} consensus resume {run.run_id}"
-    output.extra = {"run_id": run.run_id}
+    output.resumable("consensus", run.run_id)
     try:
         result = await run.result()
     except EngineError:

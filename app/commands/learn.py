@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +11,7 @@ import typer
 
 from app.commands.learn_text import describe, describe_sweep
 from app.commands.output import JsonOption, Output, table
+from app.commands.output import settings as read_settings
 
 if TYPE_CHECKING:
     from engine.core.bus import EventBus
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 group = typer.Typer(help="The proof-of-learning chain: run it, break it, watch what it does.", no_args_is_help=True)
 SWEEP = "sweep"
+WORDS = ("genesis_seed", "quorum")  # settings that are text also where they look like numbers
 _CHECK_FAILED = 3
 SettingsOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting, as rule=krum or gate_texts=64.")
@@ -57,7 +58,7 @@ def run(
 ) -> None:
     """Run a scenario and check its outcome. Exit status 3 when the chain did not do what the scenario says."""
     given = {"validators": validators, "slots": slots, "genesis_seed": genesis_seed, "transport": transport}
-    values = {**{k: v for k, v in given.items() if v is not None}, **_settings(settings or [])}
+    values = {**{k: v for k, v in given.items() if v is not None}, **read_settings(settings or [], WORDS)}
     if training is not None:
         values["training"] = training
     if values.get("transport") == "dht":
@@ -94,7 +95,7 @@ def up(
     for note in environment.notes:
         output.note(note)
     ports = dataclasses.asdict(Ports.automatic() if free_ports else environment.ports)
-    values = {**environment.settings(), **_settings(settings or [])}
+    values = {**environment.settings(), **read_settings(settings or [], WORDS)}
     _run(output, LearnSpec(scenario, values, (), on_chain=on_chain, services=True, ports=ports, endless=True))
 
 
@@ -188,9 +189,7 @@ def _run_sweep(output: Output, values: dict[str, Any], csv: Path | None) -> None
 
 async def _outcome(output: Output, run: LearnRun) -> LearnResult:
     """Wait for a run's end; say how to go on with it where something came between."""
-    place = f" --data-dir {shlex.quote(str(output.data_root))}" if output.data_root else ""
-    output.resume_hint = f"nashboard{place} learn resume {run.run_id}"
-    output.extra = {"run_id": run.run_id}
+    output.resumable("learn", run.run_id)
     result = await run.result()
     output.resume_hint = ""
     return result
@@ -243,24 +242,6 @@ def _show(output: Output, result: LearnResult) -> None:
     output.result(result.to_json(), describe(result))
     if not result.ok:
         raise typer.Exit(_CHECK_FAILED)
-
-
-def _settings(texts: list[str]) -> dict[str, Any]:
-    return dict(_setting(text) for text in texts)
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    import json
-
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
-    name = name.strip()
-    try:
-        parsed = json.loads(value)
-    except ValueError:
-        return name, value
-    return name, value if name in ("genesis_seed", "quorum") else parsed
 
 
 def _fault(text: str) -> Fault:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -54,6 +55,12 @@ class Output:
         """Say something about what goes on; on stderr, since it is no result."""
         sys.stderr.write(text.rstrip("\n") + "\n")
         sys.stderr.flush()
+
+    def resumable(self, group: str, run_id: int) -> None:
+        """Say from now on, where the run is interrupted, by which call it goes on."""
+        place = f" --data-dir {shlex.quote(str(self.data_root))}" if self.data_root else ""
+        self.resume_hint = f"nashboard{place} {group} resume {run_id}"
+        self.extra = {"run_id": run_id}
 
     def console(self) -> Console:
         """Return the rich console for progress, on stderr."""
@@ -170,3 +177,21 @@ def table(headers: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
         )
         lines.append("  ".join(parts).rstrip())
     return "\n".join(lines)
+
+
+def settings(texts: list[str], words: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return what ``--set NAME=VALUE`` says: values as JSON where they are, else as text; those of ``words`` always."""
+    return dict(_setting(text, words) for text in texts)
+
+
+def _setting(text: str, words: tuple[str, ...]) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise typer.BadParameter(f"{text!r} is not NAME=VALUE", param_hint="--set")
+    name = name.strip()
+    if name in words:
+        return name, value
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
