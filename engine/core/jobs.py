@@ -48,9 +48,22 @@ class Job(Generic[T]):
         """Ask the work to stop; it ends at its next await."""
         self._task.cancel()
 
+    def cancel_soon(self) -> None:
+        """Ask the work to stop at the loop's next turn: a job that has not begun would never say that it ended."""
+        asyncio.get_running_loop().call_soon(self.cancel)
+
     async def result(self) -> T:
         """Wait for the work and return what it returned, or raise what it raised."""
         return await asyncio.shield(self._task)
+
+    async def outcome(self, cancelled: EngineError) -> T:
+        """Wait as ``result`` does, and raise ``cancelled`` where the work, and not whoever waits, was cancelled."""
+        try:
+            return await self.result()
+        except asyncio.CancelledError:
+            if not self.done:
+                raise  # it is the caller who was cancelled
+            raise cancelled from None
 
 
 class Jobs:

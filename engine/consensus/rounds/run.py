@@ -124,18 +124,13 @@ class ConsensusRun:
     def cancel(self) -> None:
         """Ask it to stop; it does within two seconds. ``result`` raises then."""
         if self._job is not None:
-            # Not at once: a job that has not begun would never say that it ended.
-            asyncio.get_running_loop().call_soon(self._job.cancel)
+            self._job.cancel_soon()
 
     async def result(self) -> ConsensusResult:
         """Wait for the end. Raises EngineError where the round failed, ConsensusError where it was cancelled."""
         assert self._job is not None
-        try:
-            return await self._job.result()
-        except asyncio.CancelledError:
-            if not self._job.done:
-                raise  # it is the caller who was cancelled
-            raise ConsensusError("The round was cancelled", "", f"Resume it: its number is {self.run_id}.") from None
+        what_next = f"Resume it: its number is {self.run_id}."
+        return await self._job.outcome(ConsensusError("The round was cancelled", "", what_next))
 
     # For the service
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
@@ -105,18 +104,13 @@ class LearnRun:
         """Ask it to stop; it does within two seconds. ``result`` raises then."""
         if self._job is not None and not self._stopping:
             self._stopping = True  # a second time would cut off how the parts are closed
-            # Not at once: a job that has not begun would never say that it ended.
-            asyncio.get_running_loop().call_soon(self._job.cancel)
+            self._job.cancel_soon()
 
     async def result(self) -> LearnResult:
         """Wait for the end. Raises EngineError where the run failed, LearningError where it was cancelled."""
         assert self._job is not None
-        try:
-            return await self._job.result()
-        except asyncio.CancelledError:
-            if not self._job.done:
-                raise  # it is the caller who was cancelled
-            raise LearningError("The run was cancelled", "", f"Resume it: its number is {self.run_id}.") from None
+        what_next = f"Resume it: its number is {self.run_id}."
+        return await self._job.outcome(LearningError("The run was cancelled", "", what_next))
 
     # For the service
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,17 +34,12 @@ class SweepRun:
         """Ask it to stop; it does within two seconds."""
         if self._job is not None and not self._stopping:
             self._stopping = True  # a second time would cut off how the workers are ended
-            asyncio.get_running_loop().call_soon(self._job.cancel)
+            self._job.cancel_soon()
 
     async def result(self) -> Sweep:
         """Wait for the end. Raises EngineError where it failed, LearningError where it was cancelled."""
         assert self._job is not None
-        try:
-            return await self._job.result()
-        except asyncio.CancelledError:
-            if not self._job.done:
-                raise  # it is the caller who was cancelled
-            raise LearningError("The sweep was cancelled") from None
+        return await self._job.outcome(LearningError("The sweep was cancelled"))
 
     # For the service
 
