@@ -6,8 +6,17 @@ import multiprocessing
 import sys
 
 
+def use_add_ons() -> None:
+    """Let what lies in a frozen build's ``addons`` folders be imported, in worker processes too."""
+    if getattr(sys, "frozen", False):
+        from engine.core.paths import add_ons
+
+        sys.path.extend(str(folder) for folder in add_ons())
+
+
 def main() -> int:
     """Run the program with the process's arguments and return its exit status."""
+    use_add_ons()
     # In a frozen build a worker process is this same program: it must not get further than here.
     multiprocessing.freeze_support()
     from app.cli import run

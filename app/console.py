@@ -10,8 +10,7 @@ import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QTimer, QUrl
-from PySide6.QtGui import QDesktopServices
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
 from app.bridge import Bridge
@@ -19,6 +18,7 @@ from app.crash import CrashHandler
 from app.dialogs import crash_dialog, tell
 from app.errors import Notice
 from app.instance import SingleInstance
+from app.outside import open_outside
 from app.settings import Settings, SettingsFile
 from app.window import MainWindow
 from engine.core.errors import EngineError
@@ -92,7 +92,7 @@ class Console:
 
     def open_logs(self) -> None:
         """Show the folder of the log files."""
-        QDesktopServices.openUrl(QUrl.fromLocalFile(str(self.data.logs)))
+        open_outside(self.data.logs)
 
     async def _session(self, files: list[Path]) -> None:
         # Importing these takes over a second: it happens while the first frame stands already.

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.core.errors import DependencyError, EngineError
-from engine.core.paths import DataDir, assets_dir, source_root
+from engine.core.paths import DataDir, assets_dir, is_frozen, source_root
+from engine.core.process import child_environment
 
 # Libraries that Qt loads, with the Debian packages that bring them: to draw at all, and for a window under X.
 DRAWING = {
@@ -87,7 +88,11 @@ def _python() -> Iterator[Check]:
     yield Check("SQLite", fit, True, sqlite3.sqlite_version, "" if fit else "A Python with SQLite 3.37 is needed.")
     for name in PACKAGES:
         found = _version_of(name)
-        yield Check(name, bool(found), True, found or "missing", "" if found else "Run 'make setup' again.")
+        yield Check(name, bool(found), True, found or "missing", "" if found else _again())
+
+
+def _again() -> str:
+    return "Install the program again." if is_frozen() else "Run 'make setup' again."
 
 
 def _version_of(name: str) -> str:
@@ -101,9 +106,7 @@ def _qt() -> Iterator[Check]:
     try:
         importlib.import_module("PySide6.QtWidgets")
     except ImportError as error:
-        yield Check(
-            "Qt", False, True, f"cannot be loaded: {error}", "Install what is missing below, or run 'make setup'."
-        )
+        yield Check("Qt", False, True, f"cannot be loaded: {error}", f"Install what is missing below. {_again()}")
         return
     found = _version_of("PySide6-Essentials") or "?"
     hint = "" if found == QT_VERSION else f"{QT_VERSION} is the version this program was tested with; 6.12.0 aborts."
@@ -191,13 +194,13 @@ def _anvil() -> Check:
     except EngineError as error:
         return Check("Anvil", False, True, str(error), error.next_step)
     found = _probe([str(path), "--version"])
-    return Check(
-        "Anvil", bool(found), True, f"{path} ({found or 'does not run'})", "" if found else "Run 'make setup'."
-    )
+    return Check("Anvil", bool(found), True, f"{path} ({found or 'does not run'})", "" if found else _again())
 
 
 def _contract_tools() -> Iterator[Check]:
     """Only who changes the contracts needs these: their artifacts come with the program."""
+    if is_frozen():
+        return
     contracts = source_root() / "contracts"
     forge = next(iter(sorted((contracts / "node_modules/@foundry-rs").glob("forge-*/bin/forge*"))), None)
     for name, path in (("forge", forge), ("node", None), ("npm", None)):
@@ -219,7 +222,9 @@ def _on_path(name: str) -> str | None:
 def _probe(argv: list[str]) -> str:
     """Return the first line that a program prints, nothing when it does not run."""
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, timeout=PROBE_DEADLINE_S, check=False)
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=PROBE_DEADLINE_S, check=False, env=child_environment()
+        )
     except (OSError, subprocess.TimeoutExpired):
         return ""
     lines = (done.stdout or done.stderr).splitlines()

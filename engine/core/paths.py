@@ -16,6 +16,25 @@ def source_root() -> Path:
     return Path(bundle) if bundle else Path(__file__).resolve().parents[2]
 
 
+def is_frozen() -> bool:
+    """Whether this is an installed build, without a Python of its own and without sources."""
+    return bool(getattr(sys, "frozen", False))
+
+
+def add_ons() -> list[Path]:
+    """Return the folders with further packages that lie beside an installed build's program."""
+    if not is_frozen():
+        return []
+    return sorted(path for path in (Path(sys.executable).resolve().parent / "addons").glob("*") if path.is_dir())
+
+
+def how_to_get(extra: str) -> str:
+    """Return what brings one of the project's extras, in this kind of installation."""
+    if is_frozen():
+        return f"install the add-on nashboard-{extra} of the same version"
+    return f"pip install 'nashboard[{extra}]'"
+
+
 def assets_dir() -> Path:
     """Return the folder of the shipped assets."""
     return source_root() / "assets"

@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from engine.core.errors import EngineError
+from engine.core.paths import is_frozen
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
@@ -49,7 +50,7 @@ def _prepare_child(parent: int, sig: int) -> Callable[[], None]:
 def child_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment for foreign programs: a frozen build's own library path must not reach them."""
     environment = dict(os.environ)
-    if getattr(sys, "frozen", False):
+    if is_frozen():
         original = environment.pop("LD_LIBRARY_PATH_ORIG", None)
         environment.pop("LD_LIBRARY_PATH", None)
         if original is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import time
 from collections.abc import Callable
 from hashlib import sha256
@@ -13,6 +14,8 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import numba
 import platformdirs
+
+from engine.core.paths import is_frozen
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,10 +33,12 @@ def cache_folder(package: Path) -> Path:
     sources = sorted(package.rglob("*.py"))
     for path in sources:
         digest.update(path.read_bytes())
-    if not sources:  # a frozen build has none
-        digest.update(_version().encode())
+    if is_frozen():
+        # Numba takes the program for the source of all functions: each of the twins needs a folder of its own.
+        digest.update(f"{_version()} {Path(sys.executable).name}".encode())
     beside = package / "__pycache__"
-    writable = os.access(beside if beside.is_dir() else package, os.W_OK)
+    # An installed build is left as it was installed, also by who may write there: it has to go without a trace.
+    writable = not is_frozen() and os.access(beside if beside.is_dir() else package, os.W_OK)
     root = beside if writable else Path(platformdirs.user_cache_dir("nashboard", appauthor=False))
     return root / f"compiled-{digest.hexdigest()[:16]}"
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.core.paths import assets_dir
+from engine.core.paths import assets_dir, how_to_get
 from engine.learning.ai.checkpoint import find_checkpoint, root_of_checkpoint
 from engine.learning.ai.lineage import Lineage
 from engine.learning.ai.memo import UNKNOWN, LossMemo
@@ -264,7 +264,7 @@ def open_brain(config: LearnConfig, cache: Path | None, workers: int = 2) -> Rep
     missing = missing_packages(wanted)
     if missing:
         what = "The model cannot be split" if missing == ("hivemind",) else "Nothing can be trained for real"
-        raise LearnExtraMissingError(what, f"not installed: {', '.join(missing)}", "Install nashboard[learn].")
+        raise LearnExtraMissingError(what, f"not installed: {', '.join(missing)}", f"To get it, {how_to_get('learn')}.")
     if config.training == "replayed":
         if name != "nano":
             raise LearnSettingError(f"The model {name} cannot be replayed", "nano alone is recorded", "Train for real.")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.bus import EventBus
 from engine.core.jobs import Jobs
+from engine.core.paths import how_to_get
 from engine.learning.errors import LearnExtraMissingError, LearningError
 from engine.learning.service.play import RunPlay
 from engine.learning.service.records import Records, RunRecord
@@ -57,7 +58,7 @@ class LearnService:
     def missing(self) -> str:
         """Return what real training and the real DHT lack here, "" where they lack nothing."""
         lacking = [name for name in EXTRA if importlib.util.find_spec(name) is None]
-        return f"{', '.join(lacking)} missing: pip install 'nashboard[learn]'" if lacking else ""
+        return f"{', '.join(lacking)} missing: {how_to_get('learn')}" if lacking else ""
 
     async def start(self, spec: LearnSpec) -> LearnRun:
         """Start a run as a job. Raises LearnSettingError for a spec that cannot be run, LearnExtraMissingError."""

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 
+from engine.core.paths import how_to_get
 from engine.learning.config import LearnConfig
 from engine.learning.errors import LearnExtraMissingError, LearnPortError, TransportError
 from engine.learning.ports import Fetched, Peer, Record, Stored
@@ -52,7 +53,7 @@ class HivemindDht:
             raise LearnExtraMissingError(
                 "The real DHT cannot be started",
                 "hivemind is not installed",
-                "Install it: pip install 'nashboard[learn]'. The simulated DHT needs nothing.",
+                f"To get it, {how_to_get('learn')}. The simulated DHT needs nothing.",
             )
         if config.peer_count > MOST_NODES:
             raise TransportError("So many DHT nodes cannot be started", f"{config.peer_count} of at most {MOST_NODES}")
