@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 BOOTSTRAP = $(if $(PYTHON),$(PYTHON),$(error Nashboard needs Python 3.11 or 3.12 (Debian: apt-get install python3.11 python3.11-venv))) \
 	packaging/bootstrap.py
 
-.PHONY: run setup test lint bench screenshots freeze clean help
+.PHONY: run setup test lint bench screenshots package smoke freeze clean help
 
 run:  ## set up, then open the console (ARGS="match.nets" opens a file, ARGS="demo" runs the demo)
 	@$(BOOTSTRAP) run $(ARGS)
@@ -30,6 +30,12 @@ bench:  ## ours against the plain way and the best library, in the same run
 
 screenshots:  ## pictures of every page, both themes, two sizes, into build/screenshots
 	@$(BOOTSTRAP) exec -m app.screenshots --out build/screenshots
+
+package:  ## what operators install, into dist/: a folder, archives with sums, Debian packages (ARGS="--fast" packs little)
+	@$(BOOTSTRAP) exec packaging/build.py $(ARGS)
+
+smoke:  ## try what `make package` built where there is no Python
+	@$(BOOTSTRAP) exec packaging/smoke.py dist/nashboard
 
 freeze:  ## write constraints.txt from what is installed
 	@$(BOOTSTRAP) exec packaging/freeze.py

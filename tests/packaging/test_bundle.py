@@ -1,0 +1,216 @@
+"""What goes into an installed build: nothing of the developers' tools, everything that the program imports."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import struct
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+# Imports all of our modules as a build would hold them: without what is excluded, and without what is pruned.
+AS_BUILT = """
+import importlib, json, os, sys
+sys.path[:0] = ["packaging", "."]
+import bundle
+excluded = set(bundle.excluded())
+before = set(sys.modules)
+
+class AsBuilt:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in excluded or not bundle.kept_modules([(name,)]):
+            raise ModuleNotFoundError(f"{name} is not in the build", name=name)
+
+for name in before:
+    if name.partition(".")[0] in excluded:
+        del sys.modules[name]
+sys.meta_path.insert(0, AsBuilt())
+failed = {}
+for name in bundle.own_modules():
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        failed[name] = repr(error)
+standard = set(bundle.standard_modules()) | {"os.path", "typing.io", "typing.re", "pyexpat.errors", "pyexpat.model"}
+used = {name for name in sys.modules if name.partition(".")[0] in sys.stdlib_module_names} - {"__main__"}
+own = {name for name in sys.modules if name.startswith(("_sysconfigdata", "__mp_main__"))}
+print(json.dumps({"failed": failed, "lacking": sorted(used - standard - own)}))
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_path() -> object:
+    """Let the scripts of packaging/ be imported as they import each other."""
+    sys.path.insert(0, str(ROOT / "packaging"))
+    yield
+    sys.path.remove(str(ROOT / "packaging"))
+
+
+@pytest.fixture
+def bundle() -> ModuleType:
+    return importlib.import_module("bundle")
+
+
+@pytest.fixture
+def build() -> ModuleType:
+    return importlib.import_module("build")
+
+
+def test_every_module_imports_with_only_what_a_build_holds() -> None:
+    environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
+    command = [sys.executable, "-W", "ignore", "-c", AS_BUILT]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == {"failed": {}, "lacking": []}
+
+
+def test_the_tools_of_developers_stay_out(bundle: ModuleType) -> None:
+    excluded = set(bundle.excluded())
+    assert {"pytest", "mypy", "hypothesis", "pandas", "solcx", "transformers", "hivemind"} <= excluded
+    assert not excluded & {"app", "engine", "widgets", "torch", "numpy", "wasmtime", "web3", "PySide6", "keyring"}
+
+
+def test_the_add_on_brings_what_the_program_lacks(bundle: ModuleType) -> None:
+    add_on = bundle.of_add_on()
+    assert {"transformers", "peft", "hivemind"} <= add_on
+    assert not add_on & bundle.of_program()
+
+
+def test_all_files_that_the_program_reads_are_collected(bundle: ModuleType) -> None:
+    places = {f"{folder}/{Path(path).name}" for path, folder in bundle.own_files()}
+    for wanted in (
+        *("assets/systems/snake.wasm", "assets/agents/snake/greedy.wasm", "assets/abi/StakeVault.json"),
+        *("assets/corpus/phrases.toml", "assets/models/moderation.pt", "assets/tasks/market.json"),
+        *("assets/hasher/trace_hasher.wasm", "assets/icons/nashboard.svg", "widgets/sheet.qss"),
+        *("engine/games/kernels/rm_plus.cu", "engine/games/kernels/common.cuh"),
+    ):
+        assert wanted in places
+        assert bundle.is_kept(wanted)
+    assert not [place for place in places if "screenshots" in place or place.endswith(".py")]
+    assert all(bundle.is_kept(place) for place in places)
+
+
+@pytest.mark.parametrize(
+    ("place", "kept"),
+    [
+        ("PySide6/Qt/lib/libQt6Widgets.so.6", True),
+        ("PySide6/Qt/lib/libQt6Quick.so.6", False),
+        ("PySide6/Qt/lib/libQt6QuickControls2Basic.so.6", False),
+        ("PySide6/Qt/plugins/platforms/libqxcb.so", True),
+        ("PySide6/Qt/plugins/platforms/libqoffscreen.so", True),
+        ("PySide6/Qt/plugins/platforms/libqvnc.so", False),
+        ("PySide6/Qt/plugins/iconengines/libqsvgicon.so", True),
+        ("PySide6\\plugins\\platforms\\qwindows.dll", True),
+        ("PySide6\\translations\\qt_de.qm", False),
+        ("PySide6/Qt/plugins/sqldrivers/libqsqlite.so", False),
+        ("torch/lib/libtorch_cpu.so", True),
+        ("torch/lib/libtorchbind_test.so", False),
+        ("torch/bin/torch_shm_manager", True),
+        ("torch/bin/protoc", False),
+        ("torch/test/test_torch.py", False),
+        ("torch/include/torch/all.h", False),
+        ("torch/testing/__init__.py", True),
+        ("numpy/_core/tests/data/umath.csv", False),
+        ("torch-2.13.0.dist-info/METADATA", True),
+        ("nashboard-0.1.0.dist-info/direct_url.json", False),
+    ],
+)
+def test_pruning(bundle: ModuleType, place: str, kept: bool) -> None:
+    assert bundle.is_kept(place) is kept
+    assert bundle.kept_files([(place, "source", "DATA")]) == ([(place, "source", "DATA")] if kept else [])
+
+
+def test_our_metadata_names_no_place_on_this_machine(bundle: ModuleType, tmp_path: Path) -> None:
+    source, place = bundle.metadata(tmp_path)
+    assert place == f"nashboard-{bundle.version()}.dist-info"
+    assert [path.name for path in Path(source).iterdir()] == ["METADATA"]
+    assert str(ROOT) not in (Path(source) / "METADATA").read_text()
+
+
+def test_icons_of_windows_and_macos_hold_whole_pictures(tmp_path: Path, qapp: object) -> None:
+    pictures = importlib.import_module("pictures")
+    ico = Path(pictures.icon_file(tmp_path, ".ico")).read_bytes()
+    assert struct.unpack("<HHH", ico[:6]) == (0, 1, 6)
+    *_, size, offset = struct.unpack("<BBBBHHII", ico[6 + 5 * 16 : 6 + 6 * 16])
+    assert ico[offset : offset + 8] == b"\x89PNG\r\n\x1a\n" and offset + size == len(ico)
+    assert struct.unpack(">II", ico[offset + 16 : offset + 24]) == (256, 256)
+    icns = Path(pictures.icon_file(tmp_path, ".icns")).read_bytes()
+    assert icns[:4] == b"icns" and struct.unpack(">I", icns[4:8])[0] == len(icns)
+    assert icns.count(b"\x89PNG\r\n\x1a\n") == 4
+
+
+@pytest.fixture
+def pretended(tmp_path: Path) -> Path:
+    """A build as small as can be."""
+    folder = tmp_path / "nashboard"
+    (folder / "_internal/assets/icons").mkdir(parents=True)
+    (folder / "_internal/assets/icons/nashboard.svg").write_text("<svg/>")
+    (folder / "_internal/libqt.so").write_bytes(b"\0GLIBC_2.34\0GLIBC_2.9\0")
+    (folder / "nashboard").write_text("#!/bin/sh\necho nashboard 9\n")
+    (folder / "nashboard").chmod(0o755)
+    (folder / "nashboard-cli").symlink_to("nashboard")
+    return folder
+
+
+def test_the_same_files_give_the_same_archive(
+    build: ModuleType, pretended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "DIST", tmp_path)
+    one, two = (build.archive(pretended, "nashboard", tmp_path / name, fast=True) for name in ("1.tar.gz", "2.tar.gz"))
+    assert one.read_bytes() == two.read_bytes()
+    with tarfile.open(one) as tar:
+        entries = {entry.name: entry for entry in tar}
+    assert entries["nashboard/nashboard"].mode & 0o111
+    assert entries["nashboard/nashboard-cli"].linkname == "nashboard"
+    assert {entry.uname for entry in entries.values()} == {"root"}
+    build.sums([one, two])
+    done = subprocess.run(["sha256sum", "--check", "--strict", "SHA256SUMS"], cwd=tmp_path, capture_output=True)
+    assert done.returncode == 0, done.stderr
+
+
+DPKG = pytest.mark.skipif(
+    not os.access("/usr/bin/dpkg-deb", os.X_OK) or os.geteuid() != 0, reason="needs dpkg, and root to install"
+)
+
+
+@DPKG
+def test_the_debian_package_installs_and_goes_without_a_trace(
+    build: ModuleType, pretended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dist, root = tmp_path / "dist", tmp_path / "root"
+    dist.mkdir()
+    monkeypatch.setattr(build, "DIST", dist)
+    monkeypatch.setattr(build, "WORK", tmp_path / "work")
+    add_on = tmp_path / "addons" / "learn"
+    (add_on / "peft").mkdir(parents=True)
+    (add_on / "peft" / "__init__.py").touch()
+    packages = build.debian(pretended, add_on, fast=True)
+    fields = subprocess.run(["dpkg-deb", "--info", packages[0]], capture_output=True, text=True, check=True).stdout
+    assert "libc6 (>= 2.34)" in fields and "libxcb-cursor0" in fields
+    (root / "var/lib/dpkg/updates").mkdir(parents=True)
+    (root / "var/lib/dpkg/info").mkdir()
+    (root / "var/lib/dpkg/status").touch()
+
+    def dpkg(*words: object) -> None:
+        command = ["dpkg", f"--root={root}", "--force-depends", "--force-not-root", "--force-script-chrootless"]
+        environment = {**os.environ, "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin"}
+        done = subprocess.run([*command, *map(str, words)], env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+    dpkg("--install", *packages)
+    assert (root / "usr/bin/nashboard").resolve() == root / "opt/nashboard/nashboard"
+    assert (root / "opt/nashboard/addons/learn/peft/__init__.py").is_file()
+    entry = (root / "usr/share/applications/nashboard.desktop").read_text()
+    kinds = (root / "usr/share/mime/packages/nashboard.xml").read_text()
+    assert "MimeType=application/vnd.nashboard.match+zip;" in entry and 'pattern="*.nets"' in kinds
+    assert (root / "usr/share/icons/hicolor/scalable/apps/nashboard.svg").is_file()
+    dpkg("--remove", "nashboard-learn", "nashboard")
+    assert [str(path) for path in root.rglob("*nashboard*") if "var/lib/dpkg" not in str(path)] == []
+    assert not (root / "opt").exists()

@@ -1,0 +1,42 @@
+"""The built program, where there is no Python. Skipped until ``make package`` has built it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BUILT = ROOT / "dist" / "nashboard"
+
+pytestmark = [
+    pytest.mark.package,
+    pytest.mark.slow,
+    pytest.mark.timeout(900),
+    pytest.mark.skipif(not BUILT.is_dir(), reason="nothing is built: make package"),
+]
+
+
+@pytest.fixture
+def smoke() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("nashboard_smoke", ROOT / "packaging" / "smoke.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_it_does_all_that_an_operator_starts_with(smoke: ModuleType) -> None:
+    facts = smoke.smoke(BUILT)
+    sys.stdout.write(json.dumps(facts))
+
+
+def test_no_file_of_it_names_a_place_on_this_machine() -> None:
+    ours = [path for package in ("app", "engine", "widgets", "assets") for path in (BUILT / "_internal").glob(package)]
+    files = [path for folder in ours for path in folder.rglob("*") if path.is_file()]
+    assert files
+    assert not [path for path in (*files, BUILT / "nashboard") if str(ROOT).encode() in path.read_bytes()]
