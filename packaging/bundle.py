@@ -185,7 +185,7 @@ _PRUNED = tuple(
         r"^PySide6/(Qt/)?plugins/\w+/\w*(virtualkeyboard|qpdf|qtiff|qtga|qwbmp|qicns|qgtk3)",
         rf"^libQt6(?!({_QT})\.)",
         # torch: test programs and data, headers, compilers, what measures and exports
-        r"^torch/(test|include|share|testing/_internal|onnx|utils/(benchmark|tensorboard|bottleneck))/",
+        r"^torch/(test|include|share|testing/_internal|utils/(benchmark|tensorboard|bottleneck))/",
         r"^torch/bin/(?!torch_shm_manager)",
         r"^(torch/lib/)?lib(jitbackend_test|backend_with_compiler|aoti_custom_ops|torchbind_test)\.",
         r"^torch/.*\.(h|hpp|cpp|cu|cuh|cmake|pyi|a|lib)$",
@@ -197,8 +197,9 @@ _PRUNED = tuple(
     )
 )
 _PRUNED_MODULES = re.compile(
-    r"(^|\.)tests?(\.|$)|\.testing\._internal\.(?!logging_tensor$|common_dtype$)|^torch\.(onnx|utils\.(benchmark|tensorboard|bottleneck))(\.|$)"
-    r"|^pyqtgraph\.examples|^numpy\.distutils(\.|$)"
+    # jinja2.tests is what templates ask for; import torch itself needs two modules of its tests
+    r"(^|(?<!jinja2)\.)tests?(\.|$)|\.testing\._internal\.(?!logging_tensor$|common_dtype$)"
+    r"|^torch\.utils\.(benchmark|tensorboard|bottleneck)(\.|$)|^pyqtgraph\.examples|^numpy\.distutils(\.|$)"
 )
 
 

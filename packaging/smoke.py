@@ -111,6 +111,12 @@ def gate(bench: Bench) -> None:
     wrong.unlink()
 
 
+def doctor(bench: Bench) -> None:
+    """All that is needed was found: libraries with their versions, assets, Anvil."""
+    report = json.loads(bench.run("doctor", "--json")[0])
+    need(report["ok"], f"doctor: {[check for check in report['checks'] if not check['ok']]}")
+
+
 def anvil(bench: Bench) -> None:
     """The bundled Anvil runs, without our libraries."""
     program = next(iter(bench.folder.rglob("bin/anvil*")), None)
@@ -255,7 +261,7 @@ def traces(bench: Bench, before: dict[str, tuple[int, int]]) -> None:
     need(not strange, f"left at home: {strange}")
 
 
-STEPS = (texts, gate, anvil, solving, window, demo, learning)
+STEPS = (texts, doctor, gate, anvil, solving, window, demo, learning)
 
 
 def smoke(folder: Path, steps: tuple[Callable[[Bench], None], ...] = STEPS) -> dict[str, Any]:

@@ -127,6 +127,22 @@ def test_pruning(bundle: ModuleType, place: str, kept: bool) -> None:
     assert bundle.kept_files([(place, "source", "DATA")]) == ([(place, "source", "DATA")] if kept else [])
 
 
+@pytest.mark.parametrize(
+    ("module", "kept"),
+    [
+        ("engine.games.jit", True),
+        ("jinja2.tests", True),
+        ("unittest.mock", True),
+        ("torch.testing._internal.common_dtype", True),
+        ("torch.testing._internal.common_utils", False),
+        ("numba.tests.support", False),
+        ("pyqtgraph.examples.Plotting", False),
+    ],
+)
+def test_pruning_of_modules(bundle: ModuleType, module: str, kept: bool) -> None:
+    assert bool(bundle.kept_modules([(module, "source", "PYMODULE")])) is kept
+
+
 def test_our_metadata_names_no_place_on_this_machine(bundle: ModuleType, tmp_path: Path) -> None:
     source, place = bundle.metadata(tmp_path)
     assert place == f"nashboard-{bundle.version()}.dist-info"
