@@ -90,10 +90,12 @@ def install_freezer() -> Path:
 def freeze(python: Path) -> Path:
     """Run PyInstaller and return the folder that it made."""
     if bundle.anvil() is None:
-        raise SetupError("There is nothing to bundle as Anvil", "npm has not brought one", "Run 'make setup' first.", 4)
+        raise SetupError("There is no Anvil to bundle", "npm brought none", "Run 'make setup', or install Foundry.", 4)
     shutil.rmtree(WORK, ignore_errors=True)
     shutil.rmtree(DIST / bundle.NAME, ignore_errors=True)
     spec = ROOT / "packaging" / SPECS.get(sys.platform, "nashboard-linux.spec")
+    # Nothing outside this folder is written, and the same files give the same archive of modules.
+    os.environ |= {"PYINSTALLER_CONFIG_DIR": str(FREEZER / "cache"), "PYTHONHASHSEED": "1"}
     options = ["--noconfirm", "--log-level", "WARN", "--distpath", str(DIST), "--workpath", str(WORK)]
     call("The program could not be frozen", [str(python), "-m", "PyInstaller", *options, str(spec)])
     return DIST / bundle.NAME

@@ -7,6 +7,7 @@ itself, and nothing of the developers' own tools ever does.
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 import sysconfig
 import tomllib
@@ -136,10 +137,11 @@ def standard_modules() -> list[str]:
 
 
 def anvil() -> Path | None:
-    """Return the Anvil that npm brought for this system, None where there is none."""
+    """Return the Anvil that npm brought for this system, else the one on the path, None where there is none."""
     system = {"win32": "win32", "darwin": "darwin"}.get(sys.platform, "linux")
     found = sorted((ROOT / "contracts/node_modules/@foundry-rs").glob(f"anvil-{system}-*/bin/anvil*"))
-    return found[0] if found else None
+    installed = shutil.which("anvil")
+    return found[0] if found else Path(installed).resolve() if installed else None
 
 
 def own_files() -> list[tuple[str, str]]:

@@ -143,6 +143,18 @@ def test_pruning_of_modules(bundle: ModuleType, module: str, kept: bool) -> None
     assert bool(bundle.kept_modules([(module, "source", "PYMODULE")])) is kept
 
 
+def test_anvil_comes_from_npm_or_from_the_path(
+    bundle: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle, "ROOT", tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert bundle.anvil() is None
+    program = tmp_path / "anvil"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    assert bundle.anvil() == program
+
+
 def test_our_metadata_names_no_place_on_this_machine(bundle: ModuleType, tmp_path: Path) -> None:
     source, place = bundle.metadata(tmp_path)
     assert place == f"nashboard-{bundle.version()}.dist-info"
