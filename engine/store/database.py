@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from engine.store.backup import damaged, keep_backup
 from engine.store.errors import StoreBusyError, StoreError
 from engine.store.ledger import Ledger
 from engine.store.outbox import Outbox
@@ -32,10 +31,17 @@ class Store:
 
     @classmethod
     def open(cls, path: Path) -> Store:
-        """Open or create the database at ``path``. Raises StoreError when it is unreadable or newer."""
+        """Open or create the database at ``path``; an earlier version's is backed up and carried over.
+
+        Raises StoreError when it is unreadable, damaged, newer, or another program's; it is left as it is then.
+        """
         try:
             connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
+        except sqlite3.Error as error:
+            raise _store_error(path, error) from error
+        try:
             connection.row_factory = sqlite3.Row
+            _require_ours(connection, path)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
             _migrate(connection, path)
@@ -43,7 +49,11 @@ class Store:
                 "PRAGMA foreign_keys = ON"
             )  # after the steps: one that builds a table anew drops the old
         except sqlite3.Error as error:
+            connection.close()
             raise _store_error(path, error) from error
+        except StoreError:
+            connection.close()
+            raise
         return cls(path, connection)
 
     def close(self) -> None:
@@ -91,17 +101,30 @@ class Store:
             lock.release()
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
+def _require_ours(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse what must not be touched: the file of a newer Nashboard, or of another program."""
+    # One statement, so that both are of the same moment: another program may be making the tables.
+    version, tables = connection.execute(
+        "SELECT user_version, (SELECT COUNT(*) FROM sqlite_master) FROM pragma_user_version"
+    ).fetchone()
     if version > len(MIGRATIONS):
         raise StoreError(
             f"The store {path} was written by a newer Nashboard",
             f"its schema is version {version}, this program knows {len(MIGRATIONS)}",
             "Update Nashboard, or use another --data-dir.",
         )
+    if version < 0 or (version == 0 and tables):
+        raise StoreError(
+            f"The file {path} is no store of Nashboard's",
+            f"it is a database of version {version} with {tables} tables and indices of something else",
+            "Move it away, or use another --data-dir.",
+        )
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
     if 0 < version < len(MIGRATIONS):
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        shutil.copy2(path, path.with_name(f"{path.name}.v{version}.{int(time.time())}.backup"))
+        keep_backup(connection, path)
     for number in range(version, len(MIGRATIONS)):
         script = f"BEGIN IMMEDIATE;\n{MIGRATIONS[number]}\nPRAGMA user_version = {number + 1};\nCOMMIT;"
         try:
@@ -121,9 +144,7 @@ def _store_error(path: Path, error: sqlite3.Error) -> StoreError:
             "The disk is full", f"the store {path} could not be written", "Free some space and resume: nothing is lost."
         )
     if "not a database" in text or "malformed" in text:
-        return StoreError(
-            f"The store {path} is damaged", text, "Move the file away, or restore a backup that lies beside it."
-        )
+        return damaged(path, text)
     if "locked" in text or "busy" in text:
         return StoreError(f"The store {path} is in use", text, "Close the other Nashboard on this data directory.")
     return StoreError(f"The store {path} cannot be used", text, "Check the folder, or use another --data-dir.")
