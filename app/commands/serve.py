@@ -22,6 +22,9 @@ def serve(
     token_file: Annotated[
         Path | None, typer.Option(metavar="FILE", help="The token that clients must know; made where missing.")
     ] = None,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=1e6, metavar="N", help="Requests a second that one client may make for long.")
+    ] = 50.0,
     devnet: Annotated[bool, typer.Option("--devnet", help="Start the devnet too.")] = False,
     json: JsonOption = False,
 ) -> None:
@@ -43,7 +46,7 @@ def serve(
 
         status = await (runtime.devnet.up() if devnet else runtime.devnet.refresh())
         routes = routes_of(runtime.devnet, runtime.consensus, runtime.learning)
-        async with TelemetryServer(runtime.bus, access, routes) as server:
+        async with TelemetryServer(runtime.bus, access, routes, rate) as server:
             server.metrics.devnet_up.set(status.state == "running")
             await server.start(host, port)
             facts: dict[str, Any] = {"url": server.url, "token_file": str(token_file) if token_file else None}

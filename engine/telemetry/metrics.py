@@ -24,6 +24,7 @@ class Metrics:
         self._consensus()
         self._program()
         self._learning()
+        self._service()
         self._subscriptions: list[Subscription] = [
             bus.subscribe(self._ended, ConsensusEnded),
             bus.subscribe(self._judged, ConsensusAgentJudged),
@@ -101,6 +102,21 @@ class Metrics:
             "learning_refused_total", "Blocks, deltas, records, ACKs refused", ["subject", "rule"], registry=registry
         )
         self.runs = Counter("learning_runs_total", "Runs by how they ended", ["outcome"], registry=registry)
+
+    def _service(self) -> None:
+        registry = self.registry
+        self.clients = Gauge("nashboard_service_clients", "Clients of the WebSocket", registry=registry)
+        self.dropped = Counter(
+            "nashboard_service_messages_dropped_total",
+            "WebSocket messages that a client was too slow for",
+            registry=registry,
+        )
+        self.requests_refused = Counter(
+            "nashboard_service_refused_total",
+            "Requests refused: for the rate, the token, the origin, or because it is full",
+            ["reason"],
+            registry=registry,
+        )
 
     def _update(self, event: LearnUpdate) -> None:
         if event.update["stage"] in ("included", "merged", "rolled_back", "rejected", "expired"):

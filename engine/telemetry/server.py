@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import errno
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, web
 
 from engine.core.access import Access
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError, UsageError, VerificationError
 from engine.core.hashing import parse_json
 from engine.telemetry.hub import Hub
+from engine.telemetry.limits import RATE, RateLimit
 from engine.telemetry.metrics import CONTENT_TYPE, Metrics
+from engine.telemetry.talk import CLOSE_S, Talk, part
 
 MAX_BODY = 1 << 20  # bytes of a request
-HEARTBEAT = 20.0  # seconds between pings; a client that does not answer is gone
-CLOSE_S = 1.0  # for goodbyes, and once more for requests that are being answered
 Answer = Callable[[Any], Awaitable[Any]]  # a JSON-ready value for the request's: path parts and the body
 Routes = dict[tuple[str, str], Answer]
 _log = logging.getLogger(__name__)
@@ -30,11 +29,13 @@ class TelemetryServer:
     """Serves one runtime; an async context manager, ``url`` says where it listens.
 
     ``routes`` adds JSON answers by method and path; they get a dict of path parts, with the body under ``body``.
+    ``rate`` is how many requests a second one client may make for long.
     """
 
-    def __init__(self, bus: EventBus, access: Access, routes: Routes | None = None) -> None:
+    def __init__(self, bus: EventBus, access: Access, routes: Routes | None = None, rate: float = RATE) -> None:
         self.metrics = Metrics(bus)
-        self._hub = Hub(bus)
+        self._hub = Hub(bus, self.metrics)
+        self._limit = RateLimit(rate)
         self._access = access
         self._routes = routes or {}
         self._sockets: set[web.WebSocketResponse] = set()
@@ -64,7 +65,8 @@ class TelemetryServer:
         """Say goodbye to all clients and stop listening."""
         self._hub.close()
         self.metrics.close()
-        await asyncio.gather(*map(_part, tuple(self._sockets)))  # together: none may answer
+        goodbyes = [part(socket, WSCloseCode.GOING_AWAY, "the service ends") for socket in tuple(self._sockets)]
+        await asyncio.gather(*goodbyes)  # together: none may answer
         runner, self._runner = self._runner, None
         if runner is not None:
             await runner.cleanup()
@@ -77,12 +79,19 @@ class TelemetryServer:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        wait = self._limit.wait(request.remote)
+        if wait:
+            self.metrics.requests_refused.labels("rate").inc()
+            what = {"error": "TooManyRequests", "what": "Too many requests", "why": f"try again in {wait} s"}
+            return web.json_response(what, status=429, headers={"Retry-After": str(wait)})
         headers = request.headers
         allowed, why = self._access.allows(
             request.host, headers.get("Origin"), headers.get("Authorization"), request.query.get("token")
         )
         if not allowed:
             status = 401 if "token" in why else 403
+            self._limit.fine(request.remote)
+            self.metrics.requests_refused.labels("token" if status == 401 else "origin").inc()
             return web.json_response({"error": "Forbidden", "what": "The service refuses", "why": why}, status=status)
         response: web.StreamResponse = await handler(request)
         return response
@@ -96,30 +105,16 @@ class TelemetryServer:
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         if self._hub.full:
+            self.metrics.requests_refused.labels("full").inc()
             return web.json_response({"error": "Busy", "what": "There are too many clients"}, status=503)
-        socket = web.WebSocketResponse(heartbeat=HEARTBEAT, max_msg_size=4096)
-        await socket.prepare(request)
         client = self._hub.join(request.query.get("events", "consensus_update"))
-        self._sockets.add(socket)
-        pump = asyncio.get_running_loop().create_task(client.pump(socket), name="websocket client")
+        talk = Talk(request, client)
+        self._sockets.add(talk.socket)
         try:
-            async for message in socket:  # clients only listen: what they say is read and dropped
-                if message.type is WSMsgType.ERROR:
-                    break
+            return await talk.run()
         finally:
             self._hub.leave(client)
-            self._sockets.discard(socket)
-            pump.cancel()
-            with contextlib.suppress(asyncio.CancelledError, ConnectionError, RuntimeError):
-                await pump
-        return socket
-
-
-async def _part(socket: web.WebSocketResponse) -> None:
-    """Say goodbye to a client, and wait a moment for its answer."""
-    with contextlib.suppress(TimeoutError, ConnectionError):
-        async with asyncio.timeout(CLOSE_S):
-            await socket.close(code=1001, message=b"the service ends")
+            self._sockets.discard(talk.socket)
 
 
 def _json_handler(answer: Answer) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -85,6 +85,40 @@ async def test_elsewhere_a_token_is_needed(nashboard: Run, started: Start, tmp_p
     assert process.wait(timeout=20) == 130
 
 
+async def test_a_learning_chain_is_started_and_heard(started: Start) -> None:
+    process = started("serve", "--port", 0, "--json")
+    url = url_of(process)
+    body = {"scenario": "solo", "settings": {"slots": 4, "gate_texts": 4, "genesis_seed": "5e" * 32}}
+    async with aiohttp.ClientSession() as session:
+        async with session.ws_connect(f"{url}/ws?events=learn.") as socket:
+            async with session.post(f"{url}/api/learning/runs", json=body) as answer:
+                assert answer.status == 200, await answer.text()
+                run_id = (await answer.json())["run_id"]
+            texts = []
+            while not texts or json.loads(texts[-1])["type"] != "learn.ended":
+                texts.append(await socket.receive_str(timeout=60))
+        heard = [json.loads(text) for text in texts]
+        assert {message["run_id"] for message in heard} == {run_id}
+        assert {"learn.started", "learn.phase", "learn.slot", "learn.validators"} <= {m["type"] for m in heard}
+        assert heard[-1]["outcome"] == "done" and not any("5e" * 32 in text for text in texts)
+        async with session.get(f"{url}/metrics") as answer:
+            assert 'learning_runs_total{outcome="done"} 1.0' in await answer.text()
+        async with session.get(f"{url}/api/learning/runs") as answer:
+            assert "5e" * 32 not in await answer.text()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 130
+
+
+async def test_a_rate_can_be_chosen(started: Start) -> None:
+    url = url_of(started("serve", "--port", 0, "--rate", 0.5, "--json"))
+    async with aiohttp.ClientSession() as session:
+        statuses = []
+        for _ in range(3):
+            async with session.get(f"{url}/metrics") as answer:
+                statuses.append(answer.status)
+    assert statuses == [200, 200, 429]
+
+
 @pytest.mark.parametrize("port", ["-1", "65536", "http"])
 def test_wrong_ports_are_refused(nashboard: Run, port: str) -> None:
     nashboard("serve", "--port", port, status=2)
