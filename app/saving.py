@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.dialogs import choose_target
+from app.errors import Notice
 from app.pages.logs import LogsPage
 
 if TYPE_CHECKING:
@@ -37,3 +41,25 @@ def save_log(w: Wiring) -> None:
     page = w.pages["logs"]
     assert isinstance(page, LogsPage)
     choose_target(w.window, "Save the log", "nashboard-log.txt", "Text (*.txt)", page.write)
+
+
+def save_support(w: Wiring) -> None:
+    """Save the support bundle; looking at the machine takes seconds, so a thread does it."""
+
+    async def write(path: Path) -> None:
+        from app.doctor import examine
+        from app.support import write_bundle
+
+        root = w.runtime.data.root
+        written = await asyncio.to_thread(lambda: write_bundle(path, root, examine(root)))
+        text = f"{len(written.files)} files, {written.size / 1000:,.0f} kB. Look through it before you send it."
+        w.bridge.notify(Notice("ok", f"Saved {path.name}", text, key="support"))
+
+    name = f"nashboard-support-{time.strftime('%Y%m%d-%H%M')}.zip"
+    choose_target(
+        w.window,
+        "Save the support bundle",
+        name,
+        "Support bundle (*.zip)",
+        lambda path: w.bridge.spawn(write(path), "Writing the support bundle", key="support"),
+    )

@@ -31,7 +31,7 @@ from app.pages.overview import OverviewPage
 from app.pages.replay import ReplayPage
 from app.pages.settings import SettingsDialog
 from app.pages.stakes import StakesPage
-from app.saving import save_bundle, save_leaf_proof, save_log, save_proof
+from app.saving import save_bundle, save_leaf_proof, save_log, save_proof, save_support
 from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.agreement_task import is_task_file
@@ -206,6 +206,7 @@ class Wiring:
         self.pages["merkle"].exportRequested.connect(lambda: save_leaf_proof(self))
         logs.folderRequested.connect(self.console.open_logs)
         logs.exportRequested.connect(lambda: save_log(self))
+        logs.bundleRequested.connect(lambda: save_support(self))
 
     def _connect_window(self) -> None:
         window = self.window

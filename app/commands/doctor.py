@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,10 +15,17 @@ if TYPE_CHECKING:
 MISSING = 4
 
 
-def doctor(context: typer.Context, json: JsonOption = False) -> None:
+def doctor(
+    context: typer.Context,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", metavar="OUT.zip", help="Write a support bundle, without secrets.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
     """Say what is missing on this machine.
 
-    Lists what was found, what is missing, and how to get it. Exit status 4 when something needed is missing.
+    Lists what was found, what is missing, and how to get it. Exit status 4 when something needed is missing. A support
+    bundle holds this report, logs, crash reports and settings, cleaned of keys, tokens and passwords.
     """
     from app.doctor import examine
 
@@ -26,8 +34,15 @@ def doctor(context: typer.Context, json: JsonOption = False) -> None:
     ok = all(check.ok for check in checks if check.required)
     packages = sorted({check.package for check in checks if check.package})
     install = f"apt-get install {' '.join(packages)}" if packages else ""
-    value = {"ok": ok, "checks": [check.to_json() for check in checks], "install": install}
-    output.result(value, "\n".join([*map(_line, checks), "", _verdict(ok, install)]))
+    value: dict[str, Any] = {"ok": ok, "checks": [check.to_json() for check in checks], "install": install}
+    lines = [*map(_line, checks), "", _verdict(ok, install)]
+    if bundle is not None:
+        from app.support import write_bundle
+
+        written = write_bundle(bundle.expanduser().absolute(), output.data().root, checks)
+        value["bundle"] = written.to_json()
+        lines.append(f"{written.path} holds {len(written.files)} files. Look through it before you send it.")
+    output.result(value, "\n".join(lines))
     if not ok:
         raise typer.Exit(MISSING)
 

@@ -18,6 +18,7 @@ class LogsPage(ConsolePage):
 
     folderRequested = Signal()
     exportRequested = Signal()
+    bundleRequested = Signal()
 
     def __init__(self, model: LogViewModel) -> None:
         super().__init__("Logs", "What the console, its workers and the devnet said")
@@ -27,6 +28,11 @@ class LogsPage(ConsolePage):
         folder = button("Open folder", "open", tooltip="The rotating log files of this data directory")
         folder.clicked.connect(self.folderRequested)
         self.header.add_action(folder)
+        bundle = button(
+            "Support bundle", "save", tooltip="Logs, reports and settings in one file, without keys or tokens"
+        )
+        bundle.clicked.connect(self.bundleRequested)
+        self.header.add_action(bundle)
         self._view.exportRequested.connect(self.exportRequested)
         self._view.setMinimumHeight(300)
         self.add(self._view, 1)

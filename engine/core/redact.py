@@ -50,12 +50,12 @@ class Redactor:
         text = _HEX.sub(self._numbered, text)
         text = _DIGITS.sub(BLANK, text)
         text = _BYTES.sub(f"b'{BLANK}'", text)
+        text = _WORDS.sub(_phrase, text)  # before the names: they take one word
         text = _NAMED.sub(_named, text)
         text = _BEARER.sub(rf"\1 {BLANK}", text)
         text = _JWT.sub(BLANK, text)
         text = _URL.sub(rf"\1{BLANK}@", text)
         text = _RANDOM.sub(_random, text)
-        text = _WORDS.sub(_phrase, text)
         return text.replace(self._home, "~") if self._home else text
 
     def _numbered(self, found: re.Match[str]) -> str:

@@ -89,3 +89,18 @@ def test_ci_and_readme_name_the_same_packages() -> None:
         assert package in ci.split(), package
         assert package in readme.split(), package
     assert os.access(ROOT / ".ci/run", os.X_OK)
+
+
+def test_a_support_bundle_is_written(nashboard, data_root: Path, tmp_path: Path) -> None:
+    import zipfile
+
+    (data_root / "logs").mkdir(parents=True)
+    (data_root / "logs" / "nashboard.log").write_text("INFO it ran\npassword=hunter22\n")
+    out = tmp_path / "support.zip"
+    told = nashboard("doctor", "--bundle", out, "--json", status=None).json["bundle"]
+    assert told["path"] == str(out) and told["bytes"] == out.stat().st_size
+    with zipfile.ZipFile(out) as packed:
+        assert sorted(packed.namelist()) == sorted(told["files"])
+        assert packed.read("logs/nashboard.log") == b"INFO it ran\npassword=(removed)\n"
+    refused = nashboard("doctor", "--bundle", tmp_path / "no" / "out.zip", status=1)
+    assert "cannot be written" in refused.err
