@@ -26,6 +26,7 @@ _QT_LEVELS = {
     QtMsgType.QtCriticalMsg: logging.ERROR,
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
+KEPT = 20  # reports; the oldest go
 
 
 class CrashHandler:
@@ -71,12 +72,12 @@ class CrashHandler:
         """Write the report and show it; the same fault is shown once a session and only logged after that."""
         text = _report_text(error, where)
         _log.critical("%s", text)
-        path = self._write(text)
         frames = traceback.extract_tb(error.__traceback__)
         fault = f"{type(error).__name__}@{frames[-1].filename}:{frames[-1].lineno}" if frames else repr(error)
         if fault in self._shown:
             return
         self._shown.add(fault)
+        path = self._write(text)
         summary = f"{where}: {type(error).__name__}: {error}" if str(error) else f"{where}: {type(error).__name__}"
         if self._loop is not None and threading.current_thread() is not threading.main_thread():
             self._loop.call_soon_threadsafe(self._show, summary, text, path)
@@ -87,6 +88,9 @@ class CrashHandler:
         path = self._logs / f"crash-{time.strftime('%Y%m%d-%H%M%S')}.txt"
         with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as stream:
             stream.write(text + "\n")
+        for old in sorted(self._logs.glob("crash-*.txt"))[:-KEPT]:
+            with contextlib.suppress(OSError):
+                old.unlink()
         return path
 
     def _on_exception(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

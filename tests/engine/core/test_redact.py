@@ -35,7 +35,9 @@ KEY = bytes.fromhex("7a28b5ba57c53603b0b07b56bba752f7784bf506fa95edc395f5cf6c751
         bytes(Wallet.development()._account(3).key).hex(),
     ],
 )
-@pytest.mark.parametrize("around", ["{}", "it failed: {} was wrong", "[1, '{}']", "a={};b=2", "Mnemonic: {}", "x\n{}\ny", "({})"])
+@pytest.mark.parametrize(
+    "around", ["{}", "it failed: {} was wrong", "[1, '{}']", "a={};b=2", "Mnemonic: {}", "x\n{}\ny", "({})"]
+)
 def test_what_looks_like_a_secret_goes(secret: str, around: str) -> None:
     cleaned = Redactor().clean(around.format(secret))
     assert secret not in cleaned and secret[4:24] not in cleaned
