@@ -111,7 +111,7 @@ class Console:
             try:
                 await wiring.build()
                 if self._told:
-                    self.window.notices.show_notice(Notice("warn", "Settings were reset", self._told, key="settings"))
+                    self.window.notices.show_notice(_about_settings(self._told))
                 if self._instance is not None:
                     self._instance.listen(lambda more: (self.window.bring_to_front(), wiring.open_files(more)))
                 wiring.open_files(files)
@@ -133,6 +133,11 @@ class Console:
 
     def _show_crash(self, summary: str, report: str, path: Path) -> None:
         crash_dialog(self.window, summary, report, path, self.open_logs)
+
+
+def _about_settings(told: str) -> Notice:
+    carried = "carried over" in told
+    return Notice("info" if carried else "warn", "Settings" if carried else "Settings were reset", told, key="settings")
 
 
 async def _painted() -> None:
