@@ -57,20 +57,30 @@ class Access:
         self._host = host
         self._token = token
 
-    def allows(self, host: str, origin: str | None, authorization: str | None, query: str | None) -> tuple[bool, str]:
-        """Return whether a request may pass, and why not.
+    def stranger(self, host: str, origin: str | None, site: str | None = None) -> str:
+        """Return why a request comes from where none may come from, '' where it does not.
 
-        ``host`` and ``origin`` are headers: a web page elsewhere must not reach the service through the operator's
-        browser. The token comes as ``Authorization: Bearer``, or as ``?token=`` where a browser's WebSocket cannot.
+        ``host``, ``origin`` and ``site`` (Sec-Fetch-Site) are headers: a web page elsewhere must not reach the service
+        through the operator's browser, whose requests come from this machine. Simple ones bear no Origin.
         """
         try:
             name, page = urlsplit(f"//{host}").hostname or "", urlsplit(origin or "").netloc
         except ValueError:  # brackets that do not match
-            return False, "its Host or Origin is no address"
+            return "its Host or Origin is no address"
         if self._token is None and name not in _LOCAL_NAMES:
-            return False, f"the service is not called {name!r}"
+            return f"the service is not called {name!r}"
         if origin is not None and page != host:
-            return False, f"a page of {origin} may not use the service"
+            return f"a page of {origin} may not use the service"
+        return "a page of another site may not use the service" if site in ("cross-site", "same-site") else ""
+
+    def allows(self, host: str, origin: str | None, authorization: str | None, query: str | None) -> tuple[bool, str]:
+        """Return whether a request may pass, and why not.
+
+        The token comes as ``Authorization: Bearer``, or as ``?token=`` where a browser's WebSocket cannot.
+        """
+        why = self.stranger(host, origin)
+        if why:
+            return False, why
         if self._token is None:
             return True, ""
         given = (authorization or "").removeprefix("Bearer ") or query or ""

@@ -14,7 +14,7 @@ from engine.core.access import Access
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError, UsageError, VerificationError
 from engine.core.hashing import parse_json
-from engine.telemetry.hub import Hub
+from engine.telemetry.hub import LIMIT, Hub
 from engine.telemetry.limits import RATE, RateLimit
 from engine.telemetry.metrics import CONTENT_TYPE, Metrics
 from engine.telemetry.talk import CLOSE_S, Talk, part
@@ -79,22 +79,28 @@ class TelemetryServer:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        headers, origin = request.headers, request.headers.get("Origin")
+        # Strangers first, and they cost nobody's rate: the operator's own programs come from the same address.
+        why = self._access.stranger(request.host, origin, headers.get("Sec-Fetch-Site"))
+        if why:
+            return self._refuse("origin", 403, "Forbidden", "The service refuses", why)
         wait = self._limit.wait(request.remote)
         if wait:
-            self.metrics.requests_refused.labels("rate").inc()
-            what = {"error": "TooManyRequests", "what": "Too many requests", "why": f"try again in {wait} s"}
-            return web.json_response(what, status=429, headers={"Retry-After": str(wait)})
-        headers = request.headers
+            answer = self._refuse("rate", 429, "TooManyRequests", "Too many requests", f"try again in {wait} s")
+            answer.headers["Retry-After"] = str(wait)
+            return answer
         allowed, why = self._access.allows(
-            request.host, headers.get("Origin"), headers.get("Authorization"), request.query.get("token")
+            request.host, origin, headers.get("Authorization"), request.query.get("token")
         )
         if not allowed:
-            status = 401 if "token" in why else 403
             self._limit.fine(request.remote)
-            self.metrics.requests_refused.labels("token" if status == 401 else "origin").inc()
-            return web.json_response({"error": "Forbidden", "what": "The service refuses", "why": why}, status=status)
+            return self._refuse("token", 401, "Forbidden", "The service refuses", why)
         response: web.StreamResponse = await handler(request)
         return response
+
+    def _refuse(self, reason: str, status: int, error: str, what: str, why: str) -> web.Response:
+        self.metrics.requests_refused.labels(reason).inc()
+        return web.json_response({"error": error, "what": what, "why": why}, status=status)
 
     async def _index(self, request: web.Request) -> web.Response:
         paths = ["GET /metrics", "GET /ws?events=PREFIX", *(" ".join(route) for route in self._routes)]
@@ -105,8 +111,7 @@ class TelemetryServer:
 
     async def _websocket(self, request: web.Request) -> web.StreamResponse:
         if self._hub.full:
-            self.metrics.requests_refused.labels("full").inc()
-            return web.json_response({"error": "Busy", "what": "There are too many clients"}, status=503)
+            return self._refuse("full", 503, "Busy", "There are too many clients", f"{LIMIT} are taken")
         client = self._hub.join(request.query.get("events", "consensus_update"))
         talk = Talk(request, client)
         self._sockets.add(talk.socket)

@@ -99,6 +99,26 @@ async def test_who_guesses_tokens_is_slowed_down_and_then_even_the_right_one_wai
             assert answer.status == 429
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://token.example"},
+        {"Sec-Fetch-Site": "cross-site"},  # an image or a simple fetch of a page elsewhere: it bears no Origin
+        {"Sec-Fetch-Site": "same-site"},
+        {"Host": "attacker.example"},
+    ],
+)
+async def test_a_page_elsewhere_cannot_use_up_the_operators_rate(headers: dict[str, str]) -> None:
+    async with serving(EventBus(), rate=0.5) as server, aiohttp.ClientSession() as session:
+        for _ in range(20):
+            async with session.get(f"{server.url}/metrics", headers=headers) as answer:
+                assert answer.status == 403
+        for own in ({}, {"Sec-Fetch-Site": "none"}):
+            async with session.get(f"{server.url}/metrics", headers=own) as answer:
+                assert answer.status == 200
+        assert b'nashboard_service_refused_total{reason="origin"} 20.0' in server.metrics.text()
+
+
 async def test_a_client_that_says_too_much_is_let_go_with_a_reason() -> None:
     async with serving(EventBus()) as server, aiohttp.ClientSession() as session:
         async with session.ws_connect(f"{server.url}/ws") as quiet, session.ws_connect(f"{server.url}/ws") as loud:
