@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.actions import Command
+from app.guide import show_guide
 from app.help import show_help, show_keys
 from app.links import Place
 from app.window import PAGES
@@ -59,6 +60,7 @@ def _view_commands(w: Wiring) -> list[Command]:
 def _help_commands(w: Wiring) -> list[Command]:
     return [
         Command("help", "Getting started", lambda: show_help(w), "Help", ("F1",), "help"),
+        Command("guide", "Guide", lambda: show_guide(w.window), "Help", ("Shift+F1",), "logs"),
         Command("keys", "Keyboard shortcuts", lambda: show_keys(w), "Help", ("?",), "command"),
         Command("demo", "Run the guided demo", w.start_demo, "Help", (), "rocket"),
         Command("logs.folder", "Open the log folder", w.console.open_logs, "Help", (), "logs"),
