@@ -59,7 +59,7 @@ async def _opened(data: DataDir, *files: Path) -> AsyncIterator[Wiring]:
         gc.collect()
 
 
-async def _until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
+async def _until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     """Wait until ``condition`` gives something true, and return it."""
     async with asyncio.timeout(seconds):
         while not (found := condition()):

@@ -53,7 +53,9 @@ async def test_every_system_can_be_chosen_with_its_formats_and_parameters(
         card = wiring.pages["leagues"].setup
         shipped = {path.stem for path in (ASSETS / "systems").glob("*.wasm")}
         assert {choice.value for choice in wiring.setup.state.systems} == shipped
-        await until(lambda: card._system.value() == "snake")
+        # The card offers "snake" before it was told the Systems: a choice made then would be none.
+        await until(lambda: card._revision == wiring.setup.state.revision)
+        assert card._system.value() == "snake"
         assert [choice.id for choice in wiring.setup.state.formats] == ["solo"]
         card._system.set_value("matrix")
         await until(lambda: wiring.setup.state.system == "matrix" and card._params.fields)
