@@ -41,7 +41,7 @@ async def _opened(data: DataDir, *files: Path) -> AsyncIterator[Wiring]:
     running = asyncio.create_task(console.run(list(files)))
     ready = asyncio.create_task(console.wait_ready())
     try:
-        await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED, timeout=30)
+        await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED, timeout=60)
         if running.done():
             running.result()
         assert console.wiring is not None
@@ -51,7 +51,7 @@ async def _opened(data: DataDir, *files: Path) -> AsyncIterator[Wiring]:
     finally:
         ready.cancel()
         console.close()
-        assert await asyncio.wait_for(running, 20) == 0
+        assert await asyncio.wait_for(running, 60) == 0
         with contextlib.suppress(asyncio.CancelledError):
             await ready
         del console

@@ -309,7 +309,7 @@ async def test_one_click_starts_the_node_agrees_and_certifies(opened: Opened, da
         assert [row[2] for row in rows] == list(run.result.on_chain.equilibrium)
         slashed = next(row for row in half.result.agents.visible_rows() if row[0] == guilty)
         click(half.result.verify)
-        await until(lambda: run.verification is not None, 30)
+        await until(lambda: run.verification is not None)
         assert run.verification.ok
         await until(lambda: half.result.checks.row_count() == len(run.verification.checks))
         half.show_tab("chain")

@@ -17,10 +17,10 @@ async def test_the_second_hands_its_files_over(tmp_path: Path, until: Any) -> No
     assert not second.acquire()
     file = tmp_path / "a b.nets"
     assert second.hand_over([file])
-    await until(lambda: got, 5)
+    await until(lambda: got)
     assert got == [[file]]
     assert SingleInstance(tmp_path).hand_over([])
-    await until(lambda: len(got) == 2, 5)
+    await until(lambda: len(got) == 2)
     assert got[1] == []
     first.release()
     assert second.acquire()

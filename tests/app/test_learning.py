@@ -88,7 +88,7 @@ async def test_a_chain_by_keys_phase_by_phase_with_a_fault(
         assert "neither a number nor a range" in page.faults.words.text()
         page.faults.targets["validators"].set_value("")
         page.faults.buttons["equivocate_headers"].click()
-        await until(lambda: model.state.run.faults, 30)
+        await until(lambda: model.state.run.faults)
         QTest.keyClick(wiring.window, Qt.Key.Key_F5)
         run = await ended(wiring, until)
         assert run.failure == ""

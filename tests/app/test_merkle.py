@@ -194,7 +194,7 @@ async def test_the_contract_answers_for_good_and_tampered_proofs(
     async with opened(data_dir) as wiring:
         wiring.console.settings = wiring.console.settings.model_copy(update={"confirm_chain_actions": False})
         wiring.devnet.up()
-        await until(lambda: wiring.devnet.state.status.state == "running" and not wiring.devnet.state.busy, 30)
+        await until(lambda: wiring.devnet.state.status.state == "running" and not wiring.devnet.state.busy)
         wiring.devnet.deploy()
         await until(lambda: wiring.devnet.state.contracts and not wiring.devnet.state.busy, 60)
         await played(wiring, until, matches=1, anchor=True)

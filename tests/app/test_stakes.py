@@ -25,7 +25,7 @@ async def on_chain(wiring: Any, until: Any, samples: Path) -> str:
     wiring.devnet.up()
     await until(lambda: wiring.devnet.state.status.state == "running" and not wiring.devnet.state.busy)
     wiring.devnet.deploy()
-    await until(lambda: wiring.stakes.state.on_chain, 30)
+    await until(lambda: wiring.stakes.state.on_chain)
     await until(lambda: any(row.name == "greedy" for row in wiring.stakes.state.rows))
     wiring.navigator.go(Place("stakes"))
     return str(next(row.address for row in wiring.stakes.state.rows if row.name == "greedy"))
@@ -42,7 +42,7 @@ async def order(wiring: Any, until: Any, move: Move, address: str, wei: int | No
     preview = await until(lambda: _fits(wiring.stakes.state.preview, move, address, wei))
     await until(card._go.isEnabled)
     card._go.click()
-    await until(lambda: wiring.stakes.state.done == done + 1 and not wiring.stakes.state.busy, 30)
+    await until(lambda: wiring.stakes.state.done == done + 1 and not wiring.stakes.state.busy)
     return preview
 
 
@@ -138,7 +138,7 @@ async def test_a_slash_row_links_its_match_and_transaction(
         false = data_dir.root / "false.nets"
         _raise_score(await wiring.runtime.league.bundle(result.round_id, match.fixture), false)
         wiring.league.claim(false)
-        await until(lambda: wiring.rounds.state.result.disqualified and not wiring.rounds.state.busy, 30)
+        await until(lambda: wiring.rounds.state.result.disqualified and not wiring.rounds.state.busy)
         table = wiring.pages["stakes"].slashes.table
         (held,) = await until(lambda: table.visible_rows() if _state(table) == "Held" and _sent(table) else None)
         name, game, where, why, wei, before, after, _, transaction = held
@@ -147,7 +147,7 @@ async def test_a_slash_row_links_its_match_and_transaction(
         assert "the replay gives" in why
         proof = transaction
         wiring.league.settle()
-        await until(lambda: wiring.rounds.state.result.state == "settled" and not wiring.rounds.state.busy, 30)
+        await until(lambda: wiring.rounds.state.result.state == "settled" and not wiring.rounds.state.busy)
         (taken,) = await until(lambda: table.visible_rows() if _state(table) == "Taken" and _sent(table) else None)
         assert taken[6] == WEI - WEI // 20
         assert proof != taken[8]

@@ -25,7 +25,7 @@ def _taken_down(nashboard) -> Iterator[None]:
 def ask(url: str, method: str) -> str:
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": []}).encode()
     request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=5) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         return json.load(answer)["result"]
 
 

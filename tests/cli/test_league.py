@@ -93,7 +93,7 @@ def test_an_interrupted_round_names_the_command_that_goes_on(nashboard, started,
     process = started(*call("--workers", 1, "--json"))
     _wait_for_matches(data_root / "nashboard.db")
     process.send_signal(wanted_signal)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=90)
     assert process.returncode == 130, err
     report = json.loads(out)
     assert report["resume"] in err

@@ -65,7 +65,7 @@ async def test_a_run_is_started_heard_and_counted(started: Start) -> None:
             async with session.post(f"{url}/api/consensus/runs", json=wrong) as answer:
                 assert answer.status in (400, 422) and (await answer.json())["what"]
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=90) == 130
 
 
 async def test_elsewhere_a_token_is_needed(nashboard: Run, started: Start, tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ async def test_elsewhere_a_token_is_needed(nashboard: Run, started: Start, tmp_p
         ) as answer:
             assert answer.status == 200
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=90) == 130
 
 
 async def test_a_learning_chain_is_started_and_heard(started: Start) -> None:
@@ -106,7 +106,7 @@ async def test_a_learning_chain_is_started_and_heard(started: Start) -> None:
         async with session.get(f"{url}/api/learning/runs") as answer:
             assert "5e" * 32 not in await answer.text()
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 130
+    assert process.wait(timeout=90) == 130
 
 
 async def test_a_rate_can_be_chosen(started: Start) -> None:

@@ -144,7 +144,7 @@ def test_ctrl_c_keeps_the_best_so_far(started, tmp_path: Path, stop: signal.Sign
         assert time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(stop)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=90)
     assert process.returncode == 130
     assert "Interrupted" in err
     value = json.loads(out)

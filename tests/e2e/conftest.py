@@ -47,7 +47,7 @@ class Screen:
         return done.stdout.strip()
 
 
-def wait_until(condition: Callable[[], object], seconds: float = 20) -> object:
+def wait_until(condition: Callable[[], object], seconds: float = 60) -> object:
     """Wait until ``condition`` gives something; fail after ``seconds``."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -142,7 +142,7 @@ def console_on(screen: Screen) -> Callable[..., object]:
         finally:
             if process.poll() is None:
                 process.send_signal(signal.SIGTERM)
-            errors = process.communicate(timeout=20)[1]
+            errors = process.communicate(timeout=90)[1]
         assert "Traceback" not in errors
         assert "QWidget" not in errors
 

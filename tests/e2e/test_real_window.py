@@ -44,16 +44,16 @@ def test_a_key_runs_a_method(tmp_path: Path, console_on, until, differs):
         console.settle()
         before, at_rest = console.screen.shot(), workers(console.process.pid)
         console.press("F5")  # rock, paper, scissors is solved at once
-        until(lambda: differs(before, console.screen.shot()) > 0.01, 30)
+        until(lambda: differs(before, console.screen.shot()) > 0.01)
         # The solver's process has ended; Python's own resource tracker may have come.
-        until(lambda: len(workers(console.process.pid) - at_rest) <= 1, 10)
+        until(lambda: len(workers(console.process.pid) - at_rest) <= 1)
 
 
 def test_a_killed_console_leaves_no_node(tmp_path: Path, console_on, until):
     with console_on(tmp_path / "data") as console:
         console.settle()
         console.command("start devnet")
-        (node,) = until(lambda: console.children("anvil"), 30)
+        (node,) = until(lambda: console.children("anvil"))
         console.process.send_signal(signal.SIGKILL)
         console.process.wait()
         until(lambda: not psutil.pid_exists(node.pid) or node.status() == psutil.STATUS_ZOMBIE, 5)
@@ -63,7 +63,7 @@ def test_sigterm_ends_the_console_and_its_node_in_order(tmp_path: Path, console_
     with console_on(tmp_path / "data") as console:
         console.settle()
         console.command("start devnet")
-        (node,) = until(lambda: console.children("anvil"), 30)
+        (node,) = until(lambda: console.children("anvil"))
         until((tmp_path / "data" / "devnet" / "node.json").exists)
         console.process.send_signal(signal.SIGTERM)
         assert console.process.wait(10) == 0

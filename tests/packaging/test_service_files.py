@@ -92,10 +92,10 @@ def test_the_program_takes_the_call_and_ends_as_the_unit_expects(tmp_path: Path)
         asked = urllib.request.Request(
             f"{url}/metrics", headers={"Authorization": "Bearer a-token-of-sufficient-length"}
         )
-        with urllib.request.urlopen(asked, timeout=20) as answer:
+        with urllib.request.urlopen(asked, timeout=60) as answer:
             assert b"nashboard_devnet_up" in answer.read()
         process.send_signal(signal.SIGTERM)
-        status = process.wait(timeout=45)
+        status = process.wait(timeout=90)
     finally:
         process.kill()
         process.communicate()

@@ -63,7 +63,7 @@ class Desk:
         return row
 
     async def until(self, key: str, state: str) -> OutboxRow:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.row(key).state != state:
                 await asyncio.sleep(0.005)
         return self.row(key)

@@ -161,7 +161,7 @@ async def test_a_killed_program_takes_its_node_along_and_the_node_saves_its_last
     ) as program:
         pid, before = program.stdout.readline().split()
         program.kill()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while psutil.pid_exists(int(pid)):
             await asyncio.sleep(0.02)
     async with devnet_at(tmp_path) as devnet:

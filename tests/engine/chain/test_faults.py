@@ -47,7 +47,7 @@ async def test_a_transaction_that_the_node_dropped_is_sent_again(tmp_path):
         row = await desk.until("after", "sent")
         row = desk.row("dropped")
         assert await desk.rpc.request("anvil_dropTransaction", row.hash) == row.hash
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await desk.rpc.request("eth_getTransactionByHash", row.hash) is None:
                 await asyncio.sleep(0.02)
         await desk.control.mine()
@@ -86,7 +86,7 @@ async def test_rising_fees_leave_nothing_stuck(tmp_path):
         cheap = desk.row("a")
         await desk.rpc.request("anvil_setNextBlockBaseFeePerGas", hex(5000 * GWEI))
         await desk.control.mine()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while desk.row("b").hash == cheap.hash or not desk.row("b").replaced or desk.row("b").state != "sent":
                 await asyncio.sleep(0.01)
         await desk.control.mine()

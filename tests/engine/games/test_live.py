@@ -50,7 +50,7 @@ class Watched:
 
     async def until(self, told: int) -> None:
         """Wait for so many steps to be told."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while sum(len(frame.iterations) for frame in self.frames) < told:
                 await asyncio.sleep(0.01)
 

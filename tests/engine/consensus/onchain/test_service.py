@@ -19,7 +19,7 @@ SLOW = {"on_chain": False, "convergence_threshold": 1e-12, "max_iterations": 500
 
 
 async def until(condition):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.005)
 

@@ -327,7 +327,7 @@ def test_a_run_killed_several_times_ends_as_one_that_was_not(unbroken: str, cach
             process.stdout.readline()
         time.sleep(draw.random() * 0.3)
         process.send_signal(signal.SIGKILL)
-        process.communicate(timeout=30)
+        process.communicate(timeout=90)
     process = run_process(tmp_path, cache, 10)
     out, _ = process.communicate(timeout=200)
     assert process.returncode == 0

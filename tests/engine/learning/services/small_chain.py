@@ -194,5 +194,5 @@ def next_header(view: ChainView, **changes: Any) -> ExecutionHeader:
 async def curl(*arguments: str) -> Any:
     """Return what the real curl is told."""
     command = ["curl", "--silent", "--noproxy", "*", *arguments]
-    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=20, check=True)
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, timeout=60, check=True)
     return json.loads(done.stdout)

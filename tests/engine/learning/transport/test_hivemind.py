@@ -49,7 +49,7 @@ def leaves_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def alive(processes: list[psutil.Process]) -> list[psutil.Process]:
-    _, left = psutil.wait_procs(processes, timeout=10.0)
+    _, left = psutil.wait_procs(processes, timeout=30.0)
     return [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
