@@ -28,7 +28,7 @@ def rows() -> list[tuple[str, str, str, str]]:
 
 
 @cache
-def tests_of(path: Path) -> frozenset[str]:
+def named_in(path: Path) -> frozenset[str]:
     """The names of the tests in a file that pytest collects."""
     tree = ast.parse(path.read_text("utf-8"))
     kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -48,7 +48,7 @@ def test_every_line_names_tests_that_are_there(row: tuple[str, str, str, str]) -
     assert named, "no test"
     assert TEST.sub("", row[3]).replace(",", "").split() == [], "something that is no test"
     lost = [
-        f"{path}::{name}" for path, name in named if not (ROOT / path).is_file() or name not in tests_of(ROOT / path)
+        f"{path}::{name}" for path, name in named if not (ROOT / path).is_file() or name not in named_in(ROOT / path)
     ]
     assert not lost
 
