@@ -30,7 +30,7 @@ FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SPAN = re.compile(r"`([^`\n]+)`")
 STATUS = re.compile(r"\s+# exit status ([\d or]+)$")
 TOP = ("app", "widgets", "engine", "contracts", "assets", "packaging", "tests")
-FOREIGN = {"make", "curl", "tar", "python"}
+FOREIGN = {"make", "curl", "tar", "python", "systemctl", "journalctl"}
 COMMANDS: Any = typer.main.get_command(cli)
 
 
