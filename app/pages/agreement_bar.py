@@ -45,12 +45,14 @@ class AgreementBar(QWidget):
         self.verdict.setAccessibleName("Verdict")
         self.verdict.setMinimumHeight(36)  # two lines: what lies beneath does not jump
         self.verdict.setAlignment(Qt.AlignmentFlag.AlignTop)
-        self.hash = HashLabel()
-        self._hash_title = label("Task hash of the round", "muted")
+        self.hash, self.trace = HashLabel(), HashLabel()
+        self._hash_title, self._trace_title = label("Task hash", "muted"), label("Trace hash", "muted")
+        self._trace_title.setToolTip("Of all iterations: the same at any speed for the same task, agents and seed")
         self.banner = Banner(None)
         body = column(self, spacing=8)
         body.addLayout(row(self.run, self.pause, self.step, self.stop, self.reset, None, self.speed))
-        body.addLayout(row(self.pill, None, self._hash_title, self.hash, spacing=10))
+        line = (self._hash_title, self.hash, self._trace_title, self.trace)
+        body.addLayout(row(self.pill, None, *line, spacing=10))
         body.addWidget(self.verdict)
         body.addWidget(self.banner)
         self._connect()
@@ -101,12 +103,15 @@ class AgreementBar(QWidget):
             words += " No devnet runs: Run starts one and deploys the contracts."
         self.pill.set_state(PillState(verdict.word, verdict.kind))
         self.verdict.setText(words)
-        value = record.task_hash if record is not None else ""
-        if self.hash.value() != value:
-            self.hash.set_state(HashState(value))
-        for widget in (self.hash, self._hash_title):
-            widget.setVisible(bool(value))
+        self._show_hash(self._hash_title, self.hash, record.task_hash if record is not None else "")
+        self._show_hash(self._trace_title, self.trace, record.trace_hash if record is not None else "")
         self._show_banner(state)
+
+    def _show_hash(self, title: QWidget, shown: HashLabel, value: str) -> None:
+        if shown.value() != value:
+            shown.set_state(HashState(value))
+        for widget in (title, shown):
+            widget.setVisible(bool(value))
 
     def _show_banner(self, state: AgreementState) -> None:
         wanted = banner_of(state)

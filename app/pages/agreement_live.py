@@ -8,7 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.formats import count
-from app.pages.agreement_pictures import gap_state, labels_state, picture_of, plane_state, simplex_state
+from app.pages.agreement_pictures import beside, gap_state, labels_state, picture_of, plane_state, simplex_state
 from app.pages.base import SideBySide, side_by_side
 from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.agreement_runs import PHASE_TITLES, AgreementRecord, steps_of
@@ -82,7 +82,7 @@ class AgreementLive(QWidget):
         self._state, self._record = state, record
         if not self.isVisible():
             return
-        self.gap.set_state(gap_state(record))
+        self.gap.set_state(gap_state(record, beside(state), state.baseline))
         self._draw(fresh=fresh)
         self._show_phases(state, record)
 

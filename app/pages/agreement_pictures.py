@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.agreement_runs import AgreementRecord
 from engine.consensus.tasks import Task
 from widgets.curve_plot import Curve, CurvePlotState, Level
@@ -12,7 +15,7 @@ from widgets.plot_base import PlotMark
 from widgets.position_plot import PositionsState
 from widgets.simplex_view import SimplexPath, SimplexState
 
-GAP = "Gap: the largest relative regret"
+GAP = "Gap: the largest relative regret, by best responses"
 MARKS = 8  # marks with words; more would hide each other
 
 
@@ -23,16 +26,39 @@ def picture_of(task: Task) -> str:
     return "simplex" if task.dims == 3 and task.space == "simplex" else "labels"
 
 
-def gap_state(record: AgreementRecord | None) -> CurvePlotState:
-    """Return the plot of the gap, with the threshold and the marks of what happened on the way."""
+def beside(state: AgreementState) -> tuple[AgreementRecord, ...]:
+    """Return the earlier rounds that are drawn beside the one in sight."""
+    return tuple(
+        known
+        for known in state.runs
+        if known is not state.run and known.gap.count and (known.shown or known.run_id == state.baseline)
+    )
+
+
+def gap_state(
+    record: AgreementRecord | None, others: Sequence[AgreementRecord] = (), baseline: int | None = None
+) -> CurvePlotState:
+    """Return the plot of the gap, with the threshold and the marks of what happened on the way.
+
+    ``others`` are drawn beside it, the one of the number ``baseline`` dashed.
+    """
     empty = "Run a round to see its gap"
+    drawn = (*((record,) if record is not None else ()), *others)
+    curves = tuple(
+        Curve(_curve_name(one, baseline) if len(drawn) > 1 else "gap", one.gap, 0, at, dashed=one.run_id == baseline)
+        for at, one in enumerate(drawn)
+    )
     if record is None:
-        return CurvePlotState(GAP, "iteration", y_log=True, empty=empty)
+        return CurvePlotState(GAP, "iteration", "", curves, y_log=True, empty=empty)
     level = Level(record.config.convergence_threshold, "threshold", "ok")
     marks = tuple(
         PlotMark(mark.iteration, mark.text if at < MARKS else "", mark.kind) for at, mark in enumerate(record.marks)
     )
-    return CurvePlotState(GAP, "iteration", "", (Curve("gap", record.gap),), (level,), marks, y_log=True, empty=empty)
+    return CurvePlotState(GAP, "iteration", "", curves, (level,), marks, y_log=True, empty=empty)
+
+
+def _curve_name(record: AgreementRecord, baseline: int | None) -> str:
+    return f"{record.run_id} {record.title}" + (" (baseline)" if record.run_id == baseline else "")
 
 
 def plane_state(task: Task, record: AgreementRecord | None) -> PositionsState:

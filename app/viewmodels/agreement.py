@@ -121,7 +121,7 @@ class AgreementViewModel(DraftViewModel):
         if record is None and row is not None:
             self._numbers += 1
             record = record_of(self._numbers, row)
-            self.update(runs=(*self.state.runs, record)[-KEPT:])
+            self.update(runs=self._room(record))
         if record is not None:
             self.update(run=record, beat=self.state.beat + 1)
 
@@ -131,6 +131,17 @@ class AgreementViewModel(DraftViewModel):
         if row is not None and not self.state.busy:
             spec = RunSpec(row.task, row.agents, row.config, row.on_chain)
             self._with_node(lambda: self._follow_new(spec, resumed=run_id), needed=row.on_chain and not row.task.chains)
+
+    def show(self, run_id: int, shown: bool) -> None:
+        """Draw a round's gap beside the one in sight, or do not."""
+        for record in self.state.runs:
+            if record.run_id == run_id:
+                record.shown = shown
+        self.update(beat=self.state.beat + 1)
+
+    def pin(self, run_id: int | None) -> None:
+        """Make a round the one that others are compared with."""
+        self.update(baseline=run_id, beat=self.state.beat + 1)
 
     def verify(self, task_hash: str = "") -> None:
         """Compute a result again from what the chain recorded, and compare."""
@@ -207,8 +218,15 @@ class AgreementViewModel(DraftViewModel):
         )  # fmt: skip
         if paused:
             record.early.append(lambda run: run.step(1))
-        self.update(run=record, runs=(*self.state.runs, record)[-KEPT:], beat=self.state.beat + 1)
+        self.update(run=record, runs=self._room(record), beat=self.state.beat + 1)
         self.start(self._follow(record, spec, resumed, paused=paused), f"Agreeing on {record.title}", key="agreement")
+
+    def _room(self, record: AgreementRecord) -> tuple[AgreementRecord, ...]:
+        """Return the rounds in sight with one more; the oldest go, but not the baseline."""
+        runs = self.state.runs
+        spare = [known for known in runs if known.ended and known.run_id != self.state.baseline]
+        gone = spare[: max(0, len(runs) + 1 - KEPT)]
+        return (*(known for known in runs if known not in gone), record)
 
     async def _follow(self, record: AgreementRecord, spec: RunSpec, resumed: int, *, paused: bool) -> None:
         """Start a round and wait for its end."""

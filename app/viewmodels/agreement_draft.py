@@ -30,7 +30,7 @@ class AgreementState:
     """What the half shows. ``revision`` counts changes of the form from outside, ``beat`` those of the rounds.
 
     ``choices`` are key and title of tasks. ``sampled`` says that the agents are still those that came along.
-    ``rows`` are the rounds of the store, newest first.
+    ``rows`` are the rounds of the store, newest first. ``baseline`` is the number of the round drawn beside others.
     """
 
     choices: tuple[tuple[str, str], ...] = ()
@@ -52,6 +52,7 @@ class AgreementState:
     run: AgreementRecord | None = None
     runs: tuple[AgreementRecord, ...] = ()
     rows: tuple[Any, ...] = ()
+    baseline: int | None = None
     verifying: bool = False
     verification: Any = None
     beat: int = 0

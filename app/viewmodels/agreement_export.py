@@ -52,6 +52,7 @@ def result_of(record: AgreementRecord) -> dict[str, Any]:
         "verdict": verdict_of(record).text,
         "state": record.state,
         "task_hash": record.task_hash,
+        "trace_hash": record.trace_hash,
         "iterations": record.iteration,
         "marks": [{"iteration": mark.iteration, "text": mark.text} for mark in record.marks],
         "judged": [

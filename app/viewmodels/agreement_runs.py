@@ -97,6 +97,7 @@ class AgreementRecord:
     task_hash: str = ""
     run: Any = None
     state: str = "starting"
+    shown: bool = False  # drawn beside the round in sight
     addresses: dict[str, str] = field(default_factory=dict)
     gap: CurveBuffer = field(default_factory=lambda: CurveBuffer(1))
     marks: list[RunMark] = field(default_factory=list)
@@ -213,6 +214,11 @@ class AgreementRecord:
     def way(self, agent: str) -> Floats:
         """Return where an agent has been (k, d); empty where that is not kept."""
         return self._trails.of(agent) if self._trails is not None else np.empty((0, self.task.dims))
+
+    @property
+    def trace_hash(self) -> str:
+        """The hash of all iterations: the same task, agents, settings and seed give the same at any speed."""
+        return self.result.trace if self.result is not None else ""
 
     @property
     def gap_now(self) -> float | None:

@@ -63,6 +63,7 @@ def _result(row: Any) -> ConsensusResult:
         "equilibrium": np.array(value["equilibrium"], dtype=float),
         "verdicts": tuple(_of(Verdict, verdict) for verdict in value.get("verdicts", ())),
         "on_chain": _on_chain(value["on_chain"], value) if value.get("on_chain") else None,
+        "trace": str(value.get("trace_hash", "")),
     }
     for name in ("converged", "convergence_rate", "iterations", "gap", "seconds", "message"):
         made[name] = value[name]

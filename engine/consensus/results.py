@@ -119,7 +119,8 @@ class ConsensusResult:
     of ``agents`` stands in it. ``gap`` is its largest relative regret, as verified. ``convergence_rate`` in [0, 1] is
     the share of the gap that an iteration took away, as a geometric mean. ``message`` says in a sentence why the round
     did not converge or has no result on chain; ``task_hash`` differs from the task's own when it ran on a chain before.
-    ``chains`` are all that hold the result of a cross-chain round, ``on_chain`` the first of them.
+    ``chains`` are all that hold the result of a cross-chain round, ``on_chain`` the first of them. ``trace`` is the
+    hash of all iterations, "" where the round was taken up again after they were signed.
     """
 
     task: Task
@@ -141,6 +142,7 @@ class ConsensusResult:
     evidence: tuple[Equivocation, ...] = ()
     on_chain: OnChain | None = None
     chains: tuple[OnChain, ...] = ()
+    trace: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the result as a JSON-ready object, vectors in full precision."""
@@ -153,6 +155,7 @@ class ConsensusResult:
             "iterations": self.iterations,
             "gap": self.gap,
             "seconds": self.seconds,
+            "trace_hash": self.trace,
             "message": self.message,
             "agents": [
                 {"agent": agent, "ideal": ideal, "position": position, "confidence": confidence, "weight": weight}

@@ -110,6 +110,40 @@ async def test_a_round_off_chain_by_keys_pause_step_and_inject(
         await until(lambda: model.state.run is not None and model.state.run.run_id == run.run_id)
 
 
+async def test_the_same_choices_give_the_same_trace_and_rounds_are_overlaid(
+    opened: Opened, data_dir: DataDir, until: Any
+) -> None:
+    async with opened(data_dir) as wiring:
+        half, model = await shown(wiring, until), wiring.agreement
+        records = []
+        for speed, coupling in ((0.0, 0.5), (30.0, 0.5), (0.0, 0.25)):
+            model.fill(seed=5, coupling=coupling, convergence_threshold=1e-3)
+            model.set_speed(speed)
+            click(await until(lambda: half.bar.run if half.bar.run.isEnabled() else None))
+            records.append(await ended(wiring, until))
+        hashes = [record.trace_hash for record in records]
+        assert len(hashes[0]) == 64
+        assert hashes[0] == hashes[1] != hashes[2]
+        await until(lambda: half.bar.trace.isVisible() and half.bar.trace.value() == hashes[2])
+        half.show_tab("rounds")
+        await until(lambda: half.rounds.table.row_count() == 3 and not model.state.busy)
+        half.rounds.table.select((records[0].run_id,))
+        await until(half.rounds.pin.isEnabled)
+        click(half.rounds.pin)
+        half.rounds.table.checkToggled.emit(records[1].run_id, True)
+        await until(lambda: half.rounds.pin.text() == "Unpin")
+        await until(lambda: [row[0] for row in half.rounds.table.visible_rows()] == [False, True, True])
+        half.show_tab("live")
+        await until(lambda: len(half.live.gap._state.curves) == 3)
+        curves = half.live.gap._state.curves
+        assert [curve.dashed for curve in curves] == [False, True, False]
+        assert curves[1].name.endswith("(baseline)")
+        assert "by best responses" in half.live.gap._title.text()
+        model.pin(None)
+        model.show(records[1].run_id, False)
+        await until(lambda: len(half.live.gap._state.curves) == 1)
+
+
 async def test_agents_are_edited_and_what_is_wrong_blocks(
     opened: Opened, data_dir: DataDir, until: Any, drop: Any, tmp_path: Path
 ) -> None:

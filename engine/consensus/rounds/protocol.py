@@ -212,6 +212,7 @@ def _result(
         verdicts=made.verdicts,
         evidence=made.evidence,
         on_chain=on_chain,
+        trace=made.trace,
     )
 
 
