@@ -22,7 +22,7 @@ from widgets.icons import icon
 from widgets.theme import follow
 from widgets.tokens import Tokens
 
-ICON = QSize(16, 16)
+ICON = QSize(20, 16)  # wider than the glyph, which sets it apart from the words
 
 
 def set_property(widget: QWidget, name: str, value: object) -> None:

@@ -10,9 +10,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QGridLayout, QLineEdit, QWidget
+from PySide6.QtWidgets import QGridLayout, QLineEdit, QWidget
 
 from widgets.basics import column, label, row, set_property, tool_button
+from widgets.choice import Choice
 
 WEI = 10**18
 
@@ -164,8 +165,8 @@ class IntField(LineField):
     def limits(self) -> str:
         """The limits in words."""
         if self._high >= 2**63 - 1:
-            return f"A whole number from {self._low:,}."
-        return f"A whole number from {self._low:,} to {self._high:,}."
+            return f"A whole number from {self._low:,}"
+        return f"A whole number from {self._low:,} to {self._high:,}"
 
     def set_limits(self, minimum: int, maximum: int) -> None:
         """Change the limits."""
@@ -205,7 +206,7 @@ class PortField(IntField):
     ) -> None:
         super().__init__(
             title, value, minimum=1, maximum=65535, optional=True, placeholder="automatic", parent=parent,
-            help=help or "1 to 65535; empty picks a free one.",
+            help=help or "1 to 65535; empty picks a free one",
         )  # fmt: skip
 
 
@@ -213,7 +214,7 @@ class SeedField(LineField):
     """A 64-bit seed, decimal or 0x hex, with a button that draws one."""
 
     def __init__(self, title: str = "Seed", value: int = 0, *, help: str = "", parent: QWidget | None = None) -> None:
-        super().__init__(title, str(value), help=help or "Decimal or 0x hex, 64 bits.", parent=parent)
+        super().__init__(title, str(value), help=help or "Decimal or 0x hex", parent=parent)
         self.edit.setProperty("mono", True)
         self._draw = tool_button("dice", "Draw a random seed", size=18)
         self._draw.clicked.connect(lambda: self.set_value(secrets.randbits(63)))
@@ -253,7 +254,7 @@ class EthField(LineField):
         parent: QWidget | None = None,
     ) -> None:  # fmt: skip
         self._low, self._high = minimum, maximum
-        super().__init__(title, format_eth(value), help=help or "In ETH.", parent=parent)
+        super().__init__(title, format_eth(value), help=help, parent=parent)
         self._line.addWidget(label("ETH", "muted"))
         self._refresh()
 
@@ -304,7 +305,7 @@ class ChoiceField(Field):
         self, title: str, choices: tuple[tuple[Any, str], ...] = (), value: Any = None, *, help: str = "",
         parent: QWidget | None = None,
     ) -> None:  # fmt: skip
-        self.combo = QComboBox()
+        self.combo = Choice()
         self._values: tuple[Any, ...] = ()
         super().__init__(title, self.combo, help=help, parent=parent)
         self.set_choices(choices)

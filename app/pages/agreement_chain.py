@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QStackedWidget, QWidget
+from PySide6.QtWidgets import QStackedWidget, QWidget
 
 from app.formats import count, plural
 from app.links import address_link, block_link, tx_link
@@ -17,6 +17,7 @@ from app.viewmodels.agreement_runs import PHASE_TITLES, AgreementRecord, steps_o
 from app.viewmodels.agreement_stored import chains_of
 from widgets.basics import column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
+from widgets.choice import Choice
 from widgets.labels import SectionHeader
 from widgets.panels import Action, EmptyPanel, EmptyPanelState
 from widgets.steps import StepList, StepRow, StepsState
@@ -50,7 +51,7 @@ class ChainTab(QWidget):
         self._model = model
         self._state: AgreementState | None = None
         self._chosen: int | None = None
-        self.chain = QComboBox()
+        self.chain = Choice()
         self.chain.setAccessibleName("Chain")
         self.chain.setMinimumWidth(180)
         self._which = QWidget()

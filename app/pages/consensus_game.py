@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QComboBox, QWidget
+from PySide6.QtWidgets import QWidget
 
 from app.pages.base import side_by_side
 from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
 from app.viewmodels.consensus_tables import GameTable, Key, payoffs_of, shares_of, table_of, views_of
 from engine.games.games import Game
 from widgets.basics import column, label, row
+from widgets.choice import Choice
 from widgets.labels import SectionHeader
 from widgets.payoff_image import PayoffImage, PayoffImageState, reduced
 from widgets.payoff_table import PayoffTable, PayoffTableState
@@ -30,7 +31,7 @@ class GameTab(QWidget):
         self._key: Key = ()
         self._views: tuple[Key, ...] = ()
         self._header = SectionHeader("Payoffs")
-        self.choice = QComboBox()
+        self.choice = Choice()
         self.choice.setAccessibleName("Table of the game")
         self.choice.setMinimumWidth(220)
         self.table = PayoffTable()

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from app.formats import count, ether, plural
 from app.links import tx_link
@@ -17,6 +17,7 @@ from app.viewmodels.setup import FORMAT_TITLES
 from engine.league.schedule import SOLO
 from widgets.basics import Card, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
+from widgets.choice import Choice
 from widgets.crosstable import CrossCell, CrossTable, CrossTableState
 from widgets.labels import PillState, SectionHeader, StatusPill
 from widgets.plot import LinePlot, LinePlotState, Series
@@ -37,7 +38,7 @@ class RoundCard(Card):
     def __init__(self, model: RoundsViewModel) -> None:
         super().__init__()
         self._model = model
-        self._choice = QComboBox()
+        self._choice = Choice()
         self._choice.setAccessibleName("Round")
         self._choice.setMinimumWidth(220)
         self._pill = StatusPill()

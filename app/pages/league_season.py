@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox
 
 from app.formats import ether
 from app.links import round_link
@@ -14,6 +13,7 @@ from app.pages.league_tables import half
 from app.viewmodels.seasons import SeasonsState, SeasonsViewModel
 from app.viewmodels.setup import FORMAT_TITLES
 from widgets.basics import Card
+from widgets.choice import Choice
 from widgets.labels import SectionHeader
 from widgets.panels import Action, EmptyPanelState
 from widgets.table import Column, DataTable, TableState
@@ -64,7 +64,7 @@ class SeasonCard(Card):
     def __init__(self, model: SeasonsViewModel) -> None:
         super().__init__()
         self._model = model
-        self._choice = QComboBox()
+        self._choice = Choice()
         self._choice.setAccessibleName("League")
         self._choice.setMinimumWidth(180)
         header = SectionHeader("Season", "A league over all its rounds; ratings go on from one to the next")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtWidgets import QComboBox, QLineEdit, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.formats import count
 from app.links import Place, match_link
@@ -12,6 +12,7 @@ from app.pages.merkle_rows import chosen_rows, proof_state, root_rows
 from app.viewmodels.merkle import FoundLeaf, MerkleState, MerkleViewModel
 from widgets.basics import Card, Pair, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueState
+from widgets.choice import Choice
 from widgets.labels import SectionHeader
 from widgets.merkle import ProofView
 from widgets.merkle_tree import MerkleTreeState, MerkleTreeView
@@ -36,7 +37,7 @@ class MerklePage(ConsolePage):
     def __init__(self, model: MerkleViewModel) -> None:
         super().__init__("Merkle explorer", "From the root of a round down to a single step, hash by hash")
         self._model = model
-        self._rounds = QComboBox()
+        self._rounds = Choice()
         self._rounds.setAccessibleName("Round")
         self._rounds.setMinimumWidth(160)
         self._empty = EmptyPanel(NOTHING)

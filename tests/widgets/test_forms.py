@@ -34,7 +34,7 @@ def test_int(qtbot, text, value, error):
     made = field(qtbot, IntField("Matches", 3, minimum=1, maximum=5000))
     retype(qtbot, made, text)
     assert (made.value(), made.error()) == (value, error)
-    assert made._message.text() == (error or "A whole number from 1 to 5,000.")
+    assert made._message.text() == (error or "A whole number from 1 to 5,000")
     assert made.edit.property("invalid") is bool(error)
 
 
