@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 def demo(context: typer.Context, json: JsonOption = False) -> None:
-    """Run the main job from chain to settlement.
+    """Walk through everything, from an empty chain to a merged update.
 
-    Starts a chain, deploys, plays a league round, anchors it, slashes a false claim, settles, verifies all of it.
+    Starts a chain, deploys, plays and anchors a league round, replays and proves a match, slashes a dishonest host and
+    a false claim, settles, lets agents agree, runs the learning chain; all of it is verified.
     """
     from app.commands.session import run_engine
 
@@ -25,11 +26,13 @@ def demo(context: typer.Context, json: JsonOption = False) -> None:
     async def work(runtime: Runtime) -> dict[str, Any]:
         from engine.demo import STEPS, Demo
 
-        titles = {key: title for key, title, _ in STEPS}
+        steps = {step.key: step for step in STEPS}
 
         def report(step: DemoStep) -> None:
             if step.state == "running":
-                output.note(f"{titles[step.key]} ...")
+                output.note(f"{steps[step.key].title} ... {steps[step.key].why}")
+            elif step.state == "skipped":
+                output.note(f"{steps[step.key].title}: {step.result}")
             else:
                 output.note(f"  {step.state}: {step.result}")
 
@@ -49,4 +52,5 @@ def _text(value: dict[str, Any]) -> str:
         ("bundle", value["verification"]["bundle"]),
     ]
     lines += [(name, address) for name, address in value["contracts"].items()]
-    return "\n".join(["Everything held.", *(f"  {key:<14} {item}" for key, item in lines)])
+    skipped = f" Left out: {', '.join(value['skipped'])}." if value["skipped"] else ""
+    return "\n".join([f"Everything held.{skipped}", *(f"  {key:<14} {item}" for key, item in lines)])

@@ -63,7 +63,7 @@ class OverviewState:
     agents: Tile = Tile("Agents", "0")
     last_round: Tile = Tile("Last round", "None")
     chain: Tile = Tile("Learning chain", "None", "Run a scenario", "neutral", Place("learning").link)
-    demo: tuple[StepView, ...] = tuple(StepView(*step) for step in STEPS)
+    demo: tuple[StepView, ...] = tuple(StepView(step.key, step.title, step.why) for step in STEPS)
     demo_state: str = "idle"
     rounds: tuple[Any, ...] = ()
     standings: tuple[Any, ...] = ()
@@ -107,7 +107,7 @@ class OverviewViewModel(ViewModel[OverviewState]):
         """Run the guided demo, unattended; a second press does nothing while it runs."""
         if self.state.demo_state == "running":
             return
-        self.update(demo=tuple(StepView(*step) for step in STEPS), demo_state="running")
+        self.update(demo=tuple(StepView(step.key, step.title, step.why) for step in STEPS), demo_state="running")
         self.start(self._demo(), "The demo", key="demo")
 
     def cancel_demo(self) -> None:

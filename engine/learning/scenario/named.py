@@ -17,6 +17,13 @@ _ORDINARY = (
         expects=("finalised=1", "certified=5", "loss_falls", *CALM),
     ),
     Scenario(
+        "first_update",
+        "A first update",
+        "Four validators certify one update and merge it once it is final: the shortest way through every phase.",
+        {"validators": 4, "slots": 17, "slots_per_epoch": 4, "round_every": 64, "gate_texts": 64},
+        expects=("finalised=2", "certified=1", "merged=1", "loss_falls", "acks_land", "one_head", *CALM),
+    ),
+    Scenario(
         "committee",
         "Committee of eight",
         "Eight validators and four trainers: every round an update, certified by ACKs, merged when it is final.",

@@ -29,7 +29,7 @@ ROWS = {  # of the table of what a chain must withstand: what stands for each
     "DHT loss": {"dht_loss"},
     "scale": {"thousand"},
     "real": {"real"},
-    "ordinary": {"committee"},
+    "ordinary": {"committee", "first_update"},
 }
 
 
