@@ -38,7 +38,7 @@ class StatCard(Card):
         self._title = label("", "small")
         self._value = label("", "display")
         self._unit = label("", "muted")
-        self._note = label("", "small")
+        self._note = ElidedLabel("small")
         self._unit.setContentsMargins(0, 0, 0, 3)
         self.add(row(self._icon, self._title, None))
         self.add(row(self._value, self._unit, None, spacing=6))
@@ -59,7 +59,6 @@ class StatCard(Card):
         self._unit.setText(state.unit)
         self._unit.setVisible(bool(state.unit))
         self._note.setText(state.note or " ")
-        self._note.setToolTip(state.note)
         self._link = state.link
         self.setAccessibleName(f"{state.title}: {state.value} {state.unit} {state.note}".strip())
         set_property(self, "linked", bool(state.link))

@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QProgressBar, QVBoxLayout, QWidget
 
 from widgets.basics import IconLabel, button, clear, label, row, tool_button
 from widgets.panels import EmptyPanel, EmptyPanelState
@@ -68,7 +68,7 @@ class JobCard(QWidget):
         ends.setFixedWidth(112)
         ends.setLayout(row(None, self._cancel, self._dismiss, spacing=0))
         outer = row(self._icon, words, ends, spacing=12)
-        outer.setContentsMargins(4, 8, 4, 8)
+        outer.setContentsMargins(24, 8, 24, 8)
         outer.setStretch(1, 1)
         self.setLayout(outer)
         self.set_state(job)
@@ -81,7 +81,7 @@ class JobCard(QWidget):
         self._icon.set_icon(name, colour)
         self._title.setText(job.title)
         self._elapsed.setText(duration(job.elapsed))
-        self._note.setText(job.note or ("working" if running else word))
+        self._note.setText(job.note or ("Working" if running else word.capitalize()))
         self._bar.setVisible(running)
         if job.progress is None:
             self._bar.setRange(0, 0)
@@ -104,7 +104,7 @@ class JobCard(QWidget):
         self.cancelRequested.emit(self._job.id)
 
 
-class JobsTray(QWidget):
+class JobsTray(QFrame):
     """The list of jobs."""
 
     cancelRequested = Signal(object)
@@ -115,6 +115,7 @@ class JobsTray(QWidget):
         self._cards: dict[Hashable, JobCard] = {}
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
+        self.setObjectName("tray")
         self._layout.setSpacing(0)
         self._rows = QVBoxLayout()
         self._rows.setSpacing(4)

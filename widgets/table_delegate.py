@@ -70,7 +70,8 @@ class CellDelegate(QStyledItemDelegate):
             self._bar(painter, inner, column, value, text)
         elif column.kind == "hash":
             painter.setFont(mono_font())
-            _text(painter, inner, elide_middle(text), column.align, t.accent if column.link else ink)
+            fits = painter.fontMetrics().horizontalAdvance(text) <= inner.width()
+            _text(painter, inner, text if fits else elide_middle(text), column.align, t.accent if column.link else ink)
         elif column.kind == "link":
             _text(painter, inner, text, column.align, t.accent)
         else:

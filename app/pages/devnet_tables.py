@@ -26,7 +26,7 @@ def accounts_table() -> DataTable:
         (
             Column("No.", align="right", kind="number", width=56),
             Column("Role"),
-            Column("Address", kind="hash", link=address_link, width=172),
+            Column("Address", kind="hash", link=address_link, width=380),
             Column("Balance", align="right", kind="number", format=ether, width=140),
         ),
         name="Accounts",
@@ -38,10 +38,10 @@ def blocks_table() -> DataTable:
     return DataTable(
         (
             Column("Block", align="right", kind="link", format=count, link=block_link, width=84),
-            Column("Hash", kind="hash", width=172),
+            Column("Hash", kind="hash"),
             Column("Time", format=moment, width=170),
             Column("Transactions", align="right", kind="number", width=110),
-            Column("Gas used", align="right", kind="bar", format=count, maximum=30_000_000),
+            Column("Gas used", align="right", kind="number", format=count, width=124),
         ),
         name="Blocks",
     )
@@ -51,12 +51,12 @@ def transactions_table() -> DataTable:
     """Return the table of the transactions."""
     return DataTable(
         (
-            Column("Transaction", kind="hash", link=tx_link, width=172),
+            Column("Transaction", kind="hash", link=tx_link, width=162),
             Column("Block", align="right", kind="link", format=count, link=block_link, width=76),
             Column("Call"),
-            Column("From", kind="hash", link=address_link, width=172),
-            Column("To", kind="hash", link=address_link, width=172),
-            Column("Value", align="right", kind="number", format=ether, width=120),
+            Column("From", kind="hash", link=address_link, width=162),
+            Column("To", kind="hash", link=address_link, width=162),
+            Column("Value", align="right", kind="number", format=ether, width=104),
             Column("Gas", align="right", kind="number", format=count, width=96),
             Column("Result", kind="pill", pill=lambda v: "ok" if v == "Success" else "error", width=124),
         ),

@@ -88,10 +88,9 @@ class SettlementCard(Card):
             self._facts.set_state(KeyValueState(tuple(_anchor_rows(result))))
             return
         paid = sum(p.reward for p in state.payouts)
-        dust = f"; {result.pot_wei - paid} wei of rounding go back to the poster" if result.pot_wei != paid else ""
-        self._total.setText(
-            f"{ether(paid, places=6)} of a pot of {ether(result.pot_wei, places=6)}{dust}" if rows else ""
-        )
+        pot, dust = ether(result.pot_wei, places=6), result.pot_wei - paid
+        rest = f", but for {dust} wei of rounding, which go back to the poster" if dust else ""
+        self._total.setText(f"The pot of {pot} is paid out{rest}." if rows else "")
         self._facts.set_state(KeyValueState(tuple(_anchor_rows(result))))
 
 
