@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
-from widgets.basics import Card, IconLabel, button, clear, label, row, set_property
+from widgets.basics import Card, ElidedLabel, IconLabel, button, clear, label, row, set_property
 from widgets.labels import HashLabel, HashState, PillHolder, PillState
 from widgets.theme import current_tokens
 
