@@ -6,6 +6,7 @@ asked twice is never asked on one that may have broken before or after.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -25,16 +26,34 @@ class HttpSession:
     def __init__(self, url: str) -> None:
         self._url = url
         self._session: ClientSession | None = None
+        self._asked: set[asyncio.Timeout] = set()
 
     async def post(self, value: Any) -> Any:
-        """Return the JSON that answers ``value``. Raises aiohttp.ClientError, OSError, ValueError."""
+        """Return the JSON that answers ``value``. Raises aiohttp.ClientError, OSError, ValueError.
+
+        ``close`` ends a request that is under way: aiohttp would leave it waiting for a connection that is gone.
+        """
+        from aiohttp import ClientConnectionError
+
+        try:
+            async with asyncio.timeout(None) as until:
+                self._asked.add(until)
+                try:
+                    body = await self._read(value)
+                finally:
+                    self._asked.discard(until)
+        except TimeoutError as error:
+            raise ClientConnectionError("the connection was closed meanwhile") from error
+        return parse(body)
+
+    async def _read(self, value: Any) -> bytes:
         async with self._open().post(self._url, data=json.dumps(value).encode()) as answer:
             body = bytearray()
             async for chunk in answer.content.iter_any():
                 body += chunk
                 if len(body) > MAX_BODY:
                     raise ValueError(f"the answer is longer than {MAX_BODY} bytes")
-        return parse(bytes(body))
+        return bytes(body)
 
     def _open(self) -> ClientSession:
         """Return the session, made on the loop of the first request. aiohttp is imported here: it takes its time."""
@@ -50,7 +69,9 @@ class HttpSession:
         return self._session
 
     async def close(self) -> None:
-        """End the session."""
+        """End the session, and what is still being asked."""
+        for until in self._asked:
+            until.reschedule(0)
         session, self._session = self._session, None
         if session is not None:
             await session.close()

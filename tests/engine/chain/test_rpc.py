@@ -15,7 +15,7 @@ pytestmark = pytest.mark.chain
 
 @asynccontextmanager
 async def server(*answers: bytes | None):
-    """Answer one connection after another with raw bytes; None hangs until the end."""
+    """Answer one connection after another with raw bytes; None, and a bytearray once it is sent, hang until the end."""
     waiting, seen, tasks = list(answers), [], set()
 
     async def serve(reader, writer):
@@ -25,11 +25,10 @@ async def server(*answers: bytes | None):
             length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if b"ength" in line)
             seen.append(json.loads(await reader.readexactly(length)))
             answer = waiting.pop(0) if len(waiting) > 1 else waiting[0]
-            if answer is None:
+            writer.write(answer or b"")
+            await writer.drain()
+            if answer is None or isinstance(answer, bytearray):
                 await asyncio.sleep(60)
-            else:
-                writer.write(answer)
-                await writer.drain()
         except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
@@ -103,6 +102,20 @@ async def test_a_dropped_connection_is_tried_again_where_that_is_harmless():
         with pytest.raises(RpcError):
             await rpc.request("evm_increaseTime", 60)
         assert len(seen) == 1
+
+
+@pytest.mark.parametrize("answer", [None, bytearray(http(b" " * 200_000)[:-1])], ids=["before the answer", "amid it"])
+async def test_closing_ends_what_is_being_asked(answer):
+    """The node is taken down while somebody waits for it: who waits is told at once, not after the deadline."""
+    async with server(answer) as (rpc, seen):
+        rpc._deadline = 3600.0
+        asking = asyncio.create_task(rpc.chain_id())
+        while not seen:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # what was sent arrives
+        await rpc.close()
+        with pytest.raises(RpcError, match="closed meanwhile"):
+            await asyncio.wait_for(asking, 60)
 
 
 async def test_answers_of_a_batch_come_in_the_order_of_the_requests():
