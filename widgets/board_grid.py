@@ -6,6 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.board_parts import piece_of
 from widgets.board_seats import paint_stone
 from widgets.board_snake import facing, paint_apple, paint_body, paint_head
@@ -22,6 +23,8 @@ _FAR, _NEAR = 22, 6  # margins with and without coordinates
 
 class GridBoard(QWidget):
     """A board of cells; what a cell holds is drawn by the role that the legend gives it."""
+
+    SPOKEN_AS = Role.Graphic
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QAbstractTableModel, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QSizePolicy, QTableView, QWidget
 
+from widgets.access import Role
 from widgets.basics import column
 from widgets.board_parts import Rounds
 from widgets.board_picture import StatePicture
@@ -24,6 +25,8 @@ _CENTRE = Qt.AlignmentFlag.AlignCenter
 
 class TotalsPlot(QWidget):
     """The running total of every seat, with its name and where it stands."""
+
+    SPOKEN_AS = Role.Chart
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QSize
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.board_state import BoardState
 from widgets.theme import follow
 from widgets.tokens import Tokens
@@ -12,6 +13,8 @@ from widgets.tokens import Tokens
 
 class StatePicture(QWidget):
     """A painted state. ``name`` is what a screen reader calls it, ``least`` and ``best`` are sizes."""
+
+    SPOKEN_AS = Role.Graphic
 
     def __init__(self, name: str, least: QSize, best: QSize, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.fonts import mono_font, scaled
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
@@ -16,6 +17,8 @@ WIDE_GAP, SMALL_GAP = 9.0, 4.0
 
 class ByteGrid(QWidget):
     """Sixteen bytes a row. Arrows move, hex digits write, Delete flips the lowest bit."""
+
+    SPOKEN_AS = Role.EditableText
 
     byteEdited = Signal(int, int)
 

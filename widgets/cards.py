@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.basics import Card, ElidedLabel, IconLabel, button, clear, label, row, set_property
 from widgets.labels import HashLabel, HashState, PillHolder, PillState
 from widgets.theme import current_tokens
@@ -28,6 +29,8 @@ class StatCardState:
 
 class StatCard(Card):
     """A card with a caption, a large value and a note; it can be a link."""
+
+    SPOKEN_AS = Role.Button
 
     linkActivated = Signal(str)
 

@@ -19,6 +19,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QProgressBar, QWidget
 
+from widgets.access import Role
 from widgets.basics import IconLabel, button, column, label, row, set_property
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
@@ -116,6 +117,8 @@ def accept_drops(
 
 class DropZone(QWidget):
     """A dashed frame that takes files, with a button that does the same."""
+
+    SPOKEN_AS = Role.Grouping
 
     filesDropped = Signal(list)
     rejected = Signal(str)

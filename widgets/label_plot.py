@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPainterPath, QPen, QPixmap, QPolygonF
 from PySide6.QtWidgets import QWidget
 
+from widgets.access import Role
 from widgets.curve_plot import series_colour
 from widgets.picture import Picture, star, text_at
 from widgets.tokens import Tokens, mix
@@ -40,6 +41,8 @@ class LabelPlotState:
 
 class LabelPlot(Picture):
     """Ticks are what agents want, dots where they stand, diamonds the consensus; a ring marks who is left out."""
+
+    SPOKEN_AS = Role.Chart
 
     def __init__(self, state: LabelPlotState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.basics import column, elide_middle, label, row, tool_button
 from widgets.fonts import mono_font, scaled
 from widgets.icons import paint_icon
@@ -27,6 +28,8 @@ class PillState:
 
 class StatusPill(QWidget):
     """A rounded status label: icon, word and colour together."""
+
+    SPOKEN_AS = Role.StaticText
 
     def __init__(self, state: PillState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -86,6 +89,8 @@ class HashState:
 
 class HashLabel(QWidget):
     """A hash, elided in the middle: a click follows its link or copies, the button copies, the tooltip is whole."""
+
+    SPOKEN_AS = Role.Link
 
     linkActivated = Signal(str)
     copied = Signal(str)

@@ -22,6 +22,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QAbstractScrollArea, QComboBox, QLineEdit, QWidget
 
+from widgets.access import Role
 from widgets.basics import column, label, row, tool_button
 from widgets.fonts import mono_font
 from widgets.icons import icon
@@ -47,6 +48,8 @@ class LogLine:
 
 class _Lines(QAbstractScrollArea):
     """Paints only the lines in sight; a line is an index into the list it is given."""
+
+    SPOKEN_AS = Role.Terminal
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

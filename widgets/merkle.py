@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.basics import Card, Pair, button, column, label, row
 from widgets.byte_grid import ByteGrid
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
@@ -65,6 +66,8 @@ class ProofState:
 
 class VerdictBadge(QWidget):
     """PASS or FAIL, large, with an icon."""
+
+    SPOKEN_AS = Role.StaticText
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -222,5 +225,5 @@ def _columns() -> tuple[Column, ...]:
         Column("Sibling", format=lambda side: f"on the {side}", width=112),
         Column("Sibling hash", kind="hash"),
         Column("Result", kind="hash"),
-        Column("", kind="pill", width=120, pill=lambda _word: "error"),
+        Column("", kind="pill", width=120, tooltip="What changed", pill=lambda _word: "error"),
     )

@@ -13,6 +13,7 @@ from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from widgets.access import Role
 from widgets.fonts import mono_font
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
@@ -49,6 +50,8 @@ def level_counts(n_leaves: int) -> list[int]:
 
 class MerkleTreeView(QWidget):
     """Wheel or +/- zooms, drag or arrows pan, Home fits, a click on a node tells which."""
+
+    SPOKEN_AS = Role.Graphic
 
     leafClicked = Signal(int)
     nodeClicked = Signal(int, int)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
 
+from widgets.access import Role
 from widgets.basics import IconLabel, add, button, clear, column, label, row, tool_button
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens, mix
@@ -37,6 +38,8 @@ class BannerState:
 
 class Banner(QFrame):
     """A banner with actions and a close button; hidden without a state."""
+
+    SPOKEN_AS = Role.AlertMessage
 
     actionTriggered = Signal(str)
     closed = Signal()

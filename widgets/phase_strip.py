@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.fonts import scaled
 from widgets.icons import paint_icon
 from widgets.theme import current_tokens, follow
@@ -28,6 +29,8 @@ class Phase:
 
 class PhaseStrip(QWidget):
     """Round markers on a line; a click or Enter asks for more."""
+
+    SPOKEN_AS = Role.Button
 
     activated = Signal()
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent, QPen, QPolygonF
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.fonts import scaled
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
@@ -15,6 +16,8 @@ TITLE = 26
 
 class Picture(QWidget):
     """A picture with a title; subclasses paint into the place beneath it."""
+
+    SPOKEN_AS = Role.Graphic
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)

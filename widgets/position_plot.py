@@ -9,6 +9,7 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QWidget
 
+from widgets.access import Role
 from widgets.curve_plot import series_colour
 from widgets.picture import Picture, star, text_at
 from widgets.tokens import Tokens, mix
@@ -39,6 +40,8 @@ class PositionsState:
 
 class PositionPlot(Picture):
     """The plane: crosses are ideal points, dots positions, diamonds the equilibrium; a ring marks a faulty agent."""
+
+    SPOKEN_AS = Role.Chart
 
     def __init__(self, state: PositionsState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.fonts import scaled
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
@@ -48,6 +49,8 @@ class _Row:
 
 class ProfileBars(QWidget):
     """Blocks beside each other while there is room, then below."""
+
+    SPOKEN_AS = Role.Chart
 
     def __init__(self, state: ProfileBarsState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)

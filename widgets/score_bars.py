@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QKeyEvent, QPainter, QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from widgets.access import Role
 from widgets.fonts import scaled
 from widgets.icons import paint_icon
 from widgets.scroll_picture import ScrollPicture
@@ -38,6 +39,8 @@ class ScoreBarsState:
 
 class ScoreBars(ScrollPicture):
     """Bars that scroll where there are many."""
+
+    SPOKEN_AS = Role.Chart
 
     def __init__(self, state: ScoreBarsState | None = None, parent: QWidget | None = None) -> None:
         self._state = ScoreBarsState()

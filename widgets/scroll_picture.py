@@ -6,12 +6,15 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QFocusEvent, QHelpEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QScrollBar, QSizePolicy, QToolTip, QWidget
 
+from widgets.access import Role
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
 
 class ScrollPicture(QAbstractScrollArea):
     """Subclasses paint what is in sight, say how large the whole is, and what stands at a point."""
+
+    SPOKEN_AS = Role.Graphic
 
     def __init__(self, name: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)

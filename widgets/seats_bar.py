@@ -8,6 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.basics import clear
 from widgets.board_seats import paint_mark, seat_colour
 from widgets.fonts import scaled
@@ -27,6 +28,8 @@ class SeatInfo:
 
 class SeatPanel(QWidget):
     """One seat, painted: mark and name above, the note below."""
+
+    SPOKEN_AS = Role.StaticText
 
     def __init__(self, seat: int, info: SeatInfo, parent: QWidget | None = None) -> None:
         super().__init__(parent)

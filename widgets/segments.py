@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QButtonGroup, QFrame, QPushButton, QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.basics import ICON, row
 from widgets.icons import icon
 
 
 class SegmentSwitch(QFrame):
     """Buttons in one frame; the arrow keys move the choice. ``layout_state`` keeps it for the next start."""
+
+    SPOKEN_AS = Role.Grouping
 
     chosen = Signal(str)
 

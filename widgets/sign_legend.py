@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.fonts import scaled
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
@@ -18,6 +19,8 @@ LINE, GAP, ROOM = 18, 14, 18
 
 class SignLegend(QWidget):
     """Signs with a word each; it takes a second line where one is too short."""
+
+    SPOKEN_AS = Role.StaticText
 
     def __init__(self, entries: Sequence[tuple[str, Sign]], parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -6,12 +6,15 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QTextLayout, QTextOption
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from widgets.access import Role
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
 
 class SteadyText(QWidget):
     """At most so many lines; the tooltip has the whole where the last one is cut. ``tone`` is a role of the tokens."""
+
+    SPOKEN_AS = Role.StaticText
 
     def __init__(self, name: str, *, lines: int = 2, tone: str = "text", parent: QWidget | None = None) -> None:
         super().__init__(parent)

@@ -8,18 +8,19 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
 
+from widgets.access import Role
 from widgets.basics import button, clear, column, label, row
 from widgets.icons import paint_icon
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
-_WORDS = {"pending": "to do", "running": "running", "done": "done", "failed": "failed", "skipped": "skipped"}
-_KINDS = {"pending": "neutral", "running": "accent", "done": "ok", "failed": "error", "skipped": "neutral"}
+_WORDS = {"pending": "to do", "next": "next", "running": "running", "done": "done", "failed": "failed", "skipped": "skipped"}
+_KINDS = {"pending": "neutral", "next": "accent", "running": "accent", "done": "ok", "failed": "error", "skipped": "neutral"}
 
 
 @dataclass(frozen=True)
 class StepRow:
-    """One step: state pending, running, done, failed or skipped; a sentence, a detail line and a link."""
+    """One step: state pending, next, running, done, failed or skipped; a sentence, a detail line and a link."""
 
     key: str
     title: str
@@ -40,6 +41,8 @@ class StepsState:
 class StepMarker(QWidget):
     """The round marker of a step and the line to the next."""
 
+    SPOKEN_AS = Role.Graphic
+
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._state, self._number, self._last = "pending", 1, False
@@ -50,6 +53,7 @@ class StepMarker(QWidget):
     def set_state(self, state: str, number: int, last: bool) -> None:
         """Show a state."""
         self._state, self._number, self._last = state, number, last
+        self.setAccessibleName(f"Step {number}: {_WORDS[state]}")
         self.update()
 
     def on_theme(self, _tokens: Tokens) -> None:
@@ -72,7 +76,7 @@ class StepMarker(QWidget):
             painter.drawLine(QPointF(14, 30), QPointF(14, self.height() + 0.0))
         done = self._state in ("done", "failed")
         painter.setPen(QPen(QColor(t.border_strong if self._state in ("pending", "skipped") else colour), 1.5))
-        painter.setBrush(QColor(colour if done else soft if self._state == "running" else t.surface))
+        painter.setBrush(QColor(colour if done else soft if self._state in ("running", "next") else t.surface))
         painter.drawEllipse(circle)
         if done:
             name = "check" if self._state == "done" else "close"
@@ -87,6 +91,8 @@ class StepMarker(QWidget):
 
 class StepView(QWidget):
     """One step: marker, title, sentence, link."""
+
+    SPOKEN_AS = Role.ListItem
 
     linkActivated = Signal(str)
 
@@ -132,6 +138,8 @@ class StepView(QWidget):
 
 class StepList(QWidget):
     """The steps, one beneath the other."""
+
+    SPOKEN_AS = Role.List
 
     linkActivated = Signal(str)
 

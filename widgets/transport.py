@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from widgets.access import Role
 from widgets.basics import column, label, row, tool_button
 from widgets.icons import icon
 from widgets.theme import current_tokens, follow
@@ -48,6 +49,8 @@ class TransportState:
 
 class StepSlider(QWidget):
     """A slider over steps, painted, with marks above the groove."""
+
+    SPOKEN_AS = Role.Slider
 
     seeked = Signal(int)
 

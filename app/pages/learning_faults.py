@@ -7,6 +7,7 @@ from functools import partial
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtWidgets import QGridLayout, QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
+from app.pages.base import RUN
 from app.pages.learning_part import LearningPart, on_card
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import LearningState, ScenarioFacts
@@ -21,12 +22,12 @@ from widgets.table import Column, DataTable, TableState
 ACROSS = 3
 AT_ONCE, BUTTON = 5, 260  # scenarios built before the window breathes; pixels
 HINT = "Choose a fault: it goes in at once. Without numbers the next ones that can show it are taken."
-NONE = EmptyPanelState("slash", "No faults yet", "Those of the scenario and yours are listed here.")
+NONE = EmptyPanelState("slash", "No faults yet", "Those of the scenario and yours are listed here.", (RUN,))
 COLUMNS = (
     Column("Slot", align="right", kind="number", width=60),
     Column("Fault", width=150),
     Column("Targets", width=110),
-    Column("", kind="pill", width=96, pill=lambda word: "warn" if word == "Put in" else "neutral"),
+    Column("", kind="pill", width=96, tooltip="In force", pill=lambda word: "warn" if word == "Put in" else "neutral"),
     Column("What happens"),
 )
 
