@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QGraphicsItem, QStackedLayout, QWidget
 
 from widgets.basics import column, label, row
 from widgets.fonts import scaled
-from widgets.panels import EmptyPanel, EmptyPanelState
+from widgets.panels import Action, EmptyPanel, EmptyPanelState
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
@@ -29,7 +29,9 @@ class PlotMark:
 
 
 class PlotBase(QWidget):
-    """A title, a legend line and a pyqtgraph plot that is built when first shown."""
+    """A title, a legend line and a pyqtgraph plot that is built when first shown; empty, it may offer what to do."""
+
+    emptyAction = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,6 +40,8 @@ class PlotBase(QWidget):
         self._legend = label("", "small")
         self._legend.setTextFormat(Qt.TextFormat.RichText)
         self._empty = EmptyPanel()
+        self._empty.actionTriggered.connect(self.emptyAction)
+        self._offers: tuple[Action, ...] = ()
         body = column(self, spacing=4)
         self._legend.setWordWrap(True)
         self._legend.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -50,6 +54,10 @@ class PlotBase(QWidget):
         body.addWidget(holder, 1)
         self.setMinimumHeight(140)
         follow(self)
+
+    def offer(self, *actions: Action) -> None:
+        """Show buttons where there is nothing to draw yet."""
+        self._offers = actions
 
     def showEvent(self, event: QShowEvent) -> None:
         """Build the plot after the first paint of the widget."""
@@ -90,7 +98,7 @@ class PlotBase(QWidget):
 
     def _show_data(self, has_data: bool, empty: str) -> None:
         if not has_data:
-            self._empty.set_state(EmptyPanelState("chart", empty))
+            self._empty.set_state(EmptyPanelState("chart", empty, "", self._offers))
         self._stack.setCurrentIndex(1 if has_data and self._plot is not None else 0)
 
     def on_theme(self, tokens: Tokens) -> None:

@@ -70,8 +70,9 @@ class CellDelegate(QStyledItemDelegate):
             self._bar(painter, inner, column, value, text)
         elif column.kind == "hash":
             painter.setFont(mono_font())
-            fits = painter.fontMetrics().horizontalAdvance(text) <= inner.width()
-            _text(painter, inner, text if fits else elide_middle(text), column.align, t.accent if column.link else ink)
+            room, width = inner.width(), painter.fontMetrics().horizontalAdvance
+            shown = next((form for form in (text, elide_middle(text)) if width(form) <= room), elide_middle(text, 6, 4))
+            _text(painter, inner, shown, column.align, t.accent if column.link else ink)
         elif column.kind == "link":
             _text(painter, inner, text, column.align, t.accent)
         else:

@@ -16,7 +16,7 @@ from app.pages.agreement_result import AgreementResult
 from app.pages.agreement_rounds import RoundsTab
 from app.pages.agreement_setup import AgreementSetup
 from app.pages.agreement_task import TaskTab
-from app.pages.base import Tabs, side_by_side
+from app.pages.base import RUN, Tabs, runs_when_empty, side_by_side
 from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
 from widgets.basics import Card, column
@@ -76,6 +76,8 @@ class AgreementHalf(QWidget):
             end()
 
     def _connect(self) -> None:
+        self.live.gap.offer(RUN)
+        runs_when_empty(self, self.model.run)
         self.setup.openRequested.connect(lambda: self.openRequested.emit("task"))
         self.agents.openRequested.connect(lambda: self.openRequested.emit("agents"))
         self.agents.modelRequested.connect(lambda: self.openRequested.emit("model"))

@@ -35,7 +35,7 @@ WORDS = {
 }
 NO_TX = EmptyPanelState("block", "No transactions yet", "They are listed as they are mined.")
 COLUMNS = (
-    Column("Phase", width=88),
+    Column("Phase", width=104),
     Column("Transaction", kind="hash", link=tx_link),
     Column("Block", align="right", kind="link", link=block_link, format=count, width=80),
 )

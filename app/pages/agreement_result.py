@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.formats import ether
 from app.links import tx_link
+from app.pages.base import RUN
 from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.agreement_runs import EQUAL, AgreementRecord
@@ -19,7 +20,7 @@ from widgets.labels import PillState, SectionHeader, StatusPill
 from widgets.panels import EmptyPanelState
 from widgets.table import Column, DataTable, TableState
 
-EMPTY = EmptyPanelState("scales", "No result yet", "Run a round: local and chain are compared.")
+EMPTY = EmptyPanelState("scales", "No result yet", "Run a round: local and chain are compared.", (RUN,))
 NAMED = 5  # numbers of a position that fit a cell
 LABELS = (
     Column("Label"),

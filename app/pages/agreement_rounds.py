@@ -7,7 +7,7 @@ from typing import Any
 from PySide6.QtWidgets import QWidget
 
 from app.formats import brief_moment, short
-from app.pages.base import search_field
+from app.pages.base import RUN, search_field
 from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.agreement_runs import AgreementRecord
@@ -16,7 +16,7 @@ from widgets.labels import SectionHeader
 from widgets.panels import EmptyPanelState
 from widgets.table import Column, DataTable, TableState
 
-EMPTY = EmptyPanelState("clock", "No rounds yet", "Every round is kept here, also those that were interrupted.")
+EMPTY = EmptyPanelState("clock", "No rounds yet", "Every round is kept here, also those that were interrupted.", (RUN,))
 WORDS = {"done": "Done", "negotiating": "Interrupted", "signed": "Signed", "cancelled": "Stopped", "failed": "Failed"}
 KINDS = {"Done": "ok", "Not converged": "warn", "Interrupted": "warn", "Signed": "warn", "Failed": "error",
          "Running": "info"}  # fmt: skip
@@ -31,7 +31,7 @@ COLUMNS = (
     Column("Iterations", align="right", kind="number", width=84),
     Column("Gap", align="right", kind="number", width=78, format=lambda v: f"{v:.2g}", exact=repr),
     Column("Gas", align="right", kind="number", width=90, format=lambda v: f"{v:,}"),
-    Column("Task hash", width=112, format=lambda v: short(v, 6, 4), exact=str),
+    Column("Task hash", width=118, format=lambda v: short(v, 6, 4), exact=str),
     Column("Started", width=84, format=brief_moment),
 )
 

@@ -21,6 +21,11 @@ from app.links import Place
 from widgets.basics import Page
 from widgets.icons import icon
 from widgets.labels import SectionHeader
+from widgets.panels import Action
+from widgets.plot_base import PlotBase
+from widgets.table import DataTable
+
+RUN = Action("run", "Run", "play")
 
 
 class ConsolePage(Page):
@@ -104,6 +109,12 @@ def scrolling(inner: QWidget) -> QScrollArea:
     layout.addWidget(inner, 1)
     area.setWidget(holder)
     return area
+
+
+def runs_when_empty(part: QWidget, run: Callable[[], None]) -> None:
+    """Let the button of every empty table and plot in a part do what the page's Run does."""
+    for place in (*part.findChildren(DataTable), *part.findChildren(PlotBase)):
+        place.emptyAction.connect(lambda key: run() if key == RUN.key else None)
 
 
 def search_field(hint: str, on_text: Callable[[str], None]) -> QLineEdit:

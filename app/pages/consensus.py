@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from app.links import Place
 from app.pages.agreement import AgreementHalf
-from app.pages.base import ConsolePage, Tabs, side_by_side
+from app.pages.base import RUN, ConsolePage, Tabs, runs_when_empty, side_by_side
 from app.pages.consensus_compare import CompareTab
 from app.pages.consensus_game import GameTab
 from app.pages.consensus_live import LiveTab
@@ -80,6 +80,8 @@ class ConsensusPage(ConsolePage):
         self.agents.linkActivated.connect(self.linkActivated)
         self.setup.openRequested.connect(self.openRequested)
         self.bar.runRequested.connect(model.run)
+        self.live.gap.offer(RUN)
+        runs_when_empty(games, model.run)
         self.keep(self.setup.unobserve, model.observe(self._show), self.agents.detach)
 
     def _menu(self) -> None:

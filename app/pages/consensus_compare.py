@@ -6,7 +6,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
-from app.pages.base import SideBySide, side_by_side
+from app.pages.base import RUN, SideBySide, side_by_side
 from app.pages.consensus_pictures import gap_state
 from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
 from app.viewmodels.consensus_runs import RunRecord, verdict_of
@@ -18,7 +18,7 @@ from widgets.labels import SectionHeader
 from widgets.panels import EmptyPanelState
 from widgets.table import Column, DataTable, TableState
 
-NO_RUNS = EmptyPanelState("chart", "No runs yet", "Every run is listed here; tick methods above to run several.")
+NO_RUNS = EmptyPanelState("chart", "No runs yet", "Every run is listed here.", (RUN,))
 KINDS = {
     "Converged": "ok",
     "Robust agreement": "ok",
@@ -28,17 +28,17 @@ KINDS = {
     "Failed": "error",
     "Running": "info",
 }
-METHODS = (Column("Run", kind="check", width=60), Column("Method"), Column("Finds", width=130))
+METHODS = (Column("Run", kind="check", width=56), Column("Method"), Column("Finds", width=122))
 RUNS = (
-    Column("Show", kind="check", width=62),
+    Column("Show", kind="check", width=58),
     Column("No.", align="right", kind="number", width=50),
-    Column("Method", width=110),
-    Column("Status", kind="pill", pill=lambda word: KINDS.get(word, "neutral"), width=150),
+    Column("Method", width=148),
+    Column("Status", kind="pill", pill=lambda word: KINDS.get(word, "neutral"), width=136),
     Column("Iterations", align="right", kind="number", width=88, format=lambda v: f"{v:,}"),
-    Column("NashConv", align="right", kind="number", width=90, format=lambda v: f"{v:.3g}", exact=repr),
-    Column("Seconds", align="right", kind="number", width=82, format=lambda v: f"{v:.3g}", exact=repr),
+    Column("NashConv", align="right", kind="number", width=84, format=lambda v: f"{v:.3g}", exact=repr),
+    Column("Seconds", align="right", kind="number", width=78, format=lambda v: f"{v:.3g}", exact=repr),
     Column("Speed", width=70, tooltip="How many times as fast as the baseline"),
-    Column("Trace hash", kind="hash", width=132),
+    Column("Trace hash", kind="hash", width=116),
     Column("Game"),
 )
 
@@ -58,7 +58,7 @@ class CompareTab(QWidget):
         header.add_action(self.run_all)
         self.plot = CurvePlot()
         self.plot.setMinimumHeight(300)
-        self._top: SideBySide = side_by_side(self.methods, self.plot, stretches=(2, 3), narrow=620)
+        self._top: SideBySide = side_by_side(self.methods, self.plot, stretches=(1, 1), narrow=620)
         self.runs = DataTable(RUNS, name="Runs")
         self.runs.fit_height(2, 8)
         self.pin = button("Pin as baseline", "flag", tooltip="Draw the selected run dashed, and compare with it")
@@ -96,7 +96,7 @@ class CompareTab(QWidget):
         rows = tuple(_row(run, base) for run in runs)
         self.runs.set_state(TableState(rows, tuple(run.number for run in runs), NO_RUNS))
         drawn = [run for run in state.runs if run.shown]
-        names = [f"{r.number} {r.method.key}" + (" (baseline)" if r is base else "") for r in drawn]
+        names = [f"{r.number} {r.method.title}" + (" (baseline)" if r is base else "") for r in drawn]
         self.plot.set_state(gap_state(drawn, names, dashed=state.baseline))
         self._enable()
 
@@ -139,6 +139,6 @@ def _row(run: RunRecord, base: RunRecord | None) -> tuple[Any, ...]:
     elif base is not None and base.ended and run.ended and run.seconds > 0:
         factor = f"{base.seconds / run.seconds:.3g}x"
     return (
-        run.shown, run.number, run.method.key, verdict_of(run).word, run.iteration, run.gap, run.seconds, factor,
+        run.shown, run.number, run.method.title, verdict_of(run).word, run.iteration, run.gap, run.seconds, factor,
         run.trace_hash or None, run.game.title or "Game",
     )  # fmt: skip

@@ -117,7 +117,7 @@ class LiveTab(QWidget):
         pinned = next((r for r in state.runs if r.number == state.baseline and r is not run), None)
         if pinned is not None and run is not None:
             runs.append(pinned)
-        names = [r.method.key + (" (baseline)" if r is pinned else "") for r in runs]
+        names = [r.method.title + (" (baseline)" if r is pinned else "") for r in runs]
         self.gap.set_state(gap_state(runs, names, dashed=state.baseline if pinned is not None else None))
         now = time.monotonic()
         large = run is not None and sum(run.game.sizes) > 24

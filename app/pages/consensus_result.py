@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PySide6.QtWidgets import QWidget
 
+from app.pages.base import RUN
 from app.viewmodels.consensus import ConsensusState
 from app.viewmodels.consensus_games import known_of
 from app.viewmodels.consensus_runs import RunRecord
@@ -19,13 +20,13 @@ from widgets.panels import EmptyPanelState
 from widgets.profile_bars import PlayerBars, ProfileBars, ProfileBarsState
 from widgets.table import Column, DataTable, TableState
 
-EMPTY = EmptyPanelState("scales", "Nothing found yet", "A run's verified answer is listed here.")
+EMPTY = EmptyPanelState("scales", "Nothing found yet", "A run's verified answer is listed here.", (RUN,))
 LISTED = 1000
 NAMED = 4  # numbers of a strategy that fit a cell
 COLUMNS = (
     Column("No.", align="right", kind="number", width=64),
     Column("Profile"),
-    Column("Payoffs", width=170),
+    Column("Payoffs", width=130),
     Column("NashConv", align="right", kind="number", width=104, format=lambda v: f"{v:.3g}", exact=repr,
            tooltip="What best responses would gain, summed over the players, in payoff units"),
     Column("Of the range", align="right", kind="number", width=104, format=lambda v: f"{v:.3g}", exact=repr,
@@ -67,7 +68,7 @@ class ResultTab(QWidget):
         more = f" The first {LISTED:,} of {len(found):,} are listed." if len(found) > LISTED else ""
         solution = self._run.solution if self._run is not None else None
         rate = _rate(self._run)
-        method = f"By {solution.method} in {solution.seconds:.3g} s." if solution is not None else ""
+        method = f"{self._run.method.title} took {solution.seconds:.3g} s." if solution is not None else ""
         known = known_of(state.choice) if self._run is not None and self._run.game is state.original else ""
         self._words.setText(f"{method}{rate}{more} {known}".strip())
         self._words.setVisible(bool(self._words.text()))

@@ -82,7 +82,9 @@ class DisputesCard(Card):
         self.frauds = DataTable(
             (Column("Fraud", width=170), _MATCH, Column("Found"), Column("Decided", width=190)), name="Frauds found"
         )
+        self._frauds_header = SectionHeader("Found by the audit")
         self.table = DataTable(DISPUTES, name="Disputes")
+        self._disputes_header = SectionHeader("Disputes", "Choose one to see its transactions")
         self._sent_header = SectionHeader("Transactions", "Of the dispute chosen above")
         self.sent = DataTable(SENT, name="Transactions of the dispute")
         self._build()
@@ -91,7 +93,8 @@ class DisputesCard(Card):
     def _build(self) -> None:
         self._header.add_action(self._audit)
         self._header.add_action(self._dispute)
-        for part in (self._header, self._note, self._found, self.frauds, self.table, self._sent_header, self.sent):
+        for part in (self._header, self._note, self._found, self._frauds_header, self.frauds, self._disputes_header,
+                     self.table, self._sent_header, self.sent):  # fmt: skip
             self.add(part)
         self.body.addStretch(1)
         self.frauds.fit_height(1, 6)
@@ -112,6 +115,7 @@ class DisputesCard(Card):
         self._show_audit(state)
         rows = tuple(_row(item) for item in state.disputes)
         self.table.set_state(TableState(rows, tuple(item.dispute_id for item in state.disputes), NO_DISPUTES))
+        self._disputes_header.setVisible(bool(rows))
         shown = state.shown
         self._sent_header.setVisible(shown is not None)
         self.sent.setVisible(shown is not None)
@@ -124,7 +128,8 @@ class DisputesCard(Card):
 
     def _show_audit(self, state: DisputesState) -> None:
         audit = state.audit
-        self.frauds.setVisible(audit is not None and not audit.clean)
+        for part in (self._frauds_header, self.frauds):
+            part.setVisible(audit is not None and not audit.clean)
         if audit is None:
             self._found.set_state(None)
             return

@@ -8,16 +8,19 @@ from typing import Any
 from PySide6.QtCore import Signal
 
 from app.formats import ether
-from app.links import address_link, match_link, tx_link
+from app.links import Place, address_link, match_link, tx_link
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
 from widgets.basics import Card, button, label
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
 from widgets.drop_zone import DropZone, DropZoneState
 from widgets.labels import SectionHeader
-from widgets.panels import EmptyPanelState
+from widgets.panels import Action, EmptyPanelState
 from widgets.table import Column, DataTable, TableState
 
-NOT_PLAYED = EmptyPanelState("coin", "Nothing to settle", "A round can be settled once all its matches are played.")
+SET_UP = Action("setup", "Set up a round", "leagues")
+NOT_PLAYED = EmptyPanelState(
+    "coin", "Nothing to settle", "A round can be settled once all its matches are played.", (SET_UP,)
+)
 
 
 def money(title: str) -> Column:
@@ -54,6 +57,7 @@ class SettlementCard(Card):
         self.add(self.table, 1)
         self.add(self._total)
         self._settle.clicked.connect(self.settleRequested)
+        self.table.emptyAction.connect(lambda key: self.linkActivated.emit(Place("leagues", "tab/setup").link))
         self._facts.linkActivated.connect(self.linkActivated)
         self.table.linkActivated.connect(self.linkActivated)
         self.unobserve: Callable[[], None] = model.observe(self._show)

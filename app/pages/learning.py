@@ -9,7 +9,7 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
 from app.links import Place
-from app.pages.base import ConsolePage, Tabs, side_by_side
+from app.pages.base import ConsolePage, Tabs, runs_when_empty, side_by_side
 from app.pages.learning_bar import LearningBar
 from app.pages.learning_chain import ChainTab
 from app.pages.learning_faults import FaultsTab, ScenariosTab
@@ -100,6 +100,7 @@ class LearningPage(ConsolePage):
         self.header.add_action(self._export)
 
     def _connect(self) -> None:
+        runs_when_empty(self.tabs, self.model.run)
         self.switch.chosen.connect(self._on_half)
         self.timeline.slotSelected.connect(self.model.select_slot)
         self.bar.pageRequested.connect(self.show_tab)

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.formats import count, short
 from app.links import slot_link
-from app.pages.base import Tabs, search_field
+from app.pages.base import RUN, Tabs, search_field
 from app.pages.learning_part import LearningPart
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import LearningState
@@ -18,9 +18,11 @@ from widgets.table import Column, DataTable, TableState
 
 STATUS = {"Active": "ok", "Pending": "info", "Exiting": "warn", "Exited": "neutral", "Slashed": "error"}
 SIDES = "AB"
-NOBODY = EmptyPanelState("user", "No validators yet", "They come of the genesis seed, and by deposits of 32 POL.")
-NO_PEERS = EmptyPanelState("plug", "No DHT peers yet", "Deltas, updates and ACKs go through them.")
-NO_NODES = EmptyPanelState("share-network", "No beacon nodes yet", "Each holds one view of the chain.")
+NOBODY = EmptyPanelState(
+    "user", "No validators yet", "Genesis makes them of its seed; others join by a deposit of 32 POL.", (RUN,)
+)
+NO_PEERS = EmptyPanelState("plug", "No DHT peers yet", "Deltas, updates and ACKs go through them.", (RUN,))
+NO_NODES = EmptyPanelState("share-network", "No beacon nodes yet", "Each holds one view of the chain.", (RUN,))
 VALIDATORS = (
     Column("No.", align="right", kind="number", width=60),
     Column("Peer id", width=156),

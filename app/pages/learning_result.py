@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.formats import brief_moment, count, duration, short
 from app.links import slot_link, tx_link, validator_link
-from app.pages.base import search_field, side_by_side
+from app.pages.base import RUN, search_field, side_by_side
 from app.pages.learning_part import LearningPart
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import LearningState
@@ -24,8 +24,10 @@ from widgets.table import Column, DataTable, TableState
 
 NOTHING = EmptyPanelState("shield", "Nothing was refused", "What breaks a rule is listed here, with the rule.")
 NOBODY = EmptyPanelState("shield", "Nobody was slashed", "Evidence and transaction stand here.")
-NO_CHECKS = EmptyPanelState("check", "No expectations yet", "A scenario says what is to come out; it is checked here.")
-NO_RUNS = EmptyPanelState("clock", "No runs yet", "Every run is kept here, also those that were interrupted.")
+NO_CHECKS = EmptyPanelState(
+    "check", "No expectations yet", "A scenario says what is to come out; it is checked here.", (RUN,)
+)
+NO_RUNS = EmptyPanelState("clock", "No runs yet", "Every run is kept here, also those that were interrupted.", (RUN,))
 STATES = {"done": "Done", "interrupted": "Interrupted", "cancelled": "Stopped", "failed": "Failed",
           "running": "Running"}  # fmt: skip
 HINT = "Choose a row: its reason stands here in full."

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.formats import short
 from app.links import slot_link
-from app.pages.base import side_by_side
+from app.pages.base import RUN, side_by_side
 from app.pages.learning_part import LearningPart
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import LearningState
@@ -22,7 +22,7 @@ from widgets.score_bars import ScoreBar, ScoreBars, ScoreBarsState
 from widgets.steady_text import SteadyText
 from widgets.table import Column, DataTable, TableState
 
-EMPTY = EmptyPanelState("chart", "No updates yet", "A round opens at each slot that has room for one.")
+EMPTY = EmptyPanelState("chart", "No updates yet", "A round opens at each slot that has room for one.", (RUN,))
 GATES = {"Passed": "ok", "Refused": "error", "Skipped": "neutral"}
 
 

@@ -16,11 +16,12 @@ from app.viewmodels.stakes import StakesState, StakesViewModel
 from widgets.basics import Card, button, label
 from widgets.forms import format_eth
 from widgets.labels import SectionHeader
-from widgets.panels import Banner, BannerState, EmptyPanelState
+from widgets.panels import Action, Banner, BannerState, EmptyPanelState
 from widgets.table import Column, DataTable, TableState
 
 WIDE = 1_000_000
-NO_STAKES = EmptyPanelState("coin", "No stakes yet", "Agents stake when they enter their first round.")
+SET_UP = Action("setup", "Set up a round", "leagues")
+NO_STAKES = EmptyPanelState("coin", "No stakes yet", "Agents stake when they enter their first round.", (SET_UP,))
 NO_SLASHES = EmptyPanelState("shield", "Nobody was slashed", "False claims and dishonest hosts cost stake.")
 
 
@@ -121,6 +122,7 @@ class BalancesCard(Card):
         self.add(self.table)
         refresh.clicked.connect(model.refresh)
         self.table.linkActivated.connect(self.linkActivated)
+        self.table.emptyAction.connect(lambda key: self.linkActivated.emit(Place("leagues", "tab/setup").link))
         self.table.selectionChanged.connect(lambda keys: self.chosen.emit(str(keys[0])) if keys else None)
         self.unobserve: Callable[[], None] = model.observe(self._show)
 
