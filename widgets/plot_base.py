@@ -10,6 +10,7 @@ from PySide6.QtCore import QPointF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QShowEvent
 from PySide6.QtWidgets import QGraphicsItem, QStackedLayout, QWidget
 
+from widgets.access import Role
 from widgets.basics import column, label, row
 from widgets.fonts import scaled
 from widgets.panels import Action, EmptyPanel, EmptyPanelState
@@ -32,6 +33,8 @@ class PlotBase(QWidget):
     """A title, a legend line and a pyqtgraph plot that is built when first shown; empty, it may offer what to do."""
 
     emptyAction = Signal(str)
+
+    SPOKEN_AS = Role.Chart
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
