@@ -6,10 +6,8 @@ Results go to stdout, everything else to stderr. Nothing heavy is imported here 
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -86,6 +84,8 @@ _WITH_VALUE = ("--data-dir",)
 
 def program_version() -> str:
     """Return the version of what is running."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version("nashboard")
     except PackageNotFoundError:
@@ -132,6 +132,8 @@ def complete(arguments: Sequence[str]) -> list[str]:
 
 def _refuse_misspelling(word: str) -> None:
     """Raise UsageError for a word that is neither a command nor a file."""
+    import difflib
+
     from engine.core.errors import UsageError
 
     if Path(word).exists() or Path(word).suffix:

@@ -7,6 +7,7 @@ import contextlib
 import importlib
 import logging
 import signal
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,13 @@ from app.dialogs import crash_dialog, tell
 from app.errors import Notice
 from app.instance import SingleInstance
 from app.outside import open_outside
-from app.settings import Settings, SettingsFile
 from app.window import MainWindow
 from engine.core.errors import EngineError
 from engine.core.paths import DataDir
-from widgets.theme import apply_theme
+from widgets.theme import THEMES, apply_theme, current_theme
 
 if TYPE_CHECKING:
+    from app.settings import Settings, SettingsFile
     from app.wiring import Wiring
 
 _log = logging.getLogger(__name__)
@@ -33,7 +34,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Console:
-    """One window on one data directory."""
+    """One window on one data directory. The settings are there as soon as it is ready."""
+
+    settings_file: SettingsFile
+    settings: Settings
 
     def __init__(self, app: QApplication, data: DataDir, instance: SingleInstance | None = None) -> None:
         self.app = app
@@ -43,11 +47,10 @@ class Console:
         self._ready = asyncio.Event()
         self._failed = False
         self.wiring: Wiring | None = None
-        self.settings_file = SettingsFile(data.root)
-        self.settings, self._told = self.settings_file.load()
+        self._told = ""
         self.crashes = CrashHandler(data.logs, self._show_crash)
-        apply_theme(app, self.settings.theme)
         self.window = MainWindow(data.root)
+        apply_theme(app, _theme_of(data), self.window)
         self.window.closing.connect(self._closing.set)
 
     async def run(self, files: list[Path]) -> int:
@@ -82,7 +85,7 @@ class Console:
     def save_settings(self, settings: Settings) -> None:
         """Take new settings: the theme at once, the rest where it is next used."""
         if settings.theme != self.settings.theme:
-            apply_theme(self.app, settings.theme)
+            apply_theme(self.app, settings.theme, self.window)
         self.settings = settings
         try:
             self.settings_file.save(settings)
@@ -97,6 +100,7 @@ class Console:
     async def _session(self, files: list[Path]) -> None:
         # Importing these takes over a second: it happens while the first frame stands already.
         await asyncio.to_thread(importlib.import_module, "app.wiring")
+        self._load_settings()
         from app.wiring import Wiring
         from engine.runtime import Runtime
 
@@ -123,6 +127,16 @@ class Console:
                 await wiring.close()
                 self.wiring = None
 
+    def _load_settings(self) -> None:
+        """Read the settings; a file that cannot be used may have had a theme that is not the one in force."""
+        from app.settings import SettingsFile
+
+        self.settings_file = SettingsFile(self.data.root)
+        self.settings, self._told = self.settings_file.load()
+        theme = current_theme()
+        if theme is not None and theme.name != self.settings.theme:
+            apply_theme(self.app, self.settings.theme, self.window)
+
     async def _fatal(self, error: EngineError) -> None:
         """Say why the console cannot work here, then leave."""
         self._failed = True
@@ -133,6 +147,15 @@ class Console:
 
     def _show_crash(self, summary: str, report: str, path: Path) -> None:
         crash_dialog(self.window, summary, report, path, self.open_logs)
+
+
+def _theme_of(data: DataDir) -> str:
+    """Return the theme that the settings name, without the checks of all the rest: those take pydantic."""
+    try:
+        named = tomllib.loads((data.root / "settings.toml").read_text("utf-8")).get("theme")
+    except (OSError, ValueError):
+        return "system"
+    return named if named in THEMES else "system"
 
 
 def _about_settings(told: str) -> Notice:

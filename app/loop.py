@@ -29,6 +29,10 @@ class PreciseTimers(QObject):
         self._handles[self.startTimer(math.ceil(max(0.0, delay) * 1000), Qt.TimerType.PreciseTimer)] = handle
         return handle
 
+    def __len__(self) -> int:
+        """Return how many wait for their time."""
+        return len(self._handles)
+
     def timerEvent(self, event: QTimerEvent) -> None:
         """Run what is due; each timer fires once."""
         self.killTimer(event.timerId())
@@ -52,6 +56,12 @@ class ConsoleLoop(qasync.QEventLoop):  # type: ignore[misc]
     def __init__(self, app: QCoreApplication | None = None) -> None:
         super().__init__(app)
         self._timer = PreciseTimers()
+
+    def end_threads(self) -> None:
+        """Wait for what still runs in threads; none can be begun afterwards."""
+        executor = getattr(self, "_QEventLoop__default_executor", None)  # made when it is first needed
+        if executor is not None:
+            executor.shutdown()
 
     def set_debug(self, enabled: bool) -> None:
         """Keep asyncio's debug switch; called once by the base class before the timers exist."""

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import gc
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from app.console import Console
+    from app.instance import SingleInstance
     from engine.core.paths import DataDir
+
+Leave = Callable[[int], object]
 
 
 def display_problem() -> str | None:
@@ -21,11 +28,13 @@ def display_problem() -> str | None:
     return "neither DISPLAY nor WAYLAND_DISPLAY is set"
 
 
-def run_console(data: DataDir, files: list[Path]) -> int:
+def run_console(data: DataDir, files: list[Path], leave: Leave | None = None) -> int:
     """Open the console on a data directory and return its exit status when it is closed.
 
-    A second console of the same directory passes its files to the first and ends.
+    A second console of the same directory passes its files to the first and ends. ``leave`` is called with the status
+    when everything is closed; it need not return.
     """
+    gc.disable()  # until all is imported and built, of which next to nothing is garbage
     os.environ.setdefault("QT_API", "pyside6")  # qasync would try PyQt5 first
     os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.services=false")
     from PySide6.QtWidgets import QApplication
@@ -44,9 +53,41 @@ def run_console(data: DataDir, files: list[Path]) -> int:
         return 0 if instance.hand_over(files) else _no_answer(data)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
-            return runner.run(Console(app, data, instance).run(files))
+            return runner.run(_life(Console(app, data, instance), instance, files, leave))
     finally:
+        gc.enable()
         instance.release()
+
+
+def leave_at_once(status: int) -> None:
+    """End the process. Taking two thousand widgets and the interpreter apart takes longer than all that matters."""
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit(status)
+
+
+async def _life(console: Console, instance: SingleInstance, files: list[Path], leave: Leave | None) -> int:
+    """Run the console; in the end see to what its process holds beside it."""
+    from app.loop import ConsoleLoop
+
+    built = asyncio.create_task(_settle(console), name="settling")
+    status = await console.run(files)
+    built.cancel()
+    loop = asyncio.get_running_loop()
+    if leave is not None and isinstance(loop, ConsoleLoop):
+        loop.end_threads()
+        instance.release()
+        leave(status)
+    return status
+
+
+async def _settle(console: Console) -> None:
+    """Take what was imported and built out of the collector's sight: it stays, and to look it through takes 0.1 s."""
+    await console.wait_ready()
+    gc.freeze()
+    gc.enable()
 
 
 def _no_answer(data: DataDir) -> int:

@@ -9,7 +9,6 @@ from PySide6.QtCore import QProcess, QProcessEnvironment, QUrl
 from PySide6.QtGui import QDesktopServices
 
 from engine.core.paths import is_frozen
-from engine.core.process import child_environment
 
 
 def open_outside(path: Path) -> None:
@@ -21,6 +20,8 @@ def open_outside(path: Path) -> None:
     if not (is_frozen() and sys.platform == "linux"):
         QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
         return
+    from engine.core.process import child_environment  # multiprocessing comes with it: not before the first paint
+
     opener = QProcess()
     opener.setProgram("xdg-open")
     opener.setArguments([str(path)])

@@ -126,17 +126,21 @@ class Wiring:
             await asyncio.sleep(0.001)
             for _ in page.steps():
                 await asyncio.sleep(0.001)
-        self._connect_pages()
-        self._connect_window()
-        add_commands(self)
-        self._restore_tables()
-        self._observe()
-        self.navigator.go(Place("overview"))
-        self.devnet.follow()
-        self.consensus.begin()
-        self.agreement.begin()
-        self.learning.begin()
-        self.sweep.begin()
+        for step in (
+            self._connect_pages,
+            self._connect_window,
+            lambda: add_commands(self),
+            self._restore_tables,
+            self._observe,
+            lambda: self.navigator.go(Place("overview")),
+            self.devnet.follow,
+            self.consensus.begin,
+            self.agreement.begin,
+            self.learning.begin,
+            self.sweep.begin,
+        ):
+            step()
+            await asyncio.sleep(0.001)
 
     async def close(self) -> None:
         """Detach the pages and let what they hold go."""

@@ -5,10 +5,14 @@ The theme object is a child of the QApplication, so it lives exactly as long as 
 
 from __future__ import annotations
 
+import weakref
+
 from PySide6.QtCore import QObject, Qt, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QStyleFactory, QWidget
+from shiboken6 import isValid
 
+from widgets.access import speak_roles
 from widgets.fonts import base_font
 from widgets.style import build_palette, build_qss
 from widgets.tokens import DARK, LIGHT, Tokens
@@ -27,6 +31,7 @@ class Theme(QObject):
         self.setObjectName(_OBJECT_NAME)
         self.name = "light"
         self.tokens = LIGHT
+        self._window: weakref.ref[QWidget] | None = None
         QGuiApplication.styleHints().colorSchemeChanged.connect(self._on_system_changed)
 
     def apply(self, name: str) -> None:
@@ -35,6 +40,14 @@ class Theme(QObject):
             raise ValueError(f"unknown theme {name!r}; one of {', '.join(THEMES)}")
         self.name = name
         self._restyle(resolve(name))
+
+    def dress(self, window: QWidget | None) -> None:
+        """Let a window have the style sheet, with the dialogs that belong to it, instead of the whole application.
+
+        With a sheet on the application, Qt styles a widget and all inside it anew each time that it is put into
+        another; a page is built from the inside out, so that most of the time of building it would go there.
+        """
+        self._window = None if window is None else weakref.ref(window)
 
     def _on_system_changed(self) -> None:
         if self.name == "system":
@@ -46,7 +59,14 @@ class Theme(QObject):
             return
         self.tokens = tokens
         app.setPalette(build_palette(tokens))
-        app.setStyleSheet(build_qss(tokens))
+        sheet = build_qss(tokens)
+        window = self._window() if self._window is not None else None
+        if window is not None and isValid(window):
+            window.setStyleSheet(sheet)
+        else:
+            window = None
+        if window is None or app.styleSheet():
+            app.setStyleSheet(sheet)
         for widget in app.topLevelWidgets():
             widget.update()
         self.changed.emit(tokens)
@@ -60,13 +80,18 @@ def resolve(name: str) -> Tokens:
     return DARK if name == "dark" else LIGHT
 
 
-def apply_theme(app: QApplication, name: str) -> Theme:
-    """Apply a theme to the application and return the theme object (created on the first call)."""
+def apply_theme(app: QApplication, name: str, window: QWidget | None = None) -> Theme:
+    """Apply a theme to the application and return the theme object (created on the first call).
+
+    ``window`` gets the style sheet alone, if it is given: see :meth:`Theme.dress`.
+    """
     theme = _find(app)
     if theme is None:
         app.setStyle(QStyleFactory.create("Fusion"))
         app.setFont(base_font())
+        speak_roles(app)
         theme = Theme(app)
+    theme.dress(window)
     theme.apply(name)
     return theme
 

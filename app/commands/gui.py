@@ -27,10 +27,10 @@ def gui(
         if path.suffix.lower() not in (".nets", ".wasm", ".nfg", ".npz", ".json"):
             why = "the console opens .nets and .wasm files, and games as .nfg, .npz or .json"
             raise UsageError(f"{path.name} cannot be opened", why)
-    from app.main import display_problem, run_console
+    from app.main import display_problem, leave_at_once, run_console
 
     _require_window(display_problem())
-    raise typer.Exit(run_console(context.obj.data(), paths))
+    raise typer.Exit(run_console(context.obj.data(), paths, leave_at_once))
 
 
 def _require_window(problem: str | None) -> None:

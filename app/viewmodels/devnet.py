@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.viewmodels.base import ViewModel
 from app.viewmodels.feed import ChainFeed
+from engine.chain.abi import all_abis
 from engine.chain.deploy import Deployer
 from engine.chain.errors import AnvilMissingError, PortBusyError
 from engine.chain.events import BlockMined, ContractsDeployed, DevnetChanged, DevnetLine, TransactionMoved
@@ -162,7 +163,8 @@ class DevnetViewModel(ViewModel[DevnetState]):
             self._wake.set()
 
     async def _follow(self) -> None:
-        await asyncio.to_thread(importlib.import_module, "web3")
+        await asyncio.to_thread(importlib.import_module, "aiohttp")  # what the first request would import on the loop
+        await asyncio.to_thread(lambda: list(all_abis()))  # read once: on the loop they would hold the window up
         while True:
             try:
                 await self._runtime.devnet.refresh()
@@ -182,6 +184,7 @@ class DevnetViewModel(ViewModel[DevnetState]):
             return
         if self._feed is None or self._feed.url != status.url:
             await self.close()
+            await asyncio.to_thread(importlib.import_module, "eth_account")  # addresses of accounts need it
             self._feed = ChainFeed(status.url)
         feed = self._feed
         if await feed.sync() or not self.state.accounts:

@@ -14,8 +14,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import ceil, log2
 
-import networkx as nx
-
 from engine.league.pairing.table import Table, pair
 
 WINDOW = 24
@@ -62,6 +60,8 @@ def _rests(table: Table, order: Sequence[int]) -> int | None:
 
 def _match(table: Table, window: Sequence[int], *, rematch: bool = False) -> tuple[list[tuple[int, int]], list[int]]:
     """Return the pairs of a window in its order, and who is left over."""
+    import networkx as nx  # a third of a second and thirty megabytes, which only leagues in pairs need
+
     graph = nx.Graph()
     graph.add_nodes_from(range(len(window)))
     for i, a in enumerate(window):
