@@ -5,12 +5,33 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from collections.abc import Callable
 from typing import Any
 
 os.environ.setdefault("QT_API", "pyside6")  # qasync would try PyQt5 first
 
 import qasync
 from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimerEvent
+
+
+class Waiting(asyncio.Handle):
+    """A call that waits for its time. Cancelled, it lets its timer and all that it holds go at once.
+
+    Most of what waits is a deadline that is not met: left alone, thousands of timers would run on for nothing.
+    """
+
+    __slots__ = ("timer", "timers")
+
+    def __init__(self, callback: Callable[..., object], args: Any, loop: Any, context: Any, timers: Any) -> None:
+        super().__init__(callback, args, loop, context)
+        self.timers = timers
+        self.timer = 0
+
+    def cancel(self) -> None:
+        """Never run."""
+        if not self.cancelled():
+            super().cancel()
+            self.timers.drop(self.timer)
 
 
 class PreciseTimers(QObject):
@@ -26,8 +47,16 @@ class PreciseTimers(QObject):
 
     def add_callback(self, handle: asyncio.Handle, delay: float = 0) -> asyncio.Handle:
         """Run ``handle`` after ``delay`` seconds."""
-        self._handles[self.startTimer(math.ceil(max(0.0, delay) * 1000), Qt.TimerType.PreciseTimer)] = handle
+        timer = self.startTimer(math.ceil(max(0.0, delay) * 1000), Qt.TimerType.PreciseTimer)
+        self._handles[timer] = handle
+        if isinstance(handle, Waiting):
+            handle.timer = timer
         return handle
+
+    def drop(self, timer: int) -> None:
+        """Forget a call that was cancelled."""
+        if self._handles.pop(timer, None) is not None:
+            self.killTimer(timer)
 
     def __len__(self) -> int:
         """Return how many wait for their time."""
@@ -62,6 +91,14 @@ class ConsoleLoop(qasync.QEventLoop):  # type: ignore[misc]
         executor = getattr(self, "_QEventLoop__default_executor", None)  # made when it is first needed
         if executor is not None:
             executor.shutdown()
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Waiting:
+        """Call ``callback`` after ``delay`` seconds; cancelling the handle ends the timer."""
+        if not callable(callback):
+            raise TypeError(f"{callback!r} cannot be called")
+        handle = Waiting(callback, args, self, context, self._timer)
+        self._timer.add_callback(handle, delay)
+        return handle
 
     def set_debug(self, enabled: bool) -> None:
         """Keep asyncio's debug switch; called once by the base class before the timers exist."""

@@ -1,14 +1,13 @@
-"""Everything at once for a long time: does memory stay bounded, and does nothing leak?
+"""A soak: everything the program does, side by side, for a long time; and what grows is named.
 
-    python tests/soak.py 30                   # half an hour
-    python tests/soak.py 3 --csv soak.csv     # every sample in a file
-    python tests/soak.py 3 --window           # the same inside the console, drawn off screen
+    python tests/soak.py [MINUTES] [--window] [--csv FILE]
 
-A devnet mines a block a second; leagues are played, anchored and settled one after the other; a method is watched live
-and agents agree on tasks, on the chain too; a learning chain runs; the service is scraped and listened to. Meanwhile
-memory, threads, file descriptors, child processes, tasks and timers are counted. The first part of the time is for
-warming up; after that the least of the first third is held against the least of the last third. Exit status 1 names
-what grew.
+A devnet mines a block each second; leagues are played and settled one after another; games are watched live and agents
+agree on tasks, on the chain too; a learning chain runs; the service is scraped and listened to. With ``--window`` all
+of it is started where an operator starts it, by the console's view-models, its pages are turned, matches are replayed
+and trees walked. Meanwhile memory, threads, file descriptors, child processes, tasks, timers and objects are counted.
+The first part of the time is for warming up; after that the least of the first third is held against the least of the
+last third. Exit status 1 names what grew, what failed, and what was left after the end.
 """
 
 from __future__ import annotations
@@ -16,16 +15,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import csv
 import gc
 import json
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -36,81 +32,29 @@ import psutil
 
 from engine.chain.control import INTERVAL
 from engine.core.access import Access
+from engine.core.errors import EngineError
 from engine.core.paths import DataDir, assets_dir
 from engine.league.config import AgentEntry, RoundConfig
 from engine.runtime import Runtime
 from engine.telemetry.routes import routes_of
 from engine.telemetry.server import TelemetryServer
+from tests.soak_watch import (
+    ADVANCES,
+    WARM,
+    WARM_MOST_S,
+    Sample,
+    census,
+    drawn,
+    figures,
+    grown,
+    judge,
+    left_over,
+    tell,
+    write,
+)
 
-WARM = 0.25  # share of the time that is not judged
-WARM_MOST_S = 180.0
 SNAKES = ("greedy", "cautious", "sweeper")
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One look: memory in MiB, what is open, and how much was done until then."""
-
-    seconds: float
-    rss: float  # of this process
-    workers_rss: float  # of its children but Anvil
-    anvil_rss: float
-    threads: int
-    fds: int
-    children: int
-    tasks: int
-    timers: int  # of Qt, with --window
-    widgets: int
-    disk: float  # of the data directory
-    log: float
-    block: int
-    rounds: int
-    agreements: int
-    games: int
-    learned: int
-    heard: int
-
-
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """What may be added between the first and the last third: ``room``, or ``share`` of what there was."""
-
-    room: float
-    share: float = 0.0
-
-
-BOUNDS = {
-    "rss": Bound(48, 0.10),
-    "workers_rss": Bound(64, 0.15),
-    "anvil_rss": Bound(256, 1.0),  # it keeps every block and the states around the last ones
-    "threads": Bound(4),
-    "fds": Bound(8),
-    "children": Bound(2),
-    "tasks": Bound(6),
-    "timers": Bound(3),
-    "widgets": Bound(60, 0.05),
-    "log": Bound(25),
-}
-ADVANCES = ("block", "rounds", "agreements", "games", "learned", "heard")
-
-
-def judge(samples: list[Sample], warm_s: float) -> list[str]:
-    """Return what grew beyond its bound, and what stood still; nothing when all is well.
-
-    The least of a third is what stays when work comes and goes: a peak is no leak.
-    """
-    steady = [sample for sample in samples if sample.seconds >= warm_s]
-    third = len(steady) // 3
-    if third < 2:
-        return [f"only {len(steady)} samples after {warm_s:.0f} s of warming up: run it for longer"]
-    faults = []
-    for name, bound in BOUNDS.items():
-        before, after = (min(getattr(s, name) for s in part) for part in (steady[:third], steady[-third:]))
-        most = before + max(bound.room, bound.share * before)
-        if after > most:
-            faults.append(f"{name} grew from {before:g} to {after:g}; at most {most:g} is allowed")
-    still = [name for name in ADVANCES if getattr(samples[-1], name) <= getattr(samples[0], name)]
-    return faults + [f"{name} stood still at {getattr(samples[-1], name)}" for name in still]
+REFUSED = 0.2  # share of turns that may end with a reason: a machine too busy for a deadline is no leak
 
 
 class Soak:
@@ -118,8 +62,10 @@ class Soak:
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
-        self.done = dict.fromkeys(ADVANCES, 0)
+        self.done = dict.fromkeys((*ADVANCES, "replays", "refused"), 0)
+        self.turns = 0
         self.failures: list[str] = []
+        self.reasons: list[str] = []
         self._started = time.monotonic()
         self._own = psutil.Process()
 
@@ -139,15 +85,20 @@ class Soak:
         turn = 0
         while True:
             turn += 1
+            self.turns += 1
             try:
                 await work(turn)
+            except EngineError as error:
+                self.reasons.append(f"{work.__name__} {turn}: {error}")
+                self.done["refused"] += 1
+                await asyncio.sleep(1)
             except Exception as error:
                 self.failures.append(f"{work.__name__} {turn}: {error!r}")
                 await asyncio.sleep(1)
 
     async def league(self, turn: int) -> None:
         """A round; every third is anchored. All are settled."""
-        agents = tuple(AgentEntry(assets_dir() / "agents" / "snake" / f"{name}.wasm") for name in SNAKES)
+        agents = tuple(AgentEntry(path) for path in snakes())
         config = RoundConfig(name="soak", matches=6, seed=turn, agents=agents)
         played = await self.runtime.league.run_round(config, anchor=turn % 3 == 0)
         await self.runtime.league.settle(played.round_id)
@@ -205,8 +156,9 @@ class Soak:
 
     async def look(self) -> Sample:
         """Take a sample."""
-        chain = await self.runtime.chain()
-        self.done["block"] = await chain.block_number()
+        with contextlib.suppress(EngineError):
+            chain = await self.runtime.chain()
+            self.done["block"] = await chain.block_number()
         gc.collect()
         memory = {"workers": 0, "anvil": 0}
         children = self._own.children(recursive=True)
@@ -218,15 +170,29 @@ class Soak:
             _mib(self._own.memory_info().rss),
             _mib(memory["workers"]),
             _mib(memory["anvil"]),
-            threading.active_count(),
+            self._own.num_threads(),
             self._own.num_fds(),
             len(children),
             len(asyncio.all_tasks()),
-            *_drawn(),
+            *drawn(),
+            len(gc.get_objects()),
             _mib(_size(self.runtime.data.root)),
             _mib(_size(self.runtime.data.logs)),
             **self.done,
         )
+
+    def faults(self) -> list[str]:
+        """Return what went wrong: bugs, and refusals where there were too many of them."""
+        found = self.failures[:10]
+        if self.done["refused"] > max(3, REFUSED * self.turns):
+            found += [f"{self.done['refused']} of {self.turns} turns were refused", *self.reasons[:10]]
+        reports = sorted(self.runtime.data.logs.glob("crash-*.txt"))
+        return found + [f"a crash was reported: {report.read_text('utf-8')}" for report in reports[:3]]
+
+
+def snakes() -> list[Path]:
+    """Return the agents that play."""
+    return [assets_dir() / "agents" / "snake" / f"{name}.wasm" for name in SNAKES]
 
 
 def _mib(number: float) -> float:
@@ -241,128 +207,52 @@ def _size(folder: Path) -> int:
     return total
 
 
-def _drawn() -> tuple[int, int]:
-    """Count Qt's running timers and its widgets, where there is a window."""
-    if "PySide6.QtWidgets" not in sys.modules:
-        return 0, 0
-    from PySide6.QtCore import QTimer
-    from PySide6.QtWidgets import QApplication
-
-    widgets = QApplication.allWidgets()
-    return sum(t.isActive() for w in widgets for t in w.findChildren(QTimer)), len(widgets)
-
-
 @contextlib.asynccontextmanager
-async def headless(data: DataDir) -> AsyncIterator[Runtime]:
+async def headless(data: DataDir) -> AsyncIterator[Soak]:
     """Open the engine alone."""
     async with await Runtime.open(data, workers=1) as runtime:
-        yield runtime
-
-
-@contextlib.asynccontextmanager
-async def windowed(data: DataDir) -> AsyncIterator[Runtime]:
-    """Open the console, its pages turned every few seconds."""
-    from PySide6.QtWidgets import QApplication
-
-    from app.console import Console
-    from app.links import Place
-
-    app = QApplication.instance()
-    assert isinstance(app, QApplication)
-    app.setQuitOnLastWindowClosed(False)
-    console = Console(app, data)
-    running = asyncio.create_task(console.run([]))
-    await console.wait_ready()
-    wiring = console.wiring
-    assert wiring is not None
-
-    async def turn() -> None:
-        while True:
-            for page in wiring.pages:
-                wiring.navigator.go(Place(page))
-                await asyncio.sleep(3)
-
-    turning = asyncio.create_task(turn())
-    try:
-        yield wiring.runtime
-    finally:
-        turning.cancel()
-        await asyncio.gather(turning, return_exceptions=True)
-        console.close()
-        await running
+        yield Soak(runtime)
 
 
 async def soak(minutes: float, every: float, out: Path | None, *, window: bool) -> list[str]:
     """Run for that long and return what is wrong."""
+    from tests.soak_window import windowed
+
     samples: list[Sample] = []
-    end = time.monotonic() + minutes * 60
+    files, counts = psutil.Process().num_fds(), []
+    warm = min(minutes * 60 * WARM, WARM_MOST_S)
     with tempfile.TemporaryDirectory(prefix="nashboard-soak-") as folder:
         data = DataDir.open(Path(folder))
-        async with (windowed if window else headless)(data) as runtime:
-            work = Soak(runtime)
+        async with (windowed if window else headless)(data) as work:
             await work.begin()
-            routes = routes_of(runtime.devnet, runtime.consensus, runtime.learning)
-            async with TelemetryServer(runtime.bus, Access("127.0.0.1", None), routes) as server:
+            routes = routes_of(work.runtime.devnet, work.runtime.consensus, work.runtime.learning)
+            async with TelemetryServer(work.runtime.bus, Access("127.0.0.1", None), routes) as server:
                 await server.start("127.0.0.1", 0)
                 loops = [work.loop(one) for one in work.works()]
                 tasks = [asyncio.create_task(one) for one in (*loops, work.listen(server.url))]
+                end = time.monotonic() + minutes * 60
                 try:
                     while time.monotonic() < end:
                         await asyncio.sleep(every)
                         samples.append(await work.look())
-                        _tell(samples[-1])
+                        tell(samples[-1])
+                        if not counts and samples[-1].seconds >= warm:
+                            counts.append(census())
+                    counts.append(census())
                 finally:
                     for task in tasks:
                         task.cancel()
                     await asyncio.gather(*tasks, return_exceptions=True)
-        faults = work.failures[:10] + await _left_over(window)
+        closed = time.monotonic()
+        faults = work.faults() + await left_over(files)
+        told = figures(samples, warm)
+        told["seconds to end in order"] = round(time.monotonic() - closed, 2)
+        told["refused because"] = work.reasons
+        told["types that became more"] = grown(counts[0], counts[-1])
     if out is not None:
-        _write(out, samples)
-    return faults + judge(samples, min(minutes * 60 * WARM, WARM_MOST_S))
-
-
-async def _left_over(window: bool) -> list[str]:
-    """Return what is still there after everything was closed."""
-    deadline = time.monotonic() + 5
-    while True:
-        own = ("resource_tracker", "forkserver")
-        left = [child for child in psutil.Process().children(recursive=True) if not _is_one_of(child, own)]
-        tasks = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-        threads = [t.name for t in threading.enumerate() if not t.daemon and t is not threading.main_thread()]
-        threads = [name for name in threads if not name.startswith("asyncio_")]  # the loop's own pool stays
-        if not (left or tasks or threads) or time.monotonic() > deadline:
-            break
-        await asyncio.sleep(0.1)
-    faults = [f"a child process was left: {child}" for child in left]
-    return (
-        faults + [f"a task was left: {task!r}" for task in tasks] + [f"a thread was left: {name}" for name in threads]
-    )
-
-
-def _is_one_of(child: psutil.Process, names: tuple[str, ...]) -> bool:
-    try:
-        command = " ".join(child.cmdline())
-        return child.status() == psutil.STATUS_ZOMBIE or any(name in command for name in names)
-    except psutil.Error:
-        return True
-
-
-def _tell(sample: Sample) -> None:
-    s = sample
-    print(
-        f"{s.seconds:7.0f} s  {s.rss:6.0f} MiB +{s.workers_rss:5.0f} +{s.anvil_rss:5.0f} Anvil  "
-        f"{s.threads:3} threads {s.fds:4} fds {s.children:2} children {s.tasks:3} tasks  "
-        f"block {s.block}  {s.rounds} rounds {s.games} games {s.agreements} agreements {s.learned} chains",
-        file=sys.stderr,
-        flush=True,
-    )
-
-
-def _write(out: Path, samples: list[Sample]) -> None:
-    with out.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, [field.name for field in fields(Sample)])
-        table.writeheader()
-        table.writerows(asdict(sample) for sample in samples)
+        write(out, samples, told)
+    print(json.dumps(told, indent=1))
+    return faults + judge(samples, warm)
 
 
 def main() -> int:
@@ -370,7 +260,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Run everything at once and look for leaks.")
     parser.add_argument("minutes", type=float, nargs="?", default=30.0)
     parser.add_argument("--every", type=float, default=5.0, metavar="SECONDS", help="between two samples")
-    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every sample there")
+    parser.add_argument("--csv", type=Path, metavar="FILE", help="write every sample there, and the figures beside it")
     parser.add_argument("--window", action="store_true", help="inside the console, off screen")
     given = parser.parse_args()
     factory: Any = None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.soak import ADVANCES, BOUNDS, Sample, judge
+from tests.soak_watch import ADVANCES, BOUNDS, Sample, judge
 
 ROOT = Path(__file__).parents[1]
 

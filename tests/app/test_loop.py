@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+import weakref
 
+import pytest
 from PySide6.QtCore import QObject
 
 from app.loop import ConsoleLoop
@@ -25,6 +27,30 @@ async def test_a_cancelled_timer_never_runs() -> None:
     handle.cancel()
     await asyncio.sleep(0.05)
     assert ran == []
+
+
+async def test_a_deadline_that_was_not_met_leaves_no_timer() -> None:
+    """Every request has a deadline: a thousand of them, kept until their time, would be a thousand running timers."""
+
+    class Held:
+        pass
+
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, ConsoleLoop)
+    before, held = len(loop._timer), Held()
+    gone = weakref.ref(held)
+    for _ in range(1000):
+        async with asyncio.timeout(3600):
+            await asyncio.sleep(0)
+    handle = loop.call_later(3600, print, held)
+    handle.cancel()
+    handle.cancel()
+    del held
+    assert len(loop._timer) <= before
+    assert gone() is None and handle.cancelled()
+    assert not loop.call_soon(int).cancelled()
+    with pytest.raises(TypeError):
+        loop.call_later(1, None)  # type: ignore[arg-type]
 
 
 async def test_children_and_threads_work() -> None:
