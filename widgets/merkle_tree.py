@@ -6,15 +6,13 @@ of nodes doubles with every level, so at most twice as many nodes are drawn as f
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from PySide6.QtCore import QLineF, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPolygonF, QWheelEvent
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
 from widgets.access import Role
 from widgets.fonts import mono_font
+from widgets.merkle_nodes import MerkleTreeState, level_counts, moved
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
@@ -25,31 +23,11 @@ TOP = 24.0
 FOOT = 38.0
 
 
-@dataclass(frozen=True, eq=False)
-class MerkleTreeState:
-    """How many leaves, which is chosen, how to name a node (asked only for nodes in sight), and marked leaves.
-
-    ``positional``: a lone node is joined with an absent one instead of rising. ``node`` is a chosen inner node.
-    """
-
-    n_leaves: int = 0
-    selected: int | None = None
-    hash_of: Callable[[int, int], str] | None = None
-    marks: tuple[tuple[int, str], ...] = ()
-    positional: bool = False
-    node: tuple[int, int] | None = None
-
-
-def level_counts(n_leaves: int) -> list[int]:
-    """Nodes of every level, leaves first."""
-    counts = [n_leaves] if n_leaves else []
-    while counts and counts[-1] > 1:
-        counts.append((counts[-1] + 1) // 2)
-    return counts
+__all__ = ["MerkleTreeState", "MerkleTreeView", "level_counts"]
 
 
 class MerkleTreeView(QWidget):
-    """Wheel or +/- zooms, drag or arrows pan, Home fits, a click on a node tells which."""
+    """Wheel or +/- zooms, drag pans, Home fits, arrows and clicks choose, Enter or a double click opens a subtree."""
 
     SPOKEN_AS = Role.Graphic
 
@@ -78,6 +56,7 @@ class MerkleTreeView(QWidget):
             self._fitted = True
         self._state = state
         chosen = f", leaf {state.selected} chosen" if state.selected is not None else ""
+        chosen = f", node {state.node[1]} of level {state.node[0]} chosen" if state.node is not None else chosen
         self.setAccessibleName(f"Merkle tree of {state.n_leaves} leaves{chosen}")
         self.update()
 
@@ -195,15 +174,13 @@ class MerkleTreeView(QWidget):
         self._drag = None
         node = None if self._moved else self.node_at(event.position())
         if node is not None:
-            self.nodeClicked.emit(*node)
-            if node[0] == 0:
-                self.leafClicked.emit(node[1])
+            self._tell(node)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
         """Open the subtree of a node."""
         node = self.node_at(event.position())
-        if node is not None and node[0] > 0:
-            self.zoom_to((node[1] << node[0]) + (1 << node[0]) // 2, leaves=1 << node[0])
+        if node is not None:
+            self._open(*node)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Zoom, pan, choose."""
@@ -212,15 +189,44 @@ class MerkleTreeView(QWidget):
             self._zoom(1.4, middle)
         elif key == Qt.Key.Key_Minus:
             self._zoom(1 / 1.4, middle)
-        elif key in (Qt.Key.Key_Left, Qt.Key.Key_Right) and self._state.n_leaves:
-            step = -1 if key == Qt.Key.Key_Left else 1
-            chosen = self._state.selected
-            leaf = 0 if chosen is None else max(0, min(self._state.n_leaves - 1, chosen + step))
-            self.leafClicked.emit(leaf)
+        elif (node := moved(key, self.chosen(), self._counts)) is not None:
+            self._take(node)
+        elif key in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and (chosen := self.chosen()) is not None:
+            self._open(*chosen)
         elif key == Qt.Key.Key_Home:
             self.fit()
         else:
             super().keyPressEvent(event)
+
+    def chosen(self) -> tuple[int, int] | None:
+        """The level and the place of the node that is chosen."""
+        leaf = self._state.selected
+        return self._state.node or (None if leaf is None else (0, leaf))
+
+    def spoken_value(self) -> str:
+        """What is chosen, for screen readers."""
+        chosen = self.chosen()
+        return "nothing chosen" if chosen is None else self._describe(*chosen)
+
+    def _tell(self, node: tuple[int, int]) -> None:
+        self.nodeClicked.emit(*node)
+        if node[0] == 0:
+            self.leafClicked.emit(node[1])
+
+    def _take(self, node: tuple[int, int]) -> None:
+        """Choose a node by the keyboard, and bring it into sight."""
+        seen, middle = self.width() / self._scale, ((2 * node[1] + 1) << node[0]) / 2
+        if not self._fitted and not self._left <= middle <= self._left + seen:
+            self._left = middle - seen / 2
+            self._bound()
+        self._tell(node)
+
+    def _open(self, level: int, index: int) -> None:
+        """Show the subtree of a node, or a leaf with its neighbours."""
+        if level == 0:
+            self.zoom_to(index)
+        else:
+            self.zoom_to((index << level) + (1 << level) // 2, leaves=1 << level)
 
     def _pan(self, pixels: float) -> None:
         self._ensure_fit()

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QColor, QResizeEvent
+from PySide6.QtGui import QColor, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
+from widgets.access import announce
 from widgets.plot_base import CrossedPlot, PlotBase, PlotMark, legend_entry, tick_texts
 from widgets.theme import current_tokens
 
@@ -75,6 +76,8 @@ class LinePlot(CrossedPlot):
         self.setAccessibleName(
             f"Line plot {state.title}: {names}" if names else f"Line plot {state.title}: {state.empty}"
         )
+        ends = [f"{s.name} from {s.y[0]:.4g} to {s.y[-1]:.4g} at {s.x[-1]:.6g}" for s in state.series if len(s.y)]
+        self.setAccessibleDescription("; ".join(ends))
         self._redraw()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -151,8 +154,8 @@ class BarPlot(PlotBase):
     def __init__(self, state: BarPlotState | None = None, parent: QWidget | None = None) -> None:
         self._state = BarPlotState()
         self._bars: Any = None
+        self._at = -1
         super().__init__(parent)
-        self._legend.hide()
         self.set_state(state or BarPlotState())
 
     def set_state(self, state: BarPlotState) -> None:
@@ -170,6 +173,23 @@ class BarPlot(PlotBase):
         self._plot.getPlotItem().vb.setMouseEnabled(x=False, y=False)
         self._plot.scene().sigMouseClicked.connect(self._on_click)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Choose a bar by the arrows, Home and End; Enter is a click on it."""
+        last = len(self._state.values) - 1
+        start = min(self._at, last)
+        moves = {
+            Qt.Key.Key_Left: (start if start >= 0 else last + 1) - 1, Qt.Key.Key_Right: start + 1,
+            Qt.Key.Key_Home: 0, Qt.Key.Key_End: last,
+        }  # fmt: skip
+        if event.key() in moves and last >= 0:
+            self._at = max(0, min(last, moves[Qt.Key(event.key())]))
+            self._redraw()
+            announce(self, self.spoken_value())
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and start >= 0:
+            self.barClicked.emit(start)
+        else:
+            super().keyPressEvent(event)
+
     def _on_click(self, event: Any) -> None:
         at = self._plot.getPlotItem().vb.mapSceneToView(event.scenePos())
         index = round(at.x())
@@ -179,6 +199,9 @@ class BarPlot(PlotBase):
     def _redraw(self) -> None:
         state = self._state
         self._show_data(bool(state.values), state.empty)
+        chosen = self._at if 0 <= self._at < len(state.values) else -1
+        words = f"{state.x_label} {state.labels[chosen]}: {state.values[chosen]:,.6g}" if chosen >= 0 else ""
+        self._legend.setText(words)
         if self._plot is None:
             return
         import pyqtgraph as pg
@@ -194,8 +217,9 @@ class BarPlot(PlotBase):
             return
         kinds = state.kinds or ("accent",) * len(state.values)
         brushes = [QColor(tokens.kind(kind)[0]) for kind in kinds]
+        pens = [pg.mkPen(tokens.text, width=2) if at == chosen else None for at in range(len(brushes))]
         self._bars = pg.BarGraphItem(
-            x=list(range(len(state.values))), height=list(state.values), width=0.64, brushes=brushes, pen=None
+            x=list(range(len(state.values))), height=list(state.values), width=0.64, brushes=brushes, pens=pens
         )
         self._bars.setZValue(10)
         self._plot.addItem(self._bars)

@@ -6,17 +6,18 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QShowEvent
+from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen, QShowEvent, QTextDocumentFragment
 from PySide6.QtWidgets import QGraphicsItem, QStackedLayout, QWidget
 
-from widgets.access import Role
+from widgets.access import Role, announce
 from widgets.basics import column, label, row
 from widgets.fonts import scaled
 from widgets.panels import Action, EmptyPanel, EmptyPanelState
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
+STEPS, FAR = 100, 10  # the crosshair crosses the plot in so many steps of an arrow key; with Shift, so many at once
 STAIRS = 4  # heights at which the words of marks stand, so that neighbours can be read
 
 
@@ -103,6 +104,20 @@ class PlotBase(QWidget):
         if not has_data:
             self._empty.set_state(EmptyPanelState("chart", empty, "", self._offers))
         self._stack.setCurrentIndex(1 if has_data and self._plot is not None else 0)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if has_data else Qt.FocusPolicy.NoFocus)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Show the focus ring."""
+        super().paintEvent(event)
+        if self.hasFocus():
+            tokens, painter = current_tokens(), QPainter(self)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(tokens.accent), 2))
+            painter.drawRoundedRect(QRectF(self.rect()).adjusted(1, 1, -1, -1), 4, 4)
+
+    def spoken_value(self) -> str:
+        """What the legend says: the values where the crosshair is."""
+        return QTextDocumentFragment.fromHtml(self._legend.text()).toPlainText()
 
     def on_theme(self, tokens: Tokens) -> None:
         """Recolour axes and grid."""
@@ -129,10 +144,32 @@ class CrossedPlot(PlotBase):
     def __init__(self, parent: QWidget | None = None) -> None:
         self._marks: list[Any] = []
         self._cross: Any = None
+        self._at: float | None = None
         super().__init__(parent)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Move the crosshair: arrows, with Shift farther; Home and End; Escape hides it."""
+        step = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}.get(Qt.Key(event.key()), 0)
+        ends = {Qt.Key.Key_Home: 0, Qt.Key.Key_End: 1}
+        if self._plot is None or not (step or event.key() in ends or event.key() == Qt.Key.Key_Escape):
+            super().keyPressEvent(event)
+            return
+        low, high = self._plot.getPlotItem().vb.viewRange()[0]
+        x: float | None = None
+        if event.key() in ends:
+            x = (low, high)[ends[Qt.Key(event.key())]]
+        elif step:
+            far = FAR if event.modifiers() & Qt.KeyboardModifier.ShiftModifier else 1
+            start = (low + high) / 2 if self._at is None else self._at
+            x = min(high, max(low, start + step * far * (high - low) / STEPS))
+        self.show_cursor(x)
+        if x is not None:
+            self.cursorMoved.emit(x)
+            announce(self, self.spoken_value())
 
     def show_cursor(self, x: float | None) -> None:
         """Place the crosshair (None hides it) and show the values there."""
+        self._at = x
         if self._cross is None:
             return
         self._cross.setVisible(x is not None)
