@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-Settled = Callable[[Any, Callable[[Any], bool]], Any]
-Shoot = Callable[[Any, Path], Any]
+from app.screenshot_camera import Camera, settled
+
 Rounds = dict[str, int]
 EXACT = 1e-6  # a threshold at which there is something to watch
 HALFWAY = 9  # the iteration at which a round is looked at
@@ -21,21 +19,21 @@ BROKEN = """{
 }"""
 
 
-async def play_rounds(wiring: Any, settled: Settled) -> Rounds:
+async def play_rounds(wiring: Any) -> Rounds:
     """Play a round on the devnet, one with two Byzantine agents, and one on three chains; return their numbers."""
     model = wiring.agreement
     await settled(model, lambda state: state.task is not None)
-    played = {"chain": await _round(wiring, settled, "portfolio", {})}
+    played = {"chain": await _round(wiring, "portfolio", {})}
     model.verify()
     await settled(model, lambda state: state.run.verification is not None)
-    played["byzantine"] = await _round(wiring, settled, "moderation", {6: (1, "outlier"), 12: (3, "equivocating")})
-    played["bridge"] = await _round(wiring, settled, "bridge", {})
+    played["byzantine"] = await _round(wiring, "moderation", {6: (1, "outlier"), 12: (3, "equivocating")})
+    played["bridge"] = await _round(wiring, "bridge", {})
     return played
 
 
-async def _round(wiring: Any, settled: Settled, task: str, faults: dict[int, tuple[int, str]]) -> int:
+async def _round(wiring: Any, task: str, faults: dict[int, tuple[int, str]]) -> int:
     model = wiring.agreement
-    await _choose(wiring, settled, task)
+    await _choose(wiring, task)
     model.set_speed(10.0 if faults else 0.0)
     model.run()
     for iteration, (agent, behaviour) in faults.items():
@@ -48,7 +46,7 @@ async def _round(wiring: Any, settled: Settled, task: str, faults: dict[int, tup
     return int(record.run_id)
 
 
-async def _choose(wiring: Any, settled: Settled, task: str) -> None:
+async def _choose(wiring: Any, task: str) -> None:
     model = wiring.agreement
     model.reset()
     model.choose(task)
@@ -57,57 +55,54 @@ async def _choose(wiring: Any, settled: Settled, task: str) -> None:
     model.fill(hybrid_mode=True, convergence_threshold=EXACT)
 
 
-async def agreement_pages(
-    wiring: Any, target: Callable[[str], Path], helpers: tuple[Settled, Shoot], rounds: Rounds
-) -> None:
+async def agreement_pages(wiring: Any, camera: Camera, rounds: Rounds) -> None:
     """Take the pictures."""
-    settled, shoot = helpers
-    model, window = wiring.agreement, wiring.window
+    model = wiring.agreement
     wiring.window.notices.clear()
-    await _choose(wiring, settled, "portfolio")
+    await _choose(wiring, "portfolio")
     for tab in ("task", "chain"):
         await _tab(wiring, tab)
-        await shoot(window, target(f"agents-ready-{tab}"))
+        await camera.shoot(f"agents-ready-{tab}")
     for name, tabs in (("chain", ("live", "chain", "result", "agents")), ("byzantine", ("live", "result", "agents")),
                        ("bridge", ("live", "chain", "result"))):  # fmt: skip
-        await _choose(wiring, settled, {"chain": "portfolio", "byzantine": "moderation"}.get(name, name))
+        await _choose(wiring, {"chain": "portfolio", "byzantine": "moderation"}.get(name, name))
         model.open_round(rounds[name])
         for tab in tabs:
             await _tab(wiring, tab)
-            await shoot(window, target(f"agents-{name}-{tab}"))
+            await camera.shoot(f"agents-{name}-{tab}")
     await _tab(wiring, "rounds")
-    await shoot(window, target("agents-rounds"))
-    await _running(wiring, target, helpers)
-    await _wrong(wiring, target, helpers)
+    await camera.shoot("agents-rounds")
+    await _running(wiring, camera)
+    await _wrong(wiring, camera)
 
 
-async def _running(wiring: Any, target: Callable[[str], Path], helpers: tuple[Settled, Shoot]) -> None:
+async def _running(wiring: Any, camera: Camera) -> None:
     """A round that is held half-way."""
-    settled, shoot = helpers
     model = wiring.agreement
-    await _choose(wiring, settled, "moderation")
+    await _choose(wiring, "moderation")
     model.set_speed(10.0)
     model.run()
     await settled(model, lambda state: state.run is not None and state.run.iteration >= HALFWAY)
-    await shoot(wiring.window, target("agents-running"))
+    model.set_speed(1.0)  # so that it still runs in the last of the pictures
+    await camera.shoot("agents-running")
+    model.set_speed(0.0)
     model.stop()
     await settled(model, lambda state: state.run.ended)
     model.set_speed(0.0)
     model.reset()
 
 
-async def _wrong(wiring: Any, target: Callable[[str], Path], helpers: tuple[Settled, Shoot]) -> None:
+async def _wrong(wiring: Any, camera: Camera) -> None:
     """Nobody there; a task that is none."""
-    _, shoot = helpers
     model = wiring.agreement
     agents = model.state.agents
     model.remove([agent.key for agent in agents.agents])
     await _tab(wiring, "agents")
-    await shoot(wiring.window, target("agents-empty"))
+    await camera.shoot("agents-empty")
     model.undo_remove()
     model.use_text(BROKEN)
     await _tab(wiring, "task")
-    await shoot(wiring.window, target("agents-error"))
+    await camera.shoot("agents-error")
     model.choose("portfolio")
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-Settled = Callable[[Any, Callable[[Any], bool]], Any]
-Shoot = Callable[[Any, Path], Any]
+from app.screenshot_camera import Camera, settled
+
 HUGE = 1000
 # name, game, its parameters, the form, the tab
 SCENES: tuple[tuple[str, str, dict[str, float], dict[str, Any], str], ...] = (
@@ -21,61 +19,58 @@ SCENES: tuple[tuple[str, str, dict[str, float], dict[str, Any], str], ...] = (
 )  # fmt: skip
 
 
-async def consensus_pages(wiring: Any, target: Callable[[str], Path], helpers: tuple[Settled, Shoot]) -> None:
+async def consensus_pages(wiring: Any, camera: Camera) -> None:
     """Take the pictures."""
     from app.links import Place
 
-    settled, shoot = helpers
-    model, window = wiring.consensus, wiring.window
+    model = wiring.consensus
     wiring.window.notices.clear()
     for name, game, parameters, form, tab in SCENES:
         model.clear()
-        await _choose(model, game, parameters, settled)
+        await _choose(model, game, parameters)
         model.fill(**{"fault": "none", "iterations": 0, "epsilon": 1e-6, "stride": 1, **form})
         wiring.navigator.go(Place("consensus", f"tab/{tab}"))
         if name == "rps":
-            await shoot(window, target("consensus-setup"))
+            await camera.shoot("consensus-setup")
         model.run()
         await settled(model, lambda state: state.run is not None and state.run.ended)
-        await shoot(window, target(f"consensus-{name}"))
-    await _compare(wiring, target, helpers)
-    await _huge(wiring, target, helpers)
+        await camera.shoot(f"consensus-{name}")
+    await _compare(wiring, camera)
+    await _huge(wiring, camera)
 
 
-async def _choose(model: Any, game: str, parameters: dict[str, float], settled: Settled) -> None:
+async def _choose(model: Any, game: str, parameters: dict[str, float]) -> None:
     model.reset()
     model.choose(game, parameters)
     await settled(model, lambda state: state.choice == game and not state.building and state.ready)
 
 
-async def _compare(wiring: Any, target: Callable[[str], Path], helpers: tuple[Settled, Shoot]) -> None:
+async def _compare(wiring: Any, camera: Camera) -> None:
     from app.links import Place
 
-    settled, shoot = helpers
     model = wiring.consensus
     model.clear()
-    await _choose(model, "zero-sum", {"rows": 20, "columns": 20, "seed": 4}, settled)
+    await _choose(model, "zero-sum", {"rows": 20, "columns": 20, "seed": 4})
     model.fill(iterations=3000, epsilon=1e-6, fault="none", stride=1)
     wiring.navigator.go(Place("consensus", "tab/compare"))
     model.compare(("fictitious-play", "rm+", "prm+", "omwu"))
     await settled(model, lambda state: len(state.runs) == 4 and not state.queue and state.run.ended)
     model.pin(model.state.runs[1].number)
-    await shoot(wiring.window, target("consensus-compare"))
+    await camera.shoot("consensus-compare")
 
 
-async def _huge(wiring: Any, target: Callable[[str], Path], helpers: tuple[Settled, Shoot]) -> None:
+async def _huge(wiring: Any, camera: Camera) -> None:
     """A game of a million payoffs, while it is solved."""
     from app.links import Place
 
-    settled, shoot = helpers
     model = wiring.consensus
     model.clear()
-    await _choose(model, "zero-sum", {"rows": HUGE, "columns": HUGE, "seed": 1}, settled)
-    model.fill(method="prm+", epsilon=1e-5, iterations=0, stride=1)
+    await _choose(model, "zero-sum", {"rows": HUGE, "columns": HUGE, "seed": 1})
+    model.fill(method="prm+", epsilon=1e-7, iterations=0, stride=1)
     wiring.navigator.go(Place("consensus", "tab/live"))
     model.run()
     await settled(model, lambda state: state.run is not None and (state.run.iteration > 500 or state.run.ended))
-    await shoot(wiring.window, target("consensus-huge"))
+    await camera.shoot("consensus-huge")
     wiring.navigator.go(Place("consensus", "tab/game"))
-    await shoot(wiring.window, target("consensus-payoffs"))
+    await camera.shoot("consensus-payoffs")
     model.reset()

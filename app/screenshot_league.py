@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
+
+from app.screenshot_camera import Camera, settled
 
 LEFT_OUT = ("illegal_mover", "swarm")
 SEED = 11
-Settled = Callable[[Any, Callable[[Any], bool]], Any]
-Shoot = Callable[[Any, Path], Any]
 Rounds = tuple[str, str]  # the settled and the rejected one
 
 
-async def play_league(wiring: Any, settled: Settled) -> Rounds:
+async def play_league(wiring: Any) -> Rounds:
     """Play both rounds on the devnet, settle the first, dispute the second; return their ids."""
     wiring.console.settings = wiring.console.settings.model_copy(update={"confirm_chain_actions": False})
     wiring.setup.choose_system("chess")
@@ -23,11 +21,11 @@ async def play_league(wiring: Any, settled: Settled) -> Rounds:
     wiring.roster.let_play((a.sha256 for a in agents if a.name in LEFT_OUT and "chess" in a.games), False)
     await settled(wiring.setup, lambda state: state.agents == 8)
     wiring.setup.fill(name="chess", matches=2, seed=SEED)
-    honest = await _round(wiring, settled)
+    honest = await _round(wiring)
     wiring.league.settle()
     await settled(wiring.rounds, lambda state: state.result.state == "settled" and not state.busy)
     wiring.setup.fill(host="inflate", seed=SEED + 1)
-    false = await _round(wiring, settled)
+    false = await _round(wiring)
     wiring.disputes.audit()
     await settled(wiring.disputes, lambda state: state.audit is not None and not state.busy)
     wiring.disputes.dispute()
@@ -37,45 +35,41 @@ async def play_league(wiring: Any, settled: Settled) -> Rounds:
     return honest, false
 
 
-async def _round(wiring: Any, settled: Settled) -> str:
+async def _round(wiring: Any) -> str:
     before = len(wiring.rounds.state.rounds)
     wiring.league.run()
     await settled(wiring.rounds, lambda state: len(state.rounds) > before and state.run.state == "idle")
     return str(wiring.rounds.state.selected)
 
 
-async def league_pages(
-    wiring: Any, target: Callable[[str], Path], helpers: tuple[Settled, Shoot], rounds: Rounds
-) -> None:
+async def league_pages(wiring: Any, camera: Camera, rounds: Rounds) -> None:
     """Take the pictures of the league's pages, and of a match of it replayed and proven."""
     from app.links import Place
 
-    (honest, false), (settled, shoot) = rounds, helpers
+    honest, false = rounds
     wiring.window.notices.clear()
     for tab in ("setup", "round", "season", "settlement", "disputes"):
         wiring.rounds.select(false if tab == "disputes" else honest)
         wiring.navigator.go(Place("leagues", f"tab/{tab}"))
-        await shoot(wiring.window, target(f"leagues-{tab}"))
+        await camera.shoot(f"leagues-{tab}")
         if tab in ("setup", "round"):
-            await _below(wiring, "leagues", target(f"leagues-{tab}-below"), shoot)
+            await _below(wiring, "leagues", f"leagues-{tab}-below", camera)
     wiring.navigator.go(Place("stakes"))
-    await shoot(wiring.window, target("stakes"))
-    await _below(wiring, "stakes", target("stakes-below"), shoot)
+    await camera.shoot("stakes")
+    await _below(wiring, "stakes", "stakes-below", camera)
     match = max(wiring.runtime.league.history.matches(honest), key=lambda match: match.gas)
     wiring.navigator.go(Place("replay"))
     wiring.replay.open_match(honest, match.fixture, match.steps // 2)
     await settled(wiring.replay, lambda state: state.round_id == honest and not state.opening)
-    await shoot(wiring.window, target("league-replay"))
+    await camera.shoot("league-replay")
     wiring.navigator.go(Place("merkle"))
     wiring.merkle.open_round(honest, match.fixture)
     await settled(wiring.merkle, lambda state: state.round_id == honest and not state.loading)
-    await shoot(wiring.window, target("league-merkle"))
+    await camera.shoot("league-merkle")
 
 
-async def _below(wiring: Any, page: str, path: Path, shoot: Shoot) -> None:
-    """Take the picture of a page's end, where it does not fit the window."""
+async def _below(wiring: Any, page: str, name: str, camera: Camera) -> None:
+    """Take the picture of a page's end, which does not fit the window."""
     bar = wiring.pages[page].verticalScrollBar()
-    if bar.maximum():
-        bar.setValue(bar.maximum())
-        await shoot(wiring.window, path)
-        bar.setValue(0)
+    await camera.shoot(name, prepare=lambda: bar.setValue(bar.maximum()))
+    bar.setValue(0)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-Settled = Callable[[Any, Callable[[Any], bool]], Any]
-Shoot = Callable[[Any, Path], Any]
+from app.screenshot_camera import Camera, settled
+
 TABS = ("chain", "votes", "updates", "network", "refused", "faults", "scenarios", "runs")
 SLOTS = 40
 FAULTS = ((6, "equivocate_headers", ""), (10, "trainer_scale", "4"), (14, "forge_acks", ""), (18, "partition", ""),
@@ -23,7 +21,7 @@ class Played:
     faults: int
 
 
-async def play_chains(wiring: Any, settled: Settled) -> Played:
+async def play_chains(wiring: Any) -> Played:
     """Run a chain with faults, then a sweep."""
     model = wiring.learning
     await settled(model, lambda state: bool(state.scenarios))
@@ -49,35 +47,31 @@ async def play_chains(wiring: Any, settled: Settled) -> Played:
     return Played(int(model.state.run.run_id))
 
 
-async def learning_pages(
-    wiring: Any, target: Callable[[str], Path], helpers: tuple[Settled, Shoot], played: Played
-) -> None:
+async def learning_pages(wiring: Any, camera: Camera, played: Played) -> None:
     """Take the pictures."""
     from app.links import Place
 
-    _, shoot = helpers
-    model, window = wiring.learning, wiring.window
+    model = wiring.learning
     wiring.window.notices.clear()
     model.reset()
     model.choose("committee")
     wiring.navigator.go(Place("learning", "tab/scenarios"))
-    await shoot(window, target("learning-ready"))
+    await camera.shoot("learning-ready")
     model.open_run(played.faults)
     slashed = [event.slot for event in model.state.run.slashed.values()]
     model.select_slot(slashed[0] if slashed else None)
     for tab in TABS:
         wiring.navigator.go(Place("learning", f"tab/{tab}"))
-        await shoot(window, target(f"learning-{tab}"))
+        await camera.shoot(f"learning-{tab}")
     wiring.navigator.go(Place("learning", "sweep"))
-    await shoot(window, target("learning-sweep"))
-    await _running(wiring, target, helpers)
+    await camera.shoot("learning-sweep")
+    await _running(wiring, camera)
 
 
-async def _running(wiring: Any, target: Callable[[str], Path], helpers: tuple[Settled, Shoot]) -> None:
+async def _running(wiring: Any, camera: Camera) -> None:
     """A chain that is held in the middle of a slot."""
     from app.links import Place
 
-    settled, shoot = helpers
     model = wiring.learning
     model.reset()
     model.choose("committee")
@@ -88,7 +82,7 @@ async def _running(wiring: Any, target: Callable[[str], Path], helpers: tuple[Se
         model.step("slot")
     model.inject("equivocate_headers")
     wiring.navigator.go(Place("learning", "tab/faults"))
-    await shoot(wiring.window, target("learning-running"))
+    await camera.shoot("learning-running")
     model.stop()
     await settled(model, lambda state: state.run.ended)
     model.reset()
