@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 PAGES = ("overview", "devnet", "consensus", "leagues", "stakes", "replay", "merkle", "learning", "logs")
@@ -50,8 +50,8 @@ def address_link(address: str) -> str:
     return Place("devnet", f"address/{address}").link if address else ""
 
 
-def block_link(number: int) -> str:
-    """Return the link of a block."""
+def block_link(number: int | str) -> str:
+    """Return the link of a block, by its number or its hash."""
     return Place("devnet", f"block/{number}").link
 
 
@@ -88,6 +88,30 @@ def validator_link(index: int) -> str:
 def update_link(update_id: str) -> str:
     """Return the link of an update of the learning chain ('' for none)."""
     return Place("learning", f"update/{update_id}").link if update_id else ""
+
+
+def made_link(made: Sequence[str]) -> str:
+    """Return the link of what a step of the demo made ('' for nothing), see :class:`engine.demo.walk.Found`."""
+    kind, *names = made or ("",)
+    if kind not in _MADE:
+        return ""
+    page, item = _MADE[kind]
+    return Place(page, item.format(*names)).link
+
+
+_MADE = {
+    "devnet": ("devnet", ""),
+    "contract": ("devnet", "address/{}"),
+    "agents": ("leagues", "tab/setup"),
+    "dispute": ("leagues", "disputes/{}"),
+    "round": ("leagues", "round/{}"),
+    "step": ("replay", "match/{}/{}/{}"),
+    "leaf": ("merkle", "step/{}/{}/{}"),
+    "claim": ("leagues", "settlement/{}"),
+    "account": ("stakes", "account/{}"),
+    "consensus": ("consensus", "round/{}"),
+    "learning": ("learning", "run/{}"),
+}
 
 
 class Navigator:

@@ -14,8 +14,22 @@ from widgets.icons import paint_icon
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens
 
-_WORDS = {"pending": "to do", "next": "next", "running": "running", "done": "done", "failed": "failed", "skipped": "skipped"}
-_KINDS = {"pending": "neutral", "next": "accent", "running": "accent", "done": "ok", "failed": "error", "skipped": "neutral"}
+_WORDS = {
+    "pending": "to do",
+    "next": "next",
+    "running": "running",
+    "done": "done",
+    "failed": "failed",
+    "skipped": "skipped",
+}
+_KINDS = {
+    "pending": "neutral",
+    "next": "accent",
+    "running": "accent",
+    "done": "ok",
+    "failed": "error",
+    "skipped": "neutral",
+}
 
 
 @dataclass(frozen=True)
@@ -146,6 +160,7 @@ class StepList(QWidget):
     def __init__(self, state: StepsState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._views: list[StepView] = []
+        self._keys: tuple[str, ...] = ()
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(0)
@@ -163,5 +178,10 @@ class StepList(QWidget):
                 self._layout.addWidget(view)
                 self._views.append(view)
             self._layout.addStretch(1)
+        self._keys = tuple(step.key for step in state.steps)
         for number, (view, step) in enumerate(zip(self._views, state.steps, strict=True), 1):
             view.set_state(step, number, number == len(state.steps))
+
+    def view(self, key: str) -> QWidget | None:
+        """Return what shows a step, None where there is none of that key."""
+        return self._views[self._keys.index(key)] if key in self._keys else None

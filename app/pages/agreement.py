@@ -104,6 +104,11 @@ class AgreementHalf(QWidget):
         if name in TABS:
             self.tabs.setCurrentIndex(TABS.index(name))
 
+    def open_round(self, run_id: int) -> None:
+        """Show a kept round's result."""
+        self.model.open_round(run_id)
+        self.show_tab("result")
+
     def plots(self) -> list[QWidget]:
         """Return what an exported picture shows."""
         return self.live.grab_plots()

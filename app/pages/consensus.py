@@ -118,13 +118,16 @@ class ConsensusPage(ConsolePage):
         return self.live.grab_plots() if self.tabs.currentIndex() != TABS.index("compare") else [self.compare.plot]
 
     def show_item(self, place: Place) -> None:
-        """Show a tab: ``tab/live`` of the games, ``agents/live`` of the agents."""
+        """Show a tab, ``tab/live`` of the games, ``agents/live`` of the agents; or a round of them, ``round/3``."""
         if place.kind == "tab" and place.name in TABS:
             self.switch.choose("games")
             self.tabs.setCurrentIndex(TABS.index(place.name))
         elif place.kind == "agents":
             self.switch.choose("agents")
             self.agents.show_tab(place.name)
+        elif place.kind == "round" and place.name.isdigit():
+            self.switch.choose("agents")
+            self.agents.open_round(int(place.name))
 
     def save(self) -> None:
         """Save the result."""

@@ -127,10 +127,10 @@ class LeaguesPage(ConsolePage):
         self._running = running
 
     def show_item(self, place: Place) -> None:
-        """Show a round, or a tab."""
-        if place.kind == "round":
+        """Show a round (``round/ID``, or ``disputes/ID`` in another tab), or a tab."""
+        if place.kind in TABS[ROUND:]:
             self._rounds.select(place.name)
-            self.tabs.setCurrentIndex(ROUND)
+            self.tabs.setCurrentIndex(TABS.index(place.kind))
         elif place.kind == "tab" and place.name in TABS:
             self.tabs.setCurrentIndex(TABS.index(place.name))
 

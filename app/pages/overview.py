@@ -8,12 +8,12 @@ from PySide6.QtWidgets import QWidget
 from app.formats import brief_moment, ether
 from app.links import round_link
 from app.pages.base import ConsolePage, side_by_side
+from app.pages.demo_card import DemoCard
 from app.viewmodels.overview import OverviewState, OverviewViewModel, Tile
-from widgets.basics import Card, button, row
+from widgets.basics import Card, row
 from widgets.cards import StatCard, StatCardState
 from widgets.labels import SectionHeader
 from widgets.panels import Action, Banner, BannerState, EmptyPanelState
-from widgets.steps import StepList, StepRow, StepsState
 from widgets.table import Column, DataTable, TableState
 
 ICONS = {"Devnet": "devnet", "Contracts": "anchor", "Agents": "agent", "Last round": "leagues",
@@ -34,9 +34,8 @@ class OverviewPage(ConsolePage):
         self._recovery.actionTriggered.connect(self._on_recovery)
         self._recovery.closed.connect(model.decline)
         self._tiles = {name: StatCard() for name in ICONS}
-        self._steps = StepList()
-        self._demo = button("Run the demo", "play", "primary")
-        self._cancel = button("Stop", "stop")
+        self.demo = DemoCard(model)
+        self.demo.linkActivated.connect(self.linkActivated)
         self._rounds = DataTable(
             (
                 Column(
@@ -75,20 +74,7 @@ class OverviewPage(ConsolePage):
             tile.linkActivated.connect(self.linkActivated)
             tiles.addWidget(tile, 1)
         self.add(tiles)
-        self.add(side_by_side(self._demo_card(), self._rounds_card(), narrow=960), 1)
-
-    def _demo_card(self) -> Card:
-        card = Card()
-        head = SectionHeader("Guided demo", "The whole path in one go, offline")
-        head.add_action(self._cancel)
-        head.add_action(self._demo)
-        card.add(head)
-        card.add(self._steps)
-        card.body.addStretch(1)
-        self._steps.linkActivated.connect(self.linkActivated)
-        self._demo.clicked.connect(self._model.run_demo)
-        self._cancel.clicked.connect(self._model.cancel_demo)
-        return card
+        self.add(side_by_side(self.demo, self._rounds_card(), narrow=960), 1)
 
     def _rounds_card(self) -> Card:
         card = Card()
@@ -106,13 +92,7 @@ class OverviewPage(ConsolePage):
     def _show(self, state: OverviewState) -> None:
         for tile in (state.devnet, state.contracts, state.agents, state.last_round, state.chain):
             self._tiles[tile.title].set_state(_card(tile))
-        self._steps.set_state(
-            StepsState(tuple(StepRow(s.key, s.title, s.state, s.text, s.detail, "") for s in state.demo))
-        )
-        running = state.demo_state == "running"
-        self._demo.setEnabled(not running)
-        self._demo.setText({"idle": "Run the demo", "running": "Running…"}.get(state.demo_state, "Run again"))
-        self._cancel.setVisible(running)
+        self.demo.show_state(state)
         rows = tuple(((r.round_id, r.number), r.name, r.done, r.state, r.created) for r in state.rounds)
         self._rounds.set_state(TableState(rows, tuple(r.round_id for r in state.rounds), EMPTY_ROUNDS))
         best = tuple((s.rank, s.agent, s.score, s.reward_wei) for s in state.standings)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.formats import count, plural
 from app.links import Place, round_link
 from app.viewmodels.base import ViewModel
+from app.viewmodels.demo import FRESH, DemoWalk, StepView
 from app.viewmodels.learning_runs import figures_of, verdict_of
 from engine.core.errors import EngineError
-from engine.demo import STEPS, Demo, DemoStep
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
@@ -35,17 +34,6 @@ class Tile:
 
 
 @dataclass(frozen=True, slots=True)
-class StepView:
-    """One step of the guided demo. ``state`` is pending, running, done or failed; ``detail`` what came out."""
-
-    key: str
-    title: str
-    text: str
-    state: str = "pending"
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Recovery:
     """A round that an earlier session left unfinished."""
 
@@ -63,7 +51,7 @@ class OverviewState:
     agents: Tile = Tile("Agents", "0")
     last_round: Tile = Tile("Last round", "None")
     chain: Tile = Tile("Learning chain", "None", "Run a scenario", "neutral", Place("learning").link)
-    demo: tuple[StepView, ...] = tuple(StepView(step.key, step.title, step.why) for step in STEPS)
+    demo: tuple[StepView, ...] = FRESH
     demo_state: str = "idle"
     rounds: tuple[Any, ...] = ()
     standings: tuple[Any, ...] = ()
@@ -85,7 +73,8 @@ class OverviewViewModel(ViewModel[OverviewState]):
         super().__init__(bridge, OverviewState())
         self._runtime = runtime
         self._rounds = rounds
-        self._demo_job: Any = None
+        self._learning = learning
+        self._walk = DemoWalk(runtime, lambda steps, state: self.update(demo=steps, demo_state=state))
         self.update(recovery=self._unfinished())
         devnet.observe(self._on_devnet)
         roster.observe(self._on_roster)
@@ -105,38 +94,35 @@ class OverviewViewModel(ViewModel[OverviewState]):
 
     def run_demo(self) -> None:
         """Run the guided demo, unattended; a second press does nothing while it runs."""
-        if self.state.demo_state == "running":
-            return
-        self.update(demo=tuple(StepView(step.key, step.title, step.why) for step in STEPS), demo_state="running")
-        self.start(self._demo(), "The demo", key="demo")
+        self._begin(alone=True)
+
+    def walk_demo(self) -> None:
+        """Begin the guided demo, and wait for the operator after each step."""
+        self._begin(alone=False)
+
+    def next_step(self) -> None:
+        """Let the next step of the demo begin."""
+        self._walk.go_on()
+
+    def run_rest(self) -> None:
+        """Let the rest of the demo run by itself."""
+        self._walk.run_rest()
 
     def cancel_demo(self) -> None:
         """Stop the demo; what it did stays."""
-        if self._demo_job is not None:
-            self._demo_job.cancel()
+        self._walk.cancel()
 
-    async def _demo(self) -> None:
-        outcome = "failed"
+    def _begin(self, *, alone: bool) -> None:
+        if self.state.demo_state not in ("running", "waiting"):
+            self.update(demo=FRESH, demo_state="running")
+            self.start(self._demo(alone), "The demo", key="demo")
+
+    async def _demo(self, alone: bool) -> None:
         try:
-            demo = Demo(self._runtime, self._on_demo)
-            self._demo_job = self._runtime.jobs.start("Guided demo", lambda job: demo.run())
-            await self._demo_job.result()
-            outcome = "done"
-        except asyncio.CancelledError:
-            outcome = "idle"
+            await self._walk.walk(alone=alone)
         finally:
-            self._demo_job = None
-            stopped = tuple(replace(s, state="failed") if s.state == "running" else s for s in self.state.demo)
-            self.update(demo=stopped, demo_state=outcome)
             self._rounds.came_to_rest()
-
-    def _on_demo(self, step: DemoStep) -> None:
-        """Take the demo's word on a step."""
-        steps = (
-            replace(known, state=step.state, detail=step.result) if known.key == step.key else known
-            for known in self.state.demo
-        )
-        self.update(demo=tuple(steps))
+            self._learning.refresh()
 
     def _unfinished(self) -> Recovery | None:
         for summary in self._runtime.league.rounds():

@@ -150,7 +150,7 @@ async def test_quitting_leaves_no_child(opened: Callable[..., Any], data_dir: Da
 
 async def test_the_guided_demo_passes_unattended(opened: Callable[..., Any], data_dir: DataDir, until: Any) -> None:
     async with opened(data_dir) as wiring:
-        wiring.pages["overview"]._demo.click()
+        wiring.pages["overview"].demo.run.click()
         wiring.overview.run_demo()
         assert wiring.overview.state.demo_state == "running"
         await until(lambda: wiring.overview.state.demo_state != "running", 120)
