@@ -5,14 +5,75 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialog, QFileDialog, QPlainTextEdit, QVBoxLayout, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QGuiApplication, QResizeEvent, QShowEvent
+from PySide6.QtWidgets import (
+    QDialog,
+    QFileDialog,
+    QLayout,
+    QPlainTextEdit,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
+from widgets.access import Role
 from widgets.basics import IconLabel, button, column, label, row
 from widgets.fonts import mono_font
 
 SUMMARY = 240
+WIDE, LOW = 520, 200
+FRAME = 40
+AROUND = 150  # what the frame, the buttons and a panel of the desktop take of the screen's height
+
+
+class _Inner(QWidget):
+    """Asks for the height that its texts need at their width, not for what they would need where it is narrow."""
+
+    def minimumSizeHint(self) -> QSize:
+        """The least width, and the least height at this width."""
+        inner, least = self.layout(), self.layout().minimumSize()
+        high = inner.minimumHeightForWidth(self.width()) if inner.hasHeightForWidth() else least.height()
+        return QSize(least.width(), high)
+
+
+class _Fitting(QScrollArea):
+    """As high as what is in it, unless the screen is lower: then it scrolls, and takes the keyboard for that."""
+
+    SPOKEN_AS = Role.Document
+
+    def __init__(self, inner: QLayout, name: str) -> None:
+        super().__init__()
+        self.setFrameShape(QScrollArea.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.setAccessibleName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        holder = _Inner()
+        holder.setProperty("page", True)
+        holder.setLayout(inner)
+        self.setWidgetResizable(True)
+        self.setWidget(holder)
+
+    def sizeHint(self) -> QSize:
+        """All of it, within the screen."""
+        inner, area = self.widget().layout(), self.screen().availableGeometry()
+        width = self.viewport().width() if self.isVisible() else min(inner.sizeHint().width(), WIDE)
+        width = max(inner.minimumSize().width(), width)
+        height = inner.heightForWidth(width) if inner.hasHeightForWidth() else inner.sizeHint().height()
+        return QSize(width, min(height, area.height() - AROUND))
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as its widest part; as high as there is room, where that is less than all of it."""
+        return QSize(self.widget().layout().minimumSize().width(), min(self.sizeHint().height(), LOW))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Take the keyboard where there is something to scroll and nothing inside leads there."""
+        super().resizeEvent(event)
+        inside = any(w.focusPolicy() & Qt.FocusPolicy.TabFocus for w in self.widget().findChildren(QWidget))
+        alone = self.widget().height() > self.viewport().height() and not inside
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if alone else Qt.FocusPolicy.NoFocus)
 
 
 class Dialog(QDialog):
@@ -34,10 +95,18 @@ class Dialog(QDialog):
         words.addStretch(1)
         top = row(spacing=16)
         top.addWidget(IconLabel(icon, kind, 28), 0, Qt.AlignmentFlag.AlignTop)
-        top.addLayout(words, 1)
+        self._words = _Fitting(words, title)
+        top.addWidget(self._words, 1)
         outer.addLayout(top, 1)
         self.buttons = row(None, spacing=8)
         outer.addLayout(self.buttons)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Be as high as all of it, where the screen is: Qt stops at two thirds."""
+        super().showEvent(event)
+        self._words.updateGeometry()  # its width is known now, and with it how its texts wrap
+        self.layout().activate()
+        self.resize(self.width(), min(self.sizeHint().height(), self.screen().availableGeometry().height() - FRAME))
 
     def text(self, text: str, role: str = "") -> None:
         """Append a paragraph."""

@@ -19,6 +19,7 @@ from widgets.panels import Action, Banner, BannerState
 BANNERS = 3
 GOOD_NEWS_MS = 9000
 NARROW = 1160
+LEAST = (880, 440)  # what a screen of 1920 by 1080 at 200 % has room for, beside a panel of the desktop
 PAGES = (
     ("overview", "Overview"),
     ("devnet", "Devnet"),
@@ -136,7 +137,7 @@ class MainWindow(QMainWindow):
         across.addWidget(content, 1)
         frame.setLayout(across)
         self.setCentralWidget(frame)
-        self.setMinimumSize(880, 560)
+        self.setMinimumSize(*LEAST)
         self.nav.navigated.connect(self.navigated)
         self.nav.collapseToggled.connect(self._collapse)
         self.strip.linkActivated.connect(self.linkActivated)
@@ -161,9 +162,20 @@ class MainWindow(QMainWindow):
     def show_page(self, key: str) -> None:
         """Bring a page to the front."""
         self._current = key
-        self.stack.setCurrentWidget(self._pages[key])
+        page = self._pages[key]
+        self.stack.setCurrentWidget(page)
+        self._hand_over(page)
         self.setWindowTitle(f"{dict(PAGES).get(key, key)} · Nashboard")
         self._show_nav()
+
+    @staticmethod
+    def _hand_over(page: QWidget) -> None:
+        """Give a page the keyboard: to what had it there before, or to the page, where Tab leads to its first field."""
+        now = QApplication.focusWidget()
+        if now is None or not page.isAncestorOf(now):
+            last = page.focusWidget()
+            able = last is not None and last.isEnabled() and last.isVisibleTo(page)
+            (last if able and last is not None else page).setFocus(Qt.FocusReason.OtherFocusReason)
 
     def set_badge(self, key: str, text: str, kind: str = "neutral") -> None:
         """Mark a page in the sidebar ('' takes the mark away)."""

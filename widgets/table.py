@@ -70,11 +70,15 @@ class _View(QTableView):
         self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        """Copy copies raw rows; Enter activates (the view's own handling differs between platforms)."""
+        """Copy copies raw rows; Enter follows the link of a cell, or activates its row (platforms differ in that)."""
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copyRequested.emit()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
-            self.activated.emit(self.currentIndex())
+            target = self._target(self.currentIndex())
+            if target:
+                self.linkClicked.emit(target)
+            else:
+                self.activated.emit(self.currentIndex())
         elif event.key() == Qt.Key.Key_Space and (index := self._check_of(self.currentIndex())) is not None:
             self.checkClicked.emit(index)
         else:
@@ -282,7 +286,17 @@ class DataTable(QWidget):
             action = QAction(text, menu)
             action.triggered.connect(slot)
             menu.addAction(action)
+        titles = menu.addMenu("Sort by")  # what a click on a title does, for the keyboard
+        for at, column in enumerate(self._model.columns):
+            if column.title:
+                action = titles.addAction(column.title.replace("&", "&&"))
+                action.triggered.connect(lambda _=False, at=at: self._sort_again(at))
         return menu
+
+    def _sort_again(self, column: int) -> None:
+        """Sort by a column; once more turns the order."""
+        turned = self._model.sort_column == column and not self._model.descending
+        self.sort_by(column, descending=turned)
 
     def _copy_csv(self) -> None:
         QGuiApplication.clipboard().setText(self.to_csv())
