@@ -23,7 +23,7 @@ from app.outside import open_outside
 from app.window import MainWindow
 from engine.core.errors import EngineError
 from engine.core.paths import DataDir
-from widgets.theme import THEMES, apply_theme, current_theme
+from widgets.theme import THEMES, apply_theme, begin_theme, current_theme
 
 if TYPE_CHECKING:
     from app.settings import Settings, SettingsFile
@@ -49,6 +49,7 @@ class Console:
         self.wiring: Wiring | None = None
         self._told = ""
         self.crashes = CrashHandler(data.logs, self._show_crash)
+        begin_theme(app)
         self.window = MainWindow(data.root)
         apply_theme(app, _theme_of(data), self.window)
         self.window.closing.connect(self._closing.set)

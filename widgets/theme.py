@@ -85,14 +85,20 @@ def apply_theme(app: QApplication, name: str, window: QWidget | None = None) -> 
 
     ``window`` gets the style sheet alone, if it is given: see :meth:`Theme.dress`.
     """
+    theme = begin_theme(app)
+    theme.dress(window)
+    theme.apply(name)
+    return theme
+
+
+def begin_theme(app: QApplication) -> Theme:
+    """Return the theme object, made on the first call: what is built before that would never hear of a switch."""
     theme = _find(app)
     if theme is None:
         app.setStyle(QStyleFactory.create("Fusion"))
         app.setFont(base_font())
         speak_roles(app)
         theme = Theme(app)
-    theme.dress(window)
-    theme.apply(name)
     return theme
 
 

@@ -35,8 +35,10 @@ async def test_pages_open_in_both_themes(opened: Callable[..., Any], data_dir: D
                 pictures[theme, key] = image
                 assert wiring.window.stack.currentWidget() is wiring.pages[key]
         assert len({bytes(image.constBits()) for image in pictures.values()}) == len(pictures)
-        light, dark = (pictures[theme, "overview"].pixelColor(300, 400).lightness() for theme in ("light", "dark"))
-        assert light > 180 > 80 > dark
+        # The page, the sidebar beneath its entries, the strip above the pages, the menu bar.
+        for x, y in ((300, 400), (20, 500), (700, 30), (700, 5)):
+            light, dark = (pictures[theme, "overview"].pixelColor(x, y).lightness() for theme in ("light", "dark"))
+            assert light > 180 > 80 > dark, (x, y)
     text = (data_dir.root / "settings.toml").read_text()
     assert 'theme = "dark"' in text
 
