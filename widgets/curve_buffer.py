@@ -6,6 +6,8 @@ each channel are. A redraw takes the level that fits and touches few points; wha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -90,14 +92,12 @@ class CurveBuffer:
         start = max(0, start)
         if stop - start <= 2 * buckets:
             return np.arange(start, stop)
-        # Three buckets are left for the ends, which the range may cut, and for the two points there.
-        power = max(0, int(np.ceil(np.log2((stop - start) / max(1, buckets - 3)))))
-        level, doubled = power // 2, power % 2
+        level, doubled = self._level(stop - start, buckets)
         low, high = self._blocks(level)
         first, last = start // FAN**level, -(-stop // FAN**level)
         low, high = low[first:last, channel], high[first:last, channel]
         if doubled:
-            low, high = self._pairs(low, high, channel, first)
+            low, high = (found[:, 0] for found in self._pairs(low[:, None], high[:, None], np.array([channel]), first))
         found = np.sort(np.concatenate([low, high, [start, stop - 1]]), kind="stable")
         fresh = np.diff(found, prepend=-1) > 0
         return found[fresh & (found >= start) & (found < stop)]
@@ -106,6 +106,31 @@ class CurveBuffer:
         """The points to draw, as x and y."""
         found = self.places(channel, buckets, start, stop)
         return self._x[found], self._y[found, channel]
+
+    def envelopes(
+        self, channels: Sequence[int], buckets: int, start: int = 0, stop: int | None = None
+    ) -> tuple[Floats, Floats]:
+        """The points to draw of several channels at once: x and y (channels, points), each as of ``envelope``.
+
+        All channels get as many points; where one needs fewer, some of its points come twice.
+        """
+        stop = self.count if stop is None else min(stop, self.count)
+        start = max(0, start)
+        chosen = np.asarray(channels, dtype=np.intp)
+        if stop - start <= 2 * buckets:
+            return np.tile(self._x[start:stop], (len(chosen), 1)), self._y[start:stop, chosen].T.copy()
+        level, doubled = self._level(stop - start, buckets)
+        low, high = self._blocks(level)
+        first, last = start // FAN**level, -(-stop // FAN**level)
+        low, high = low[first:last, chosen], high[first:last, chosen]
+        if doubled:
+            low, high = self._pairs(low, high, chosen, first)
+        found = np.empty((len(chosen), 2 * len(low) + 2), dtype=np.int64)
+        found[:, 0], found[:, -1] = start, stop - 1
+        # A block's two places in order, so that the whole is in order: sorting it would take longer than all the rest.
+        found[:, 1:-1:2], found[:, 2:-1:2] = np.minimum(low, high).T, np.maximum(low, high).T
+        np.clip(found, start, stop - 1, out=found)
+        return self._x[found], self._y[found, chosen[:, None]]
 
     def range_of(self, left: float, right: float) -> tuple[int, int]:
         """Which points lie in a range of x, and one more at each end where there is one."""
@@ -128,6 +153,12 @@ class CurveBuffer:
             self.count, self.thinned = len(kept), self.thinned * 2
         self._low, self._high = [], []
         return 0
+
+    def _level(self, points: int, buckets: int) -> tuple[int, int]:
+        """Return the level that fits, and whether its blocks are to be joined in pairs."""
+        # Three buckets are left for the ends, which the range may cut, and for the two points there.
+        power = max(0, int(np.ceil(np.log2(points / max(1, buckets - 3)))))
+        return power // 2, power % 2
 
     def _levels(self) -> int:
         return len(self._low)
@@ -168,16 +199,16 @@ class CurveBuffer:
         found: Places = np.take_along_axis(at.reshape(-1, FAN, self.channels), chosen, axis=1)[:, 0, :]
         return found
 
-    def _pairs(self, low: Places, high: Places, channel: int, first: int) -> tuple[Places, Places]:
-        """Join blocks two by two, at even places."""
-        values = self._y[:, channel]
-        starts = np.arange(0, len(low), 2) if first % 2 == 0 else np.r_[0, np.arange(1, len(low), 2)]
-        after = np.minimum(starts + 1, len(low) - 1)
-        if first % 2:
-            after[0] = 0
-        lows = np.where(values[low[after]] < values[low[starts]], low[after], low[starts])
-        highs = np.where(values[high[after]] > values[high[starts]], high[after], high[starts])
-        return lows, highs
+    def _pairs(self, low: Places, high: Places, channels: Places, first: int) -> tuple[Places, Places]:
+        """Join blocks (blocks, channels) two by two, at even places."""
+        if first % 2:  # the first block's partner is out of sight
+            low, high = np.concatenate([low[:1], low]), np.concatenate([high[:1], high])
+        if len(low) % 2:
+            low, high = np.concatenate([low, low[-1:]]), np.concatenate([high, high[-1:]])
+        return (
+            np.where(self._y[low[1::2], channels] < self._y[low[::2], channels], low[1::2], low[::2]),
+            np.where(self._y[high[1::2], channels] > self._y[high[::2], channels], high[1::2], high[::2]),
+        )
 
 
 def _grown(kept: NDArray, size: int) -> NDArray:  # type: ignore[type-arg]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QResizeEvent
+from PySide6.QtGui import QPen, QResizeEvent
 from PySide6.QtWidgets import QWidget
 
 from widgets.plot_base import CrossedPlot, PlotMark, legend_entry, tick_texts
@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # numpy takes a tenth of a second: not before the first paint
     from numpy.typing import NDArray
 
     from widgets.curve_buffer import CurveBuffer
+    from widgets.curve_item import Line
 
 LEAST = 1e-18  # a logarithmic axis ends here at the latest; zero is drawn on its lowest line
 SMOOTH = 300  # curves of fewer points are antialiased: there it costs nothing
@@ -72,17 +73,19 @@ class CurvePlotState:
 
 
 class CurvePlot(CrossedPlot):
-    """Curves of growing buffers. ``points_drawn`` counts what the last redraw handed to pyqtgraph."""
+    """Curves of growing buffers. They are thinned out when they are painted, or asked for: once a frame."""
 
     def __init__(self, state: CurvePlotState | None = None, parent: QWidget | None = None) -> None:
         self._state = CurvePlotState()
-        self._lines: list[Any] = []
+        self._pens: list[QPen] = []
+        self._made: list[Line] = []
+        self._fresh = False  # whether what was made is what is to be seen
+        self._item: Any = None
         self._levels: list[Any] = []
         self._shown_range: tuple[float, float, float, float] | None = None
         self._stale = True
         self._floor = math.log10(LEAST)  # of a logarithmic axis: where zero is drawn
         self._zero = False
-        self.points_drawn = 0
         super().__init__(parent)
         self.set_state(state or CurvePlotState())
 
@@ -132,6 +135,10 @@ class CurvePlot(CrossedPlot):
         item = self._plot.getPlotItem()
         item.vb.disableAutoRange()
         item.vb.sigXRangeChanged.connect(lambda *_: self._draw())
+        from widgets.curve_item import CurvesItem
+
+        self._item = CurvesItem(self.lines)
+        item.addItem(self._item, ignoreBounds=True)
 
     def _furnish(self, tokens: Tokens) -> None:
         """Bring all but the points up to date: pens, levels, marks, axes."""
@@ -139,16 +146,15 @@ class CurvePlot(CrossedPlot):
 
         state = self._state
         item = self._plot.getPlotItem()
-        while len(self._lines) > len(state.curves):
-            self._plot.removeItem(self._lines.pop())
-        while len(self._lines) < len(state.curves):
-            made = pg.PlotCurveItem(antialias=False)
-            item.addItem(made, ignoreBounds=True)
-            self._lines.append(made)
-        for index, (line, curve) in enumerate(zip(self._lines, state.curves, strict=True)):
-            style = Qt.PenStyle.DashLine if curve.dashed else Qt.PenStyle.SolidLine
+        self._pens = [
             # Width 1 without antialiasing: anything wider takes Qt's slow path, ten times the frame.
-            line.setPen(pg.mkPen(_colour(tokens, curve, index), width=1, style=style))
+            pg.mkPen(
+                _colour(tokens, curve, index),
+                width=1,
+                style=Qt.PenStyle.DashLine if curve.dashed else Qt.PenStyle.SolidLine,
+            )
+            for index, curve in enumerate(state.curves)
+        ]
         self._place_levels(tokens)
         self._place_marks(state.marks, tokens)
         self._cross.setPen(pg.mkPen(tokens.faint, width=1))
@@ -223,23 +229,46 @@ class CurvePlot(CrossedPlot):
         return decade_texts(values, scale, spacing, self._floor if self._zero else None)
 
     def _draw(self) -> None:
-        """Hand the curves over, at most two points a pixel's width."""
-        if self._stale or len(self._lines) != len(self._state.curves):
-            return
+        """Have the curves painted; their points are thinned out by then."""
+        self._fresh = False
+        if self._item is not None:
+            self._item.changed()
+
+    @property
+    def points_drawn(self) -> int:
+        """How many points are drawn; none where nobody looks."""
+        return sum(len(line.x) for line in self.lines())
+
+    def lines(self) -> list[Line]:
+        """Return the curves as they are drawn, at most two points a pixel's width."""
+        if self._plot is None or self._stale or not self.isVisible():
+            return []
+        if not self._fresh:
+            self._made, self._fresh = self._thin(), True
+        return self._made
+
+    def _thin(self) -> list[Line]:
+        """Thin out the points in view; channels of one buffer all at once."""
         import numpy as np
 
-        box = self._plot.getPlotItem().vb
-        left, right = box.viewRange()[0]
-        buckets = self.buckets()
-        self.points_drawn = 0
-        for line, curve in zip(self._lines, self._state.curves, strict=True):
-            x, y = curve.data.envelope(curve.channel, buckets, *curve.data.range_of(left, right))
+        from widgets.curve_item import Line
+
+        left, right = self._plot.getPlotItem().vb.viewRange()[0]
+        together: dict[int, list[int]] = {}
+        for at, curve in enumerate(self._state.curves):
+            together.setdefault(id(curve.data), []).append(at)
+        made: dict[int, Line] = {}
+        for places in together.values():
+            data = self._state.curves[places[0]].data
+            channels = [self._state.curves[at].channel for at in places]
+            xs, ys = data.envelopes(channels, self.buckets(), *data.range_of(left, right))
             if self._state.y_log:
-                y = np.log10(np.maximum(y, 10.0**self._floor))
-            self.points_drawn += len(x)
-            if len(x) == 1:  # one point alone is a short dash
-                x, y = np.array([x[0], x[0] + (right - left) / 40]), np.array([y[0], y[0]])
-            line.setData(x, y, skipFiniteCheck=True, antialias=len(x) < SMOOTH)
+                ys = np.log10(np.maximum(ys, 10.0**self._floor))
+            if xs.shape[1] == 1:  # one point alone is a short dash
+                xs, ys = np.hstack([xs, xs + (right - left) / 40]), np.hstack([ys, ys])
+            for at, x, y in zip(places, xs, ys, strict=True):
+                made[at] = Line(self._pens[at], x, y, len(x) < SMOOTH)
+        return [made[at] for at in range(len(self._state.curves))]
 
     def buckets(self) -> int:
         """Into how many runs of points a curve is cut for drawing."""

@@ -37,11 +37,12 @@ def rows(note: Callable[[str], None], seconds: float, row: Row) -> Iterator[dict
     told, _ = probe("pages", seconds)
     pages = _of(told, "pages")[0]
     absent = "torch not imported" if "torch" not in pages["modules"] else "torch was imported"
-    yield row("memory when every page and tab was opened", "MiB", [pages["rss"]], goal=("worst", MEMORY_MIB), more=absent)
+    yield row(
+        "memory when every page and tab was opened", "MiB", [pages["rss"]], goal=("worst", MEMORY_MIB), more=absent
+    )
     note("jobs at work")
     told, ended = probe("jobs", 0.2 if small else 2 * seconds)
-    late = [one for one in _of(told, "late")]
-    yield from _late(row, late, "loop lateness: league, method, agents, chain of 8", LATE_MS, "p99")
+    yield from _late(row, _of(told, "late"), "loop lateness: league, method, agents, chain of 8", LATE_MS, "p99")
     busy = _of(told, "busy")[0]
     yield row("shutdown with devnet and jobs at work", "ms", [ended], goal=("worst", END_MS),
               more=f"{busy['children']} child processes, {busy['jobs']} jobs")  # fmt: skip
@@ -80,7 +81,7 @@ def _start(note: Callable[[str], None], row: Row, platform: str, times: int) -> 
         ends.append(ended)
         bare.append(_bare(platform))
     yield row(f"first paint, a new process, {where}", "ms", paints, cpu=cpus, goal=("median", PAINT_MS),
-              peer=("a bare QLabel", bare), more=f"imported by then: {', '.join(paint['modules']) or 'nothing heavy'}")  # fmt: skip
+              peer=("a bare QLabel", bare), more=f"imported: {', '.join(paint['modules']) or 'nothing heavy'}")  # fmt: skip
     yield row(f"worst stall from there until all pages stand, {where}", "ms", stalls, cpu=works,
               goal=("median", STALL_MS))  # fmt: skip
     yield row(f"all pages stand, {where}", "ms", readies)

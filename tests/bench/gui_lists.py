@@ -63,7 +63,7 @@ def _log(
         taken.append(search)
         stalls += worst
     yield row(f"log: search in {count:,} lines, until it is shown", "ms", taken,
-              peer=(f"QPlainTextEdit, find all in {few:,}, times {count // few}", [peer_search * count / few]))  # fmt: skip
+              peer=(f"{plain}, all found, times {count // few}", [peer_search * count / few]))  # fmt: skip
     yield row("log: the loop's turns while it searches", "ms", stalls, goal=("worst", STALL_MS))
     _drop(view)
 
@@ -119,8 +119,13 @@ def _table(app: Any, row: Callable[..., dict[str, Any]], size: int) -> Iterator[
 
     from widgets.table import Column, DataTable, TableState
 
-    values = tuple((f"0x{n * 7919 % size:064x}", n // 20, f"transfer {n % 13}", n * 37 % 100_003) for n in range(size))
-    columns = (Column("Hash", kind="hash"), Column("Block", kind="number"), Column("Call"), Column("Gas", kind="number"))
+    values = tuple((f"0x{n * 7919 % size:064x}", n // 20, f"call {n % 13}", n * 37 % 100_003) for n in range(size))
+    columns = (
+        Column("Hash", kind="hash"),
+        Column("Block", kind="number"),
+        Column("Call"),
+        Column("Gas", kind="number"),
+    )
     ours = DataTable(columns)
     ours.resize(900, 500)
     ours.show()
@@ -134,7 +139,7 @@ def _table(app: Any, row: Callable[..., dict[str, Any]], size: int) -> Iterator[
         ours._model.sort(-1)
     for _ in range(5):
         ours._model.set_filter("")
-        filtered.append(_timed(app, lambda: ours._model.set_filter("transfer 7")))
+        filtered.append(_timed(app, lambda: ours._model.set_filter("call 7")))
     _drop(ours)
 
     plain = QStandardItemModel(0, 4)
@@ -153,7 +158,7 @@ def _table(app: Any, row: Callable[..., dict[str, Any]], size: int) -> Iterator[
     app.processEvents()
     theirs = {
         "sort": [_timed(app, lambda: proxy.sort(3, Qt.SortOrder.DescendingOrder))],
-        "filter": [_timed(app, lambda: proxy.setFilterFixedString("transfer 7"))],
+        "filter": [_timed(app, lambda: proxy.setFilterFixedString("call 7"))],
     }
     _drop(view)
     yield row(f"table: {size:,} rows set and painted", "ms", filled, goal=("p95", STALL_MS))

@@ -22,7 +22,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 TICK = 0.005  # seconds between two looks at the loop
-HEAVY = ("torch", "web3", "transformers", "scipy", "pyqtgraph", "numpy", "pandas", "matplotlib", "eth_account", "wasmtime")
+HEAVY = (
+    "torch",
+    "web3",
+    "transformers",
+    "scipy",
+    "pyqtgraph",
+    "numpy",
+    "pandas",
+    "matplotlib",
+    "eth_account",
+    "wasmtime",
+)
 THOUSAND = {"validators": 1000, "slots": 320, "round_every": 4, "gate_texts": 16, "reveal": False, "canary_rate": 0.0}
 EIGHT = {"validators": 8, "slots": 4000, "round_every": 4, "gate_texts": 16}
 SNAKES = ("greedy", "cautious", "sweeper")

@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from widgets.curve_buffer import CurveBuffer
 from widgets.curve_plot import LEGEND, Curve, CurvePlot, CurvePlotState, Level, decade_texts, rounded_up, thinned
@@ -144,15 +146,15 @@ def test_twenty_long_curves_cost_their_pixels(plot, settle):
     plot.set_state(CurvePlotState("Strategies", "iteration", "", curves, y_range=(-1, 1)))
     settle()
     assert 0 < plot.points_drawn <= 20 * 2 * plot.buckets()
-    for line in plot._lines:
+    for line in plot.lines():
         x, y = line.getData()
         assert len(x) <= 2 * plot.buckets()
-        assert line.opts["pen"].widthF() == 1
-        assert not line.opts["antialias"]
+        assert line.pen.widthF() == 1
+        assert not line.antialias
         assert y.max() == pytest.approx(1, abs=1e-4)
     buffer.append([100_000], np.zeros((1, 20)))
     plot.refresh()
-    assert plot._lines[3].getData()[0][-1] == 100_000
+    assert plot.lines()[3].getData()[0][-1] == 100_000
     assert f"and {20 - LEGEND} more" in plot._legend.text()
     assert plot.accessibleName().endswith(f"and {20 - LEGEND} more")
     assert "action 0" in plot.accessibleDescription()
@@ -178,7 +180,7 @@ def test_a_logarithmic_axis_shows_zero_on_its_lowest_line(plot, settle):
     levels, marks = (Level(1e-6, "epsilon", "ok"),), (PlotMark(2, "faulty"),)
     plot.set_state(CurvePlotState("Gap", "iteration", "", (Curve("rm+", buffer),), levels, marks, y_log=True))
     settle()
-    _, y = plot._lines[0].getData()
+    _, y = plot.lines()[0].getData()
     low, high = plot._plot.getPlotItem().vb.viewRange()[1]
     assert y[0] == 0
     assert y[2] == -4
@@ -204,7 +206,7 @@ def test_one_point_alone_can_be_seen(plot, settle):
     buffer.append([0], [[0.5]])
     plot.set_state(CurvePlotState("Gap", curves=(Curve("a", buffer),)))
     settle()
-    assert len(plot._lines[0].getData()[0]) == 2
+    assert len(plot.lines()[0].getData()[0]) == 2
 
 
 def test_zooming_in_shows_more_of_less(plot, settle):
@@ -212,7 +214,7 @@ def test_zooming_in_shows_more_of_less(plot, settle):
     plot.set_state(CurvePlotState("Strategies", curves=(Curve("a", buffer, 0),)))
     plot._plot.getPlotItem().vb.setXRange(1000, 1200, padding=0)
     settle()
-    x, _ = plot._lines[0].getData()
+    x, _ = plot.lines()[0].getData()
     assert x[0] >= 998
     assert x[-1] <= 1202
     assert len(x) >= 200
@@ -249,3 +251,60 @@ def test_nothing_to_draw_says_so(plot):
 
 def test_axes_end_at_round_numbers():
     assert [rounded_up(v) for v in (1, 7, 11, 99, 1234, 0.3)] == [1, 8, 12.5, 100, 1250, pytest.approx(0.3)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_the_points_of_all_channels_at_once_keep_every_run_s_extremes(data):
+    count, channels = data.draw(st.integers(1, 3000)), data.draw(st.integers(1, 4))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    values = rng.integers(-50, 50, (count, channels)).astype(float)
+    buffer = CurveBuffer(channels)
+    cut = data.draw(st.integers(0, count))
+    buffer.append(np.arange(cut), values[:cut])
+    buffer.append(np.arange(cut, count), values[cut:])
+    start = data.draw(st.integers(0, count - 1))
+    stop = data.draw(st.integers(start + 1, count))
+    buckets = data.draw(st.integers(4, 80))
+    chosen = data.draw(st.lists(st.integers(0, channels - 1), min_size=1, max_size=channels, unique=True))
+    xs, ys = buffer.envelopes(chosen, buckets, start, stop)
+    assert xs.shape == ys.shape
+    assert xs.shape[1] <= 2 * buckets
+    run = 2 ** int(np.ceil(np.log2(max(1, (stop - start) / (buckets - 3)))))
+    for x, y, channel in zip(xs, ys, chosen, strict=True):
+        assert (np.diff(x) >= 0).all()
+        assert (x[0], x[-1]) == (start, stop - 1)
+        assert (values[x.astype(int), channel] == y).all()
+        for first in range(-(-start // run) * run, stop - run + 1, run):
+            inside = y[(x >= first) & (x < first + run)]
+            whole = values[first : first + run, channel]
+            assert (inside.min(), inside.max()) == (whole.min(), whole.max())
+
+
+def test_twenty_curves_are_thinned_out_once_a_frame(plot, settle, monkeypatch):
+    buffer, calls = twenty(), []
+    curves = tuple(Curve(f"action {i}", buffer, i) for i in range(20))
+    plot.set_state(CurvePlotState("Strategies", "iteration", "", curves, y_range=(-1, 1)))
+    settle()
+    thin = plot._thin
+    monkeypatch.setattr(plot, "_thin", lambda: calls.append(1) or thin())
+    for step in range(5):
+        buffer.append([100_000 + step], np.zeros((1, 20)))
+        plot.refresh()
+        plot._plot.getPlotItem().vb.setXRange(1000 * step, 50_000, padding=0)
+    settle()
+    assert len(calls) == 1
+
+
+def test_a_plot_out_of_sight_is_neither_thinned_out_nor_painted(plot, settle, monkeypatch):
+    buffer, calls = twenty(5000), []
+    plot.set_state(CurvePlotState("Gap", curves=(Curve("a", buffer),)))
+    settle()
+    plot.hide()
+    monkeypatch.setattr(plot, "_thin", lambda: calls.append(1))
+    monkeypatch.setattr(plot._item, "paint", lambda *_: calls.append(2))
+    for step in range(3):
+        buffer.append([5000 + step], np.zeros((1, 20)))
+        plot.refresh()
+        settle()
+    assert not calls
