@@ -49,7 +49,8 @@ class NoticeStack(QWidget):
         while len(self._banners) >= BANNERS:
             self._remove(self._banners[-1][1])
         actions = tuple(Action(str(i), item.label, primary=i == 0) for i, item in enumerate(notice.actions))
-        banner = Banner(BannerState(notice.kind, notice.title, notice.text, notice.next_step, actions))
+        # With a parent from the start: it would be a window of its own for a moment and take the keyboard.
+        banner = Banner(BannerState(notice.kind, notice.title, notice.text, notice.next_step, actions), self)
         banner.closed.connect(lambda: self._remove(banner))
         banner.actionTriggered.connect(lambda key: self._act(banner, notice, int(key)))
         self._banners.insert(0, (notice.key, banner))

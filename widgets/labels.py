@@ -197,7 +197,7 @@ class SectionHeader(QWidget):
         super().__init__(parent)
         self._title = label(title, "title" if page else "heading")
         self._subtitle = label(subtitle, "muted", wrap=True)
-        self._subtitle.setVisible(bool(subtitle))
+        self._subtitle.setHidden(True)  # shown only once it has a parent: before it would be a window of its own
         self._right = row(spacing=8)
         words = column(spacing=2)
         words.addWidget(self._title)
@@ -207,6 +207,7 @@ class SectionHeader(QWidget):
         outer.setSpacing(16)
         outer.addLayout(words, 1)
         outer.addLayout(self._right)
+        self._subtitle.setVisible(bool(subtitle))
 
     def set_text(self, title: str, subtitle: str = "") -> None:
         """Change the words."""

@@ -41,7 +41,7 @@ class RosterCard(Card):
         self._undo = Banner(None)
         self._verdicts = DataTable(
             (
-                Column("File", width=150),
+                Column("File", width=172),
                 Column("Verdict", kind="pill", pill=_verdict_kind, width=132),
                 Column("Why"),
             ),
@@ -51,10 +51,10 @@ class RosterCard(Card):
             (
                 Column("Plays", kind="check", width=64, tooltip="Whether it plays in the next round"),
                 Column("Agent"),
-                Column("Sample of", width=90),
-                Column("Size", align="right", kind="number", format=size, width=80),
-                Column("Module", kind="hash", width=144),
-                Column("Account", kind="hash", link=address_link, width=156),
+                Column("Sample of", width=88),
+                Column("Size", align="right", kind="number", format=size, width=76),
+                Column("Module", kind="hash", width=116),
+                Column("Account", kind="hash", link=address_link, width=132),
                 Column("Interface", width=88),
             ),
             name="Agents",
@@ -95,8 +95,7 @@ class RosterCard(Card):
 
     def remove_selected(self) -> None:
         """Take the selected agents out."""
-        for key in self.table.selected_keys():
-            self._model.remove(str(key))
+        self._model.remove(*(str(key) for key in self.table.selected_keys()))
 
     def _show(self, state: RosterState) -> None:
         rows = tuple(
@@ -112,12 +111,15 @@ class RosterCard(Card):
         self._verdicts.setVisible(bool(verdicts))
         title = "Drop agents here" if not state.checking else f"Checking {state.checking}…"
         self._zone.set_state(DropZoneState(title, _HINT, (".wasm",), busy=bool(state.checking)))
-        removed = state.removed
-        self._undo.set_state(
-            BannerState("info", f"{removed.name} was removed", "", "", (Action("undo", "Undo", "undo"),))
-            if removed
-            else None
-        )
+        self._undo.set_state(_undo_banner(state))
+
+
+def _undo_banner(state: RosterState) -> BannerState | None:
+    if not state.removed:
+        return None
+    gone = state.removed[-1]
+    what = f"{gone[0].name} was removed" if len(gone) == 1 else f"{len(gone):,} agents were removed"
+    return BannerState("info", what, "", "", (Action("undo", "Undo", "undo"),))
 
 
 def _verdict_kind(word: str) -> str:

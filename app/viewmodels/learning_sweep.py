@@ -61,6 +61,7 @@ class SweepViewModel(ViewModel[SweepState]):
         super().__init__(bridge, SweepState())
         self._runtime = runtime
         self._run: SweepRun | None = None
+        self._unwanted = False  # stopped before it had begun
         bridge.subscribe(self._take, SweepProgressed)
 
     def begin(self) -> None:
@@ -75,6 +76,7 @@ class SweepViewModel(ViewModel[SweepState]):
     def run(self) -> None:
         """Start."""
         if not self.state.busy and not self.state.problem:
+            self._unwanted = False
             self.update(state="running", done=0, total=0, failure="", cells={}, selected=None, measured=self.document())
             self.start(self._play(), "Byzantine sweep", key="sweep")
 
@@ -82,6 +84,8 @@ class SweepViewModel(ViewModel[SweepState]):
         """Stop; the cells so far stay."""
         if self._run is not None:
             self._run.cancel()
+        else:
+            self._unwanted = self.state.busy
 
     def select(self, row: int, column: int) -> None:
         """Look at a cell."""
@@ -122,6 +126,8 @@ class SweepViewModel(ViewModel[SweepState]):
         outcome, failure = "failed", ""
         try:
             self._run = await self._runtime.learning.sweep(_spec(self.document()))
+            if self._unwanted:
+                self._run.cancel()
             found = await self._run.result()
             self._keep(dataclasses.asdict(cell) for cell in found.cells)
             outcome = "done"

@@ -51,12 +51,13 @@ class VerdictRow:
 
 @dataclass(frozen=True, slots=True)
 class RosterState:
-    """``checking`` files are at the gate; ``removed`` is the agent that Undo brings back; ``playing`` are chosen."""
+    """``checking`` files are at the gate; ``playing`` are chosen. ``removed`` are those that Undo brings back, in the
+    groups in which they went, the newest last."""
 
     agents: tuple[AgentRow, ...] = ()
     verdicts: tuple[VerdictRow, ...] = ()
     checking: int = 0
-    removed: AgentRow | None = None
+    removed: tuple[tuple[AgentRow, ...], ...] = ()
     playing: frozenset[str] = field(default_factory=frozenset)
 
     @property
@@ -110,20 +111,22 @@ class RosterViewModel(ViewModel[RosterState]):
         self._game = game
         self._choose_samples()
 
-    def remove(self, sha256: str) -> None:
-        """Take an agent out; ``undo`` brings it back."""
-        row = next((agent for agent in self.state.agents if agent.sha256 == sha256), None)
-        if row is not None:
-            self._runtime.league.remove_agent(sha256)
-            self.update(removed=row)
+    def remove(self, *hashes: str) -> None:
+        """Take agents out; ``undo`` brings them back, all at once."""
+        gone = tuple(agent for agent in self.state.agents if agent.sha256 in hashes)
+        for agent in gone:
+            self._runtime.league.remove_agent(agent.sha256)
+        if gone:
+            self.update(removed=(*self.state.removed, gone))
             self.refresh()
 
     def undo(self) -> None:
-        """Bring the agent back that was removed last."""
-        removed = self.state.removed
-        if removed is not None:
-            self._runtime.league.restore_agent(removed.sha256)
-            self.update(removed=None)
+        """Bring back who was removed last; again, who was before."""
+        if self.state.removed:
+            *before, gone = self.state.removed
+            for agent in gone:
+                self._runtime.league.restore_agent(agent.sha256)
+            self.update(removed=tuple(before))
             self.refresh()
 
     def _fits(self, agent: AgentRow) -> bool:

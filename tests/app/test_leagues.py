@@ -63,9 +63,24 @@ async def test_a_removed_agent_comes_back(
         (agent,) = await until(lambda: wiring.roster.state.agents)
         wiring.roster.remove(agent.sha256)
         assert wiring.roster.state.agents == ()
-        assert wiring.roster.state.removed == agent
+        assert wiring.roster.state.removed == ((agent,),)
         wiring.commands.all["league.undo"].run()
         assert wiring.roster.state.agents == (agent,)
+        await add_samples(wiring, until)
+        card = wiring.pages["leagues"].roster
+        await until(lambda: card.table.row_count() == 7)
+        everybody = wiring.roster.state.agents
+        card.table.select([agent.sha256])
+        card._remove.click()
+        card.table.view().selectAll()
+        card._remove.click()  # all that are left, at once
+        await until(lambda: card.table.row_count() == 0 and card._undo.isVisible())
+        for left in (6, 7):
+            card._undo.actionTriggered.emit("undo")
+            assert len(wiring.roster.state.agents) == left
+        assert wiring.roster.state.agents == everybody
+        assert wiring.roster.state.entrants == everybody
+        await until(lambda: not card._undo.isVisible())
 
 
 async def test_bad_values_block_the_run_inline(opened: Callable[..., Any], data_dir: DataDir, until: Any) -> None:

@@ -284,10 +284,15 @@ async def test_a_sweep_is_measured_chosen_stopped_and_exported(
         QTest.keyClick(wiring.window, Qt.Key.Key_F5)
         await until(lambda: model.state.busy and model.state.done >= 1, 60)
         await until(page.sweep.stop.isEnabled)
-        click(page.sweep.stop)
+        QTest.keyClick(wiring.window, Qt.Key.Key_F8)
         await until(lambda: not model.state.busy)
         assert model.state.state == "cancelled"
         assert 1 <= len(model.state.cells) < 30
+        model.run()
+        model.cancel()  # before it has begun
+        await until(lambda: not model.state.busy)
+        assert model.state.state == "cancelled"
+        assert not model.state.cells
 
 
 @pytest.mark.expects_log
