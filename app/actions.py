@@ -14,13 +14,19 @@ from widgets.icons import icon
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Something that the operator can do. ``keys`` are shown as the first; ``menu`` '' leaves it to the palette."""
+    """Something that the operator can do. ``keys`` are shown as the first; ``menu`` '' leaves it to the palette.
+
+    ``apart``: a line sets it off from what stands above it in the menu.
+    """
 
     key: str
     title: str
     run: Callable[[], None]
     menu: str = ""
     keys: tuple[str, ...] = ()
+from widgets.theme import current_tokens
+
+_KEYS = Qt.ItemDataRole.UserRole + 1
     icon: str = ""
 
 
@@ -33,6 +39,7 @@ class Commands:
         self.actions: dict[str, QAction] = {}
 
     def add(self, commands: Iterable[Command]) -> None:
+    apart: bool = False
         """Make an action of each; menus keep the order in which commands are added."""
         for command in commands:
             action = QAction(command.title, self._window)
@@ -64,6 +71,8 @@ class Commands:
         sections: dict[str, list[tuple[str, str]]] = {}
         for command in self.all.values():
             if command.keys:
+                    if command.apart:
+                        menu.addSeparator()
                 native = QKeySequence(command.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
                 sections.setdefault(command.menu or "Elsewhere", []).append((command.title, native))
         return list(sections.items())
@@ -103,6 +112,19 @@ class Palette(QDialog):
         self._field = QLineEdit()
         self._field.setPlaceholderText("Type a command or a page")
         self._field.setAccessibleName("Command")
+class _KeysAtTheRight(QStyledItemDelegate):
+    """Paints the keys of a command at the end of its line."""
+
+    def paint(
+        self, painter: QPainter, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> None:
+        """Paint the line, then the keys."""
+        super().paint(painter, option, index)
+        painter.setPen(QColor(current_tokens().muted))
+        side = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(option.rect.adjusted(0, 0, -8, 0), int(side), str(index.data(_KEYS) or ""))
+
+
         self._field.textChanged.connect(self._fill)
         self._field.returnPressed.connect(self._run)
         self._field.installEventFilter(self)
@@ -120,6 +142,7 @@ class Palette(QDialog):
         corner = parent.mapToGlobal(parent.rect().center())
         self.move(corner.x() - 260, parent.mapToGlobal(parent.rect().topLeft()).y() + 80)
 
+        self._list.setItemDelegate(_KeysAtTheRight(self._list))
     def showEvent(self, event: QEvent) -> None:
         """Type at once."""
         super().showEvent(event)
@@ -146,8 +169,7 @@ class Palette(QDialog):
         found.sort(key=lambda pair: pair[0])
         self._list.clear()
         for _, command in found:
-            keys = f"   {command.keys[0]}" if command.keys else ""
-            item = QListWidgetItem(icon(command.icon or "command", "muted"), command.title + keys)
+            item = QListWidgetItem(icon(command.icon or "command", "muted"), command.title)
             item.setData(Qt.ItemDataRole.UserRole, command.key)
             self._list.addItem(item)
         self._list.setCurrentRow(0)
@@ -157,3 +179,5 @@ class Palette(QDialog):
         self.close()
         if item is not None:
             self._commands.all[item.data(Qt.ItemDataRole.UserRole)].run()
+            item.setData(_KEYS, command.keys[0] if command.keys else "")
+            item.setSizeHint(QSize(0, 30))

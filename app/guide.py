@@ -11,6 +11,7 @@ from PySide6.QtGui import (
     QPalette,
     QShortcut,
     QTextBlock,
+    QTextCharFormat,
     QTextCursor,
     QTextDocument,
     QTextFormat,
@@ -128,6 +129,7 @@ class GuideWindow(QDialog):
                 _name(block)
             elif block.blockFormat().hasProperty(QTextFormat.Property.BlockCodeFence):
                 _shade(block, colours)
+            _link(block, colours)
             block = block.next()
 
 
@@ -151,6 +153,23 @@ def _shade(block: QTextBlock, colours: QPalette) -> None:
     form.setBackground(colours.brush(QPalette.ColorRole.AlternateBase))
     form.setNonBreakableLines(False)
     QTextCursor(block).setBlockFormat(form)
+
+
+def _link(block: QTextBlock, colours: QPalette) -> None:
+    """Give links the colour of the theme in force: that of the one in which the page was read stays otherwise."""
+    spans, at = [], block.begin()
+    while not at.atEnd():
+        part = at.fragment()
+        if part.charFormat().anchorHref():
+            spans.append((part.position(), part.length()))
+        at += 1
+    form = QTextCharFormat()
+    form.setForeground(colours.brush(QPalette.ColorRole.Link))
+    for position, length in spans:
+        cursor = QTextCursor(block)
+        cursor.setPosition(position)
+        cursor.setPosition(position + length, QTextCursor.MoveMode.KeepAnchor)
+        cursor.mergeCharFormat(form)
 
 
 def _fit(table: QTextTable, colours: QPalette) -> None:

@@ -37,8 +37,8 @@ def _file_commands(w: Wiring) -> list[Command]:
         Command("open", "Open files…", w.open_dialog, "File", ("Ctrl+O",), "open"),
         Command("save", "Save…", lambda: w.current_page().save(), "File", ("Ctrl+S",), "export"),
         Command("find", "Find on this page", lambda: w.current_page().find(), "File", ("Ctrl+F",), "search"),
-        Command("settings", "Settings…", w.show_settings, "File", ("Ctrl+,",), "settings"),
-        Command("quit", "Quit", w.window.close, "File", ("Ctrl+Q",), "power"),
+        Command("settings", "Settings…", w.show_settings, "File", ("Ctrl+,",), "settings", apart=True),
+        Command("quit", "Quit", w.window.close, "File", ("Ctrl+Q",), "power", apart=True),
     ]
 
 
@@ -47,11 +47,11 @@ def _view_commands(w: Wiring) -> list[Command]:
         w.console.save_settings(w.console.settings.model_copy(update={"theme": name}))
 
     return [
-        Command("palette", "Command palette", w.show_palette, "View", ("Ctrl+K",), "command"),
+        Command("palette", "Command palette", w.show_palette, "View", ("Ctrl+K",), "command", apart=True),
         Command("back", "Back", w.navigator.back, "View", ("Alt+Left",), "left"),
         Command("forward", "Forward", w.navigator.forward, "View", ("Alt+Right",), "forward"),
         Command("full", "Full screen", w.full_screen, "View", ("F11",), "collapse"),
-        Command("theme.light", "Light theme", lambda: theme("light"), "View", (), "sun"),
+        Command("theme.light", "Light theme", lambda: theme("light"), "View", (), "sun", apart=True),
         Command("theme.dark", "Dark theme", lambda: theme("dark"), "View", (), "moon"),
         Command("theme.system", "Theme of the desktop", lambda: theme("system"), "View", (), "system"),
     ]

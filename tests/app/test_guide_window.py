@@ -14,6 +14,8 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QWidget
 
 from app.guide import PAGES, GuideWindow, show_guide
 from engine.core.paths import DataDir, assets_dir
+from widgets.theme import apply_theme
+from widgets.tokens import DARK, LIGHT
 
 GUIDE = assets_dir() / "guide"
 
@@ -116,3 +118,20 @@ async def test_the_help_menu_opens_it_once(opened: Callable[..., Any], data_dir:
         assert window.isVisible()
         assert show_guide(wiring.window) is window
         window.close()
+
+
+def test_links_take_the_colour_of_the_theme_in_force(guide: GuideWindow, qapp: QApplication) -> None:
+    def inks() -> set[str]:
+        found, block = set(), guide.browser.document().begin()
+        while block.isValid():
+            found |= {run.format.foreground().color().name() for run in block.textFormats() if run.format.anchorHref()}
+            block = block.next()
+        return found
+
+    try:
+        for name, tokens in (("dark", DARK), ("light", LIGHT)):
+            apply_theme(qapp, name)
+            qapp.processEvents()
+            assert inks() == {tokens.accent}
+    finally:
+        apply_theme(qapp, "light")
