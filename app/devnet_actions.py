@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app.actions import Command
 from app.dialogs import choose_files
+from app.formats import count, ether
 
 if TYPE_CHECKING:
     from app.wiring import Wiring
@@ -17,6 +18,33 @@ class DevnetActions:
 
     def __init__(self, wiring: Wiring) -> None:
         self._w = wiring
+
+    def connect(self, page: Any) -> None:
+        """Take the page's requests."""
+        page.stopRequested.connect(self.stop)
+        page.deployRequested.connect(self.deploy)
+        page.locateRequested.connect(self.locate)
+        page.sendRequested.connect(self.send)
+        page.portChosen.connect(self.choose_port)
+
+    def choose_port(self, port: int | None) -> None:
+        """Use a port, and keep it for the next start: it is not to change by itself. None: any free one."""
+        self._w.devnet.set_port(port)
+        if port is None or 1024 <= port <= 65535:
+            self._w.console.save_settings(self._w.console.settings.model_copy(update={"devnet_port": port}))
+
+    def send(self) -> None:
+        """Send the contract call in the form, after saying what that does."""
+        state = self._w.calls.state
+        if state.request is None or state.preview is None or state.preview.refusal or state.busy:
+            return
+        carried = f" {ether(state.request.wei, places=18)} go along." if state.request.wei else ""
+        text = (
+            f"A transaction of the operator's development account calls {state.request.function.signature} at "
+            f"{state.request.address}.{carried} It takes about {count(state.preview.gas or 0)} gas and cannot be "
+            "taken back."
+        )
+        self._w.confirmed(f"Call {state.request.name}?", text, "Send", self._w.calls.send)
 
     def commands(self) -> list[Command]:
         """Return the devnet's commands."""

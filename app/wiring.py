@@ -36,6 +36,7 @@ from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.agreement_task import is_task_file
 from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
+from app.viewmodels.contract_calls import ContractCallsViewModel
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from app.viewmodels.disputes import DisputesViewModel
 from app.viewmodels.jobs import JobsState, JobsViewModel
@@ -77,6 +78,7 @@ class Wiring:
         self.logs = LogViewModel(bridge)
         self.jobs = JobsViewModel(bridge, runtime.jobs)
         self.devnet = DevnetViewModel(bridge, runtime, port=settings.devnet_port, chain_id=settings.chain_id)
+        self.calls = ContractCallsViewModel(bridge, runtime, self.devnet)
         self.consensus = ConsensusViewModel(bridge, runtime)
         self.agreement = AgreementViewModel(bridge, runtime, self.devnet)
         self.roster = RosterViewModel(bridge, runtime)
@@ -110,7 +112,7 @@ class Wiring:
         """Make the pages, letting the loop breathe between them, and connect everything."""
         makers: dict[str, Callable[[], ConsolePage]] = {
             "overview": lambda: OverviewPage(self.overview),
-            "devnet": lambda: DevnetPage(self.devnet),
+            "devnet": lambda: DevnetPage(self.devnet, self.calls),
             "consensus": lambda: ConsensusPage(self.consensus, self.agreement),
             "leagues": lambda: LeaguesPage(self.roster, self.setup, self.rounds, self.seasons, self.disputes),
             "stakes": lambda: StakesPage(self.stakes),
@@ -195,9 +197,7 @@ class Wiring:
         overview, devnet, replay, logs = (self.pages[key] for key in ("overview", "devnet", "replay", "logs"))
         overview.resumeRequested.connect(lambda: self.overview.resume(self.workers))
         overview.agentsRequested.connect(lambda: self.navigator.go(Place("leagues", "tab/setup")))
-        devnet.stopRequested.connect(self.chain.stop)
-        devnet.deployRequested.connect(self.chain.deploy)
-        devnet.locateRequested.connect(self.chain.locate)
+        self.chain.connect(devnet)
         self.games.connect(self.pages["consensus"])
         self.agreements.connect(self.pages["consensus"])
         self.learnings.connect(self.pages["learning"])

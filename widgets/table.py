@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QStackedLayout, QTableView, QWidget
 
@@ -19,6 +19,7 @@ from widgets.tokens import Tokens
 
 ROW_HEIGHT = 34
 LEAST_STRETCHED = 112
+AT_ONCE = 6000  # rows that a filter looks at in one go
 __all__ = ["Column", "DataTable", "TableState"]
 
 
@@ -119,6 +120,9 @@ class DataTable(QWidget):
         self._restoring = False
         self._scroll = 0
         self._fit: tuple[int, int] | None = None
+        self._wanted = ""
+        self._reading = QTimer(self)
+        self._reading.timeout.connect(self._read_on)
         self._view = self._make_view(name)
         self._empty = EmptyPanel()
         self._empty.actionTriggered.connect(self.emptyAction)
@@ -187,8 +191,19 @@ class DataTable(QWidget):
         self._apply_fit()
 
     def set_filter(self, text: str) -> None:
-        """Show only the rows that contain all words."""
-        self._model.set_filter(text)
+        """Show only the rows that contain all words; of very many rows some moments later."""
+        if text and self._model.texts_wanting() > AT_ONCE:
+            self._wanted = text
+            self._reading.start()
+        else:
+            self._reading.stop()
+            self._model.set_filter(text)
+
+    def _read_on(self) -> None:
+        """Look at some more rows for the filter, then use it: all of 50,000 at once would hold the window up."""
+        if not self._model.write_some_texts():
+            self._reading.stop()
+            self._model.set_filter(self._wanted)
 
     def sort_by(self, column: int, *, descending: bool = False) -> None:
         """Sort by a column; -1 is the given order."""
@@ -229,7 +244,8 @@ class DataTable(QWidget):
     def copy_selection(self) -> None:
         """Copy the selected rows as tab-separated raw values."""
         rows = self._model.rows_of(self._selected)
-        lines = ["\t".join("" if v is None else str(v) for v in self._model.raw(row)) for row in rows]
+        wide = len(self._model.columns)
+        lines = ["\t".join("" if v is None else str(v) for v in self._model.raw(row)[:wide]) for row in rows]
         if lines:
             QGuiApplication.clipboard().setText("\n".join(lines))
 

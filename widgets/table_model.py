@@ -7,11 +7,14 @@ import csv
 import io
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from operator import is_
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, Qt
 
 Index = QModelIndex | QPersistentModelIndex
+PIECE = 1500  # rows whose texts are written down at a time where there are many: some milliseconds
+NEW_ROWS = 5000  # rows among which those of before are looked for
 _ALIGN = {
     "left": Qt.AlignmentFlag.AlignLeft,
     "right": Qt.AlignmentFlag.AlignRight,
@@ -60,7 +63,7 @@ class TableModel(QAbstractTableModel):
         self._keys: tuple[Hashable, ...] = ()
         self._order: list[int] = []
         self._needle = ""
-        self._haystack: list[str] | None = None
+        self._haystack: list[str] = []  # the texts of the rows, as far as they are written down
         self._sort_keys: dict[int, tuple[list[Any], bool]] = {}
         self.sort_column, self.descending = -1, False
 
@@ -74,14 +77,16 @@ class TableModel(QAbstractTableModel):
             self._update_in_place(rows)
             return
         self.beginResetModel()
-        self._rows, self._keys, self._haystack, self._sort_keys = rows, new_keys, None, {}
+        self._haystack = self._kept_texts(rows)
+        self._rows, self._keys, self._sort_keys = rows, new_keys, {}
         self._order = self._arranged()
         self.endResetModel()
 
     def _update_in_place(self, rows: tuple[Sequence[Any], ...]) -> None:
         if rows == self._rows:
             return
-        self._rows, self._haystack, self._sort_keys = rows, None, {}
+        self._haystack = self._kept_texts(rows)
+        self._rows, self._sort_keys = rows, {}
         order = self._arranged()
         if order == self._order:
             last = self.index(max(0, len(order) - 1), len(self.columns) - 1)
@@ -137,10 +142,36 @@ class TableModel(QAbstractTableModel):
         return self._sort_keys[column]
 
     def _texts(self) -> list[str]:
-        if self._haystack is None:
-            pairs = [(c.text, i) for i, c in enumerate(self.columns)]
-            self._haystack = ["\x1f".join([t(row[i]) for t, i in pairs]).casefold() for row in self._rows]
+        """The texts of all rows, for the filter."""
+        self._write_texts(len(self._rows))
         return self._haystack
+
+    def _write_texts(self, upto: int) -> None:
+        """Write the texts of the rows down that are not yet, below ``upto``."""
+        pairs = [(c.text, i) for i, c in enumerate(self.columns)]
+        more = self._rows[len(self._haystack) : upto]
+        self._haystack += ["\x1f".join([t(row[i]) for t, i in pairs]).casefold() for row in more]
+
+    def _kept_texts(self, rows: tuple[Sequence[Any], ...]) -> list[str]:
+        """The texts that hold for other rows too: of those that are the same objects behind some new ones."""
+        known, old = len(self._haystack), self._rows
+        if known < len(old) or not old or not rows:
+            return []
+        fresh = next((at for at, row in enumerate(rows[:NEW_ROWS]) if row is old[0]), None)
+        if fresh is None or not all(map(is_, rows[fresh:], old)):
+            return []
+        pairs = [(c.text, i) for i, c in enumerate(self.columns)]
+        texts = ["\x1f".join([t(row[i]) for t, i in pairs]).casefold() for row in rows[:fresh]]
+        return texts + self._haystack[: len(rows) - fresh]
+
+    def texts_wanting(self) -> int:
+        """How many rows have no text yet that a filter could look at."""
+        return len(self._rows) - len(self._haystack)
+
+    def write_some_texts(self) -> bool:
+        """Write down a part of what a filter looks at; False when nothing is left to do."""
+        self._write_texts(len(self._haystack) + PIECE)
+        return self.texts_wanting() > 0
 
     def rowCount(self, parent: Index | None = None) -> int:
         """Rows shown."""
@@ -184,7 +215,9 @@ class TableModel(QAbstractTableModel):
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _ALIGN[column.align] | Qt.AlignmentFlag.AlignVCenter
         if role == Qt.ItemDataRole.ToolTipRole:
-            return column.tooltip or None
+            return column.tooltip or column.title or None
+        if role == Qt.ItemDataRole.AccessibleTextRole:
+            return column.title or column.tooltip or None
         return None
 
     def key_at(self, row: int) -> Hashable:
@@ -212,5 +245,5 @@ class TableModel(QAbstractTableModel):
         writer = csv.writer(out, lineterminator="\n")
         writer.writerow([column.title for column in self.columns])
         for row in range(len(self._order)) if rows is None else rows:
-            writer.writerow(["" if value is None else value for value in self.raw(row)])
+            writer.writerow(["" if value is None else value for value in self.raw(row)[: len(self.columns)]])
         return out.getvalue()

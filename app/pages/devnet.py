@@ -5,32 +5,25 @@ from __future__ import annotations
 import time
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QLineEdit, QSizePolicy, QWidget
+from PySide6.QtWidgets import QLineEdit, QWidget
 
-from app.formats import count, short
+from app.formats import count
 from app.links import Place, block_link, tx_link
 from app.pages.base import ConsolePage, Tabs, search_field, side_by_side
+from app.pages.devnet_call import CallForm
+from app.pages.devnet_node import NodeCard, TransactionCard
 from app.pages.devnet_tables import accounts_table, blocks_table, contracts_table, transactions_table
+from app.viewmodels.contract_calls import ContractCallsViewModel
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
 from app.viewmodels.logs import line_level
 from engine.chain.wallet import DEVELOPMENT_WARNING
 from widgets.basics import Card, button, column, label, row
-from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
-from widgets.forms import PortField
 from widgets.labels import SectionHeader
 from widgets.log_view import LogLine, LogView
 from widgets.panels import Action, Banner, BannerState, EmptyPanelState
 from widgets.plot import BarPlot, BarPlotState
 from widgets.table import TableState
 
-STATES = {
-    "stopped": ("Stopped", "neutral"),
-    "starting": ("Starting", "info"),
-    "running": ("Running", "ok"),
-    "stopping": ("Stopping", "info"),
-    "failed": ("Down", "error"),
-    "foreign": ("Foreign node", "warn"),
-}
 NOT_RUNNING = EmptyPanelState(
     "devnet", "No chain yet", "Start the devnet to see its blocks.", (Action("up", "Start devnet", "play"),)
 )
@@ -43,8 +36,10 @@ class DevnetPage(ConsolePage):
     stopRequested = Signal()
     deployRequested = Signal()
     locateRequested = Signal()
+    sendRequested = Signal()
+    portChosen = Signal(object)
 
-    def __init__(self, model: DevnetViewModel) -> None:
+    def __init__(self, model: DevnetViewModel, calls: ContractCallsViewModel) -> None:
         super().__init__("Devnet", "A local Ethereum chain on this machine, for development only")
         self._model = model
         self._revision = -1
@@ -53,11 +48,9 @@ class DevnetPage(ConsolePage):
         self._down = button("Stop devnet", "stop")
         self._deploy = button("Deploy contracts", "anchor")
         self._banner = Banner(None)
-        self._port = PortField(
-            "Port", model.state.port, help="Empty takes any free port; a port given is never changed silently"
-        )
-        self._facts = KeyValuePanel()
-        self._detail = Banner(None)
+        self.node = NodeCard(model)
+        self.detail = TransactionCard()
+        self.call = CallForm(calls)
         self._contract_table = contracts_table()
         self._accounts = accounts_table()
         self._blocks = blocks_table()
@@ -67,25 +60,20 @@ class DevnetPage(ConsolePage):
         self._log.set_level("INFO")
         self.tabs = Tabs("Parts of the chain")
         self._build()
-        self.keep(model.observe(self._show))
+        self.keep(model.observe(self._show), self.call.unobserve)
 
     def _build(self) -> None:
         self.header.add_action(self._deploy)
         self.header.add_action(self._down)
         self.header.add_action(self._up)
         self.add(self._banner)
-        node = Card()
-        node.add(SectionHeader("Node"))
-        node.add(self._facts)
-        node.add(self._port)
         contracts = Card()
         contracts.add(SectionHeader("Contracts", "Stakes and results on chain"))
-        self._contract_table.setMinimumHeight(120)
-        self._port.setMaximumWidth(360)
-        self._facts.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Minimum)
-        contracts.add(self._contract_table, 1)
-        self.add(side_by_side(node, contracts, stretches=(2, 3), narrow=980))
-        self.add(self._detail)
+        self._contract_table.fit_height(2, 8)
+        contracts.add(self._contract_table)
+        contracts.body.addStretch(1)
+        self.add(side_by_side(self.node, contracts, stretches=(2, 3), narrow=980))
+        self.add(self.detail)
         for title, tab in (
             (
                 "Transactions",
@@ -93,8 +81,8 @@ class DevnetPage(ConsolePage):
             ),
             ("Blocks", _tab(search_field("Filter blocks", self._blocks.set_filter), self._blocks)),
             ("Accounts", _tab(label(DEVELOPMENT_WARNING, "error"), self._accounts)),
-            ("Gas", self._gas),
-            ("Node log", self._log),
+            ("Gas", _tab(None, self._gas)),
+            ("Node log", _tab(None, self._log)),
         ):
             self.tabs.addTab(tab, title)
         self._gas.barClicked.connect(self._on_bar)
@@ -103,16 +91,25 @@ class DevnetPage(ConsolePage):
         self._connect()
 
     def _connect(self) -> None:
-        self._up.clicked.connect(self._model.up)
+        self._up.clicked.connect(self._start)
         self._down.clicked.connect(self.stopRequested)
         self._deploy.clicked.connect(self.deployRequested)
         self._banner.actionTriggered.connect(self._on_banner)
-        self._port.valueChanged.connect(lambda value: self._model.set_port(value) if self._port.valid else None)
-        self._facts.linkActivated.connect(self.linkActivated)
+        self.node.portChosen.connect(self.portChosen)
+        self.call.sendRequested.connect(self.sendRequested)
+        for part in (self.node, self.detail, self.call):
+            part.linkActivated.connect(self.linkActivated)
         for table in (self._contract_table, self._accounts, self._blocks, self._transactions):
             table.linkActivated.connect(self.linkActivated)
             table.emptyAction.connect(lambda key: self._model.deploy() if key == "deploy" else self._model.up())
         self._transactions.activated.connect(lambda key: self.linkActivated.emit(tx_link(key)))
+        self._transactions.selectionChanged.connect(lambda keys: self._model.inspect(keys[0]) if keys else None)
+
+    def _start(self) -> None:
+        """Start, unless what stands in the port's field is no port: then the keyboard goes there."""
+        if self.node.port.problem():
+            self.node.port.edit.setFocus()
+        self._model.up()
 
     def _on_bar(self, index: int) -> None:
         feed = self._model.feed
@@ -126,8 +123,8 @@ class DevnetPage(ConsolePage):
         elif key == "up":
             self._model.up()
         else:
-            self._model.set_port(int(key))
-            self._port.set_value(int(key))
+            self.portChosen.emit(int(key))
+            self.node.port.set_value(int(key))
             self._model.up()
 
     def _show(self, state: DevnetState) -> None:
@@ -141,20 +138,9 @@ class DevnetPage(ConsolePage):
         self._deploy.setVisible(running and not state.contracts)
         self._deploy.setText("Deploying…" if state.busy == "Deploying" else "Deploy contracts")
         self._deploy.setEnabled(not state.busy)
-        self._port.setEnabled(not running)
-        self._port.set_error(state.port_error)
         self._banner.set_state(_trouble(state))
-        word, kind = STATES.get(status.state, (status.state, "neutral"))
-        rows = [KeyValueRow("State", word, "pill", kind, tooltip=status.cause)]
-        if running:
-            rows += [
-                KeyValueRow("Address", status.url, "mono"),
-                KeyValueRow("Chain id", str(status.chain_id or ""), "mono"),
-                KeyValueRow("Head block", count(status.block or 0), "link", link=block_link(status.block or 0)),
-                KeyValueRow("Mining", "A block for each transaction"),
-                KeyValueRow("Program", f"{status.version}, process {status.pid}"),
-            ]
-        self._facts.set_state(KeyValueState(tuple(rows)))
+        self.node.show_state(state)
+        self.detail.show_state(state)
         self._show_contracts(state)
         self._show_feed(state)
         for line in self._model.take_lines():
@@ -163,7 +149,8 @@ class DevnetPage(ConsolePage):
     def _show_contracts(self, state: DevnetState) -> None:
         rows = tuple((c.name, c.address, c.tx or None, c.gas) for c in state.contracts)
         running = state.status.state == "running"
-        action = (Action("deploy", "Deploy contracts", "anchor"),) if running else ()
+        deploy, start = Action("deploy", "Deploy contracts", "anchor"), Action("up", "Start devnet", "play")
+        action = (deploy if running else start,)
         names = "StakeVault, LeagueAnchor, LeagueCourt, NeuralConsensus, POL and ProofOfLearning"
         text = f"Deploying puts {names} on this chain." if running else "Start the devnet first."
         self._contract_table.set_state(TableState(rows, (), EmptyPanelState("anchor", "Not deployed", text, action)))
@@ -180,12 +167,9 @@ class DevnetPage(ConsolePage):
         if state.revision == self._revision:
             return
         self._revision = state.revision
-        blocks = tuple((b.number, b.hash, b.time, b.transactions, b.gas_used) for b in feed.blocks)
+        blocks = tuple(feed.blocks)
         self._blocks.set_state(TableState(blocks, tuple(b[0] for b in blocks), NOT_RUNNING))
-        txs = tuple(
-            (t.hash, t.block, t.call, t.sender, t.to or None, t.value, t.gas, "Success" if t.ok else "Reverted")
-            for t in feed.transactions
-        )
+        txs = tuple(feed.transactions)
         self._transactions.set_state(TableState(txs, tuple(t[0] for t in txs), NO_TRANSACTIONS))
         recent = list(feed.blocks)[:GAS_BLOCKS][::-1]
         total = f"{count(sum(b.gas_used for b in feed.blocks))} gas in {count(len(feed.blocks))} blocks"
@@ -205,21 +189,24 @@ class DevnetPage(ConsolePage):
         if place.kind not in names:
             return
         self.tabs.setCurrentIndex(names[place.kind])
-        feed = self._model.feed
+        field = self.tabs.currentWidget().findChild(QLineEdit)
+        assert field is not None
         if place.kind == "tx":
-            self._transactions.set_filter("")
+            field.clear()
             self._transactions.select((place.name,))
-            found = next((t for t in feed.transactions if t.hash == place.name), None) if feed else None
-            if found is not None:
-                kind = "info" if found.ok else "error"
-                text = found.detail if len(found.detail) < 600 else found.detail[:600] + "…"
-                self._detail.set_state(BannerState(kind, f"{found.call} · {short(found.hash)}", text, found.error))
+            self._model.inspect(place.name)
         elif place.kind == "block":
-            self._blocks.select((int(place.name),))
+            field.clear()
+            self._blocks.select((self._block_number(place.name),))
         else:
-            fields = self.tabs.widget(0).findChildren(QLineEdit)
-            if fields:
-                fields[0].setText(place.name)
+            field.setText(place.name)
+
+    def _block_number(self, name: str) -> int:
+        """The block of a number or a hash; -1 where this chain has none."""
+        feed = self._model.feed
+        if not name.isdecimal():
+            return next((b.number for b in feed.blocks if b.hash == name), -1) if feed else -1
+        return int(name) if len(name) < 20 else -1
 
     def find(self) -> None:
         """Filter the tab shown."""
@@ -238,14 +225,20 @@ class DevnetPage(ConsolePage):
         }
 
 
-NO_TRANSACTIONS = EmptyPanelState("block", "No transactions yet", "Deploy the contracts or run a round.")
+NO_TRANSACTIONS = EmptyPanelState(
+    "block",
+    "No transactions yet",
+    "Deploying the contracts makes the first.",
+    (Action("deploy", "Deploy contracts", "anchor"),),
+)
 
 
-def _tab(top: QWidget, body: QWidget) -> QWidget:
+def _tab(top: QWidget | None, body: QWidget) -> QWidget:
     holder = QWidget()
     layout = column(holder, spacing=8)
     layout.setContentsMargins(0, 12, 0, 0)
-    layout.addLayout(row(top, None))
+    if top is not None:
+        layout.addLayout(row(top, None))
     layout.addWidget(body, 1)
     return holder
 

@@ -6,15 +6,20 @@ import asyncio
 import contextlib
 import importlib
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.errors import Notice
 from app.viewmodels.base import ViewModel
 from app.viewmodels.feed import ChainFeed
 from engine.chain.abi import all_abis
+from engine.chain.control import NodeControl
 from engine.chain.deploy import Deployer
 from engine.chain.errors import AnvilMissingError, PortBusyError
 from engine.chain.events import BlockMined, ContractsDeployed, DevnetChanged, DevnetLine, TransactionMoved
+from engine.chain.explorer import TransactionInfo
+from engine.chain.state import StateNote
 from engine.core.errors import EngineError
 
 if TYPE_CHECKING:
@@ -28,7 +33,10 @@ DEVELOPMENT_ACCOUNTS = 10
 
 @dataclass(frozen=True, slots=True)
 class NodeStatus:
-    """The node, as the engine last saw it. ``state``: stopped, starting, running, stopping, failed, foreign."""
+    """The node, as the engine last saw it. ``state``: stopped, starting, running, stopping, failed, foreign.
+
+    ``mining`` is automine, interval (of ``interval`` seconds) or manual; ``saved`` what lies on the disk.
+    """
 
     state: str = "stopped"
     port: int | None = None
@@ -37,6 +45,9 @@ class NodeStatus:
     pid: int | None = None
     block: int | None = None
     version: str = ""
+    mining: str = ""
+    interval: int = 0
+    saved: StateNote | None = None
     cause: str = ""
 
 
@@ -63,7 +74,11 @@ class ContractRow:
 
 @dataclass(frozen=True, slots=True)
 class DevnetState:
-    """``tried`` are the paths without an Anvil, ``alternatives`` free ports; ``revision`` counts the feed's changes."""
+    """``tried`` are the paths without an Anvil, ``alternatives`` free ports; ``revision`` counts the feed's changes.
+
+    ``port_problem`` says why what stands in the port's field is no port. ``shown`` is the hash of the transaction that
+    is looked at, ``detail`` what it is: None while it is read, or where this chain has none of that hash (``lost``).
+    """
 
     status: NodeStatus = NodeStatus()
     port: int | None = None
@@ -71,11 +86,15 @@ class DevnetState:
     tried: tuple[str, ...] = ()
     alternatives: tuple[int, ...] = ()
     port_error: str = ""
+    port_problem: str = ""
     busy: str = ""
     accounts: tuple[AccountRow, ...] = ()
     contracts: tuple[ContractRow, ...] = ()
     revision: int = 0
     lines: int = 0
+    shown: str = ""
+    detail: TransactionInfo | None = None
+    lost: bool = False
 
 
 class DevnetViewModel(ViewModel[DevnetState]):
@@ -104,11 +123,32 @@ class DevnetViewModel(ViewModel[DevnetState]):
 
     def set_port(self, port: int | None) -> None:
         """Choose the port; None: any free one."""
-        self.update(port=port, port_error="", alternatives=())
+        self.update(port=port, port_error="", port_problem="", alternatives=())
+
+    def refuse_port(self, why: str) -> None:
+        """Note that what was typed is no port: starting on the one before would change it silently."""
+        self.update(port_problem=why)
+
+    def set_mining(self, mode: str, seconds: int = 1) -> None:
+        """Change how blocks come about: automine, interval or manual."""
+        self._tell_node(lambda control: control.set_mining(mode, seconds), "Changing the mining")
+
+    def mine(self) -> None:
+        """Mine a block now."""
+        self._tell_node(lambda control: control.mine(), "Mining a block")
+
+    def inspect(self, digest: str) -> None:
+        """Look at a transaction: its call, events and error decoded."""
+        if digest != self.state.shown or self.state.lost:
+            self.update(shown=digest, detail=None, lost=False)
+            self.start(self._inspect(digest), "Reading a transaction", key="devnet")
 
     def up(self) -> None:
         """Start the node; pressing again while it starts does nothing."""
-        if not self.state.busy and self.state.status.state not in ("running", "starting"):
+        if self.state.port_problem:
+            text = f"{self.state.port_problem} Mend the port, or leave it empty for any free one."
+            self.bridge.notify(Notice("warn", "The devnet was not started", text, key="devnet"))
+        elif not self.state.busy and self.state.status.state not in ("running", "starting"):
             self.update(busy="Starting", tried=(), alternatives=(), port_error="")
             self.start(self._up(), "Starting the devnet", key="devnet")
 
@@ -153,6 +193,25 @@ class DevnetViewModel(ViewModel[DevnetState]):
             self.update(busy="")
             self._take_status()
             self._wake.set()
+
+    def _tell_node(self, say: Callable[[NodeControl], Awaitable[None]], name: str) -> None:
+        """Tell the running node something that only a development node takes, then look at it again."""
+
+        async def work() -> None:
+            if self._feed is not None and self.state.status.state == "running":
+                await say(NodeControl(self._feed.rpc))
+                await self._runtime.devnet.refresh()
+                self._take_status()
+                self._wake.set()
+
+        self.start(work(), name, key="devnet")
+
+    async def _inspect(self, digest: str) -> None:
+        found = None
+        with contextlib.suppress(EngineError):  # the chain went, or knows no such hash: both are shown as lost
+            found = await self._feed.inspect(digest) if self._feed is not None else None
+        if self.state.shown == digest:
+            self.update(detail=found, lost=found is None)
 
     async def _work(self, call: Any) -> None:
         try:
@@ -231,6 +290,9 @@ class DevnetViewModel(ViewModel[DevnetState]):
             pid=seen.pid,
             block=block if seen.state == "running" else None,
             version=seen.version or "",
+            mining=seen.mining,
+            interval=seen.interval,
+            saved=self._runtime.devnet.saved if seen.state in ("stopped", "failed") else None,
             cause=seen.cause,
         )
         self.update(status=status)

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.chain.abi import decode_call
-from engine.chain.explorer import Explorer
+from engine.chain.explorer import Explorer, TransactionInfo
 from engine.chain.rpc import Rpc
 from engine.core.errors import EngineError
 
 KEPT = 100_000
 FEW, MANY = 150, 400  # transactions an answer: grow the next piece below, shrink it above
+BREATH = 100  # transactions decoded without a pause: the window has other work too
 
 
-@dataclass(frozen=True, slots=True)
-class BlockRow:
-    """A block; ``time`` in Unix seconds."""
+class BlockRow(NamedTuple):
+    """A block in the order of the table's columns; ``time`` in Unix seconds."""
 
     number: int
     hash: str
@@ -29,20 +29,28 @@ class BlockRow:
     gas_limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class TxRow:
-    """A transaction with its decoded call; ``error`` names the reverting call and why, '' when it went through."""
+class TxRow(NamedTuple):
+    """A transaction in the order of the table's columns, then its decoded call.
+
+    ``result`` is Success or Reverted; ``error`` names the reverting call and why, '' when it went through. Made once,
+    when it is read: a table of 50,000 of them takes no time to fill.
+    """
 
     hash: str
     block: int
-    sender: str
-    to: str
     call: str
-    detail: str
+    sender: str
+    to: str | None
     value: int
     gas: int
-    ok: bool
+    result: str
+    detail: str
     error: str
+
+    @property
+    def ok(self) -> bool:
+        """Whether it went through."""
+        return self.result == "Success"
 
 
 class ChainFeed:
@@ -78,6 +86,10 @@ class ChainFeed:
             changed = True
         return changed
 
+    async def inspect(self, digest: str) -> TransactionInfo | None:
+        """Return a transaction with its call and events decoded; of a failed one the inner call that reverted."""
+        return await self._explorer.transaction(digest)
+
     async def balances(self, addresses: list[str]) -> list[int | None]:
         """Return the balances in wei."""
         answers = await self.rpc.batch([("eth_getBalance", (address, "latest")) for address in addresses])
@@ -96,6 +108,8 @@ class ChainFeed:
                 row = _transaction(transaction, by_hash.get(transaction["hash"], {}))
                 self.transactions.appendleft(row if row.ok else await self._explained(row))
                 count += 1
+                if count % BREATH == 0:
+                    await asyncio.sleep(0.001)  # not 0: painting would wait behind it
         if count < FEW:
             self._piece = min(self._piece * 2, 200)
         elif count > MANY:
@@ -118,7 +132,7 @@ class ChainFeed:
         found = None
         with contextlib.suppress(EngineError):
             found = await self._explorer.transaction(row.hash)
-        return replace(row, error=found.error if found is not None and found.error else "reverted")
+        return row._replace(error=found.error if found is not None and found.error else "reverted")
 
 
 def _transaction(raw: Mapping[str, Any], receipt: Mapping[str, Any]) -> TxRow:
@@ -135,13 +149,13 @@ def _transaction(raw: Mapping[str, Any], receipt: Mapping[str, Any]) -> TxRow:
     return TxRow(
         hash=raw["hash"],
         block=int(raw["blockNumber"], 16),
-        sender=raw["from"],
-        to=to or str(receipt.get("contractAddress") or ""),
         call=call,
-        detail=detail,
+        sender=raw["from"],
+        to=to or receipt.get("contractAddress") or None,
         value=int(raw["value"], 16),
         gas=int(receipt.get("gasUsed", "0x0"), 16),
-        ok=receipt.get("status", "0x1") == "0x1",
+        result="Success" if receipt.get("status", "0x1") == "0x1" else "Reverted",
+        detail=detail,
         error="",
     )
 

@@ -54,15 +54,15 @@ class ContractAbi:
     def encode_call(self, name: str, *arguments: Any) -> bytes:
         """Return the calldata of a call."""
         item = self.functions[name]
-        return selector(item) + encode(_types(item["inputs"]), arguments)
+        return selector(item) + encode(parameter_types(item["inputs"]), arguments)
 
     def encode_constructor(self, *arguments: Any) -> bytes:
         """Return the creation code with its arguments."""
-        return self.artifact.bytecode + encode(_types(self.constructor["inputs"]), arguments)
+        return self.artifact.bytecode + encode(parameter_types(self.constructor["inputs"]), arguments)
 
     def decode_result(self, name: str, data: bytes) -> tuple[Any, ...]:
         """Return the values that a call of ``name`` returned."""
-        return tuple(decode(_types(self.functions[name]["outputs"]), data))
+        return tuple(decode(parameter_types(self.functions[name]["outputs"]), data))
 
     def decode_call(self, data: bytes) -> Decoded | None:
         """Return the call in some calldata, None when it is not this contract's."""
@@ -80,12 +80,12 @@ class ContractAbi:
         indexed = [i for i in item["inputs"] if i["indexed"]]
         plain = [i for i in item["inputs"] if not i["indexed"]]
         try:
-            values = dict(zip((i["name"] for i in plain), decode(_types(plain), data), strict=True))
+            values = dict(zip((i["name"] for i in plain), decode(parameter_types(plain), data), strict=True))
             for entry, topic in zip(indexed, topics[1:], strict=True):
-                values[entry["name"]] = decode(_types([entry]), topic)[0]
+                values[entry["name"]] = decode(parameter_types([entry]), topic)[0]
         except _MALFORMED:  # another contract's event of the same name and types, indexed otherwise
             return None
-        return Decoded(self.name, item["name"], {i["name"]: _plain(values[i["name"]], i) for i in item["inputs"]})
+        return Decoded(self.name, item["name"], {i["name"]: plain_value(values[i["name"]], i) for i in item["inputs"]})
 
     def _named(self, kind: str) -> dict[str, Mapping[str, Any]]:
         """Return the items by name; those that share one by their signature."""
@@ -97,11 +97,11 @@ class ContractAbi:
         if item is None:
             return None
         try:
-            values = decode(_types(item["inputs"]), data)
+            values = decode(parameter_types(item["inputs"]), data)
         except _MALFORMED:
             return None
         names = [entry["name"] or str(n) for n, entry in enumerate(item["inputs"])]
-        plain = (_plain(value, entry) for value, entry in zip(values, item["inputs"], strict=True))
+        plain = (plain_value(value, entry) for value, entry in zip(values, item["inputs"], strict=True))
         return Decoded(self.name, item["name"], dict(zip(names, plain, strict=True)))
 
 
@@ -147,7 +147,7 @@ def revert_error(what: str, data: bytes) -> ContractRevertError:
 
 def signature(item: Mapping[str, Any]) -> str:
     """Return the canonical signature of an ABI item."""
-    return f"{item['name']}({','.join(_types(item['inputs']))})"
+    return f"{item['name']}({','.join(parameter_types(item['inputs']))})"
 
 
 def selector(item: Mapping[str, Any]) -> bytes:
@@ -155,18 +155,20 @@ def selector(item: Mapping[str, Any]) -> bytes:
     return keccak(signature(item).encode())[:4]
 
 
-def _types(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
+def parameter_types(inputs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return the canonical types of an ABI item's parameters, structs as tuples."""
     return [_type(entry) for entry in inputs]
 
 
 def _type(entry: Mapping[str, Any]) -> str:
     kind = str(entry["type"])
     if kind.startswith("tuple"):
-        return f"({','.join(_types(entry['components']))}){kind.removeprefix('tuple')}"
+        return f"({','.join(parameter_types(entry['components']))}){kind.removeprefix('tuple')}"
     return kind
 
 
-def _plain(value: Any, entry: Mapping[str, Any]) -> Any:
+def plain_value(value: Any, entry: Mapping[str, Any]) -> Any:
+    """Return a decoded value of a parameter as JSON takes it: bytes as 0x text, structs by name."""
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if entry["type"] == "address":
@@ -174,7 +176,7 @@ def _plain(value: Any, entry: Mapping[str, Any]) -> Any:
     if isinstance(value, tuple | list):
         parts = entry.get("components")
         if parts and not str(entry["type"]).endswith("]"):
-            return {part["name"]: _plain(item, part) for item, part in zip(value, parts, strict=True)}
+            return {part["name"]: plain_value(item, part) for item, part in zip(value, parts, strict=True)}
         inner = {**entry, "type": str(entry["type"]).rsplit("[", 1)[0]}
-        return [_plain(item, inner) for item in value]
+        return [plain_value(item, inner) for item in value]
     return value

@@ -24,7 +24,7 @@ from engine.chain.locate import find_anvil
 from engine.chain.output import NodeOutput, blank_keys
 from engine.chain.record import NodeRecord, read_record, write_record
 from engine.chain.rpc import Rpc
-from engine.chain.state import check_state, keep_good, put_aside
+from engine.chain.state import StateNote, check_state, keep_good, put_aside, read_note, write_note
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError
 from engine.core.process import ChildProcess, child_environment
@@ -38,7 +38,7 @@ STOP_DEADLINE = 10.0
 class DevnetStatus:
     """What the node is doing. ``state``: stopped, starting, running, stopping or failed (then with a ``cause``).
 
-    ``mining`` is automine, interval or manual; ``started`` is in seconds since the epoch.
+    ``mining`` is automine, interval (of ``interval`` seconds) or manual; ``started`` is in seconds since the epoch.
     """
 
     state: str = "stopped"
@@ -50,6 +50,7 @@ class DevnetStatus:
     block: int | None = None
     detached: bool = False
     mining: str = ""
+    interval: int = 0
     started: float | None = None
     cause: str = ""
 
@@ -72,6 +73,11 @@ class Devnet:
     def status(self) -> DevnetStatus:
         """What was last seen."""
         return self._status
+
+    @property
+    def saved(self) -> StateNote | None:
+        """What the saved state is: which Anvil wrote it, and its head. None where there is none yet."""
+        return read_note(self._state)
 
     async def up(self, *, port: int | None = None, chain_id: int = CHAIN_ID, detached: bool = False) -> DevnetStatus:
         """Start the node, or adopt the one that runs. ``port`` None takes a free one; a fixed one never changes.
@@ -102,7 +108,10 @@ class Devnet:
             record = read_record(self._record)
             if record is not None:
                 self._set(replace(self._status, state="stopping"))
+                note = await self._describe(record)
                 await self._stop(record)
+                if note is not None:
+                    write_note(self._state, note)
             self._record.unlink(missing_ok=True)
             self._set(DevnetStatus())
             return self._status
@@ -145,7 +154,7 @@ class Devnet:
             return self._status
         rpc = Rpc(record.url, deadline=5.0)
         try:
-            block, (mining, _) = await rpc.block_number(), await NodeControl(rpc).mining()
+            block, mining = await rpc.block_number(), await NodeControl(rpc).mining()
         except EngineError as error:
             self._set(DevnetStatus("failed", pid=record.pid, cause=f"it runs but does not answer ({error.why})"))
             return self._status
@@ -155,7 +164,7 @@ class Devnet:
         self._ensure_watch(record)
         return self._status
 
-    def _running(self, record: NodeRecord, block: int, mining: str) -> DevnetStatus:
+    def _running(self, record: NodeRecord, block: int, mining: tuple[str, int]) -> DevnetStatus:
         return DevnetStatus(
             "running",
             url=record.url,
@@ -165,7 +174,8 @@ class Devnet:
             version=record.version,
             block=block,
             detached=record.detached,
-            mining=mining,
+            mining=mining[0],
+            interval=mining[1],
             started=record.started,
         )
 
@@ -262,13 +272,27 @@ class Devnet:
         try:
             version = str(await rpc.request("web3_clientVersion"))
             await _keep_time(rpc)
-            block, (mining, _) = await rpc.block_number(), await NodeControl(rpc).mining()
+            block, mining = await rpc.block_number(), await NodeControl(rpc).mining()
         finally:
             await rpc.close()
         record = NodeRecord(pid, psutil.Process(pid).create_time(), port, chain_id, version, detached)
         write_record(self._record, record)
+        if (note := await self._describe(record)) is not None:
+            write_note(self._state, note)  # a node that is killed later saved every second, and notes nothing any more
         self._set(self._running(record, block, mining))
         self._ensure_watch(record)
+
+    async def _describe(self, record: NodeRecord) -> StateNote | None:
+        """Return what the state is that a node is about to save; None of one that does not answer."""
+        self._state = self._state_of(record.chain_id)
+        rpc = Rpc(record.url, deadline=5.0)
+        try:
+            head = await rpc.head()
+        except EngineError:
+            return None
+        finally:
+            await rpc.close()
+        return StateNote(record.version, int(head["number"], 16), str(head.get("hash", "")), time.time())
 
     def _gone(self, pid: int) -> bool:
         if self._child is not None:

@@ -6,15 +6,45 @@ forgets by that, the outbox sends again.
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import shutil
 import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from engine.chain.errors import DevnetError
+from engine.core.files import write_atomically
 
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class StateNote:
+    """What a saved state is: which Anvil wrote it, its head's number and hash, when (seconds since the epoch)."""
+
+    version: str
+    block: int
+    hash: str
+    saved: float
+
+
+def write_note(path: Path, note: StateNote) -> None:
+    """Write beside the state ``path`` what it is; a disk that refuses hinders no node."""
+    try:
+        write_atomically(_note(path), json.dumps(asdict(note)).encode())
+    except OSError as error:
+        _log.warning("what the saved devnet is could not be noted: %s", error)
+
+
+def read_note(path: Path) -> StateNote | None:
+    """Return what stands beside the state ``path``; None where nothing does, or nothing that can be read."""
+    try:
+        raw = json.loads(_note(path).read_text("utf-8"))
+        return StateNote(str(raw["version"]), int(raw["block"]), str(raw["hash"]), float(raw["saved"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def check_state(path: Path) -> None:
@@ -61,6 +91,10 @@ def put_aside(path: Path) -> None:
 
 def _good(path: Path) -> Path:
     return path.with_name(f"{path.stem}.good{path.suffix}")
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(f"{path.stem}.about{path.suffix}")
 
 
 def _candidate(path: Path) -> Path:

@@ -56,6 +56,23 @@ async def test_stop_saves_and_start_restores_the_same_head(tmp_path, devnet_at):
         assert await head((await devnet.up()).url) == before
 
 
+async def test_a_saved_state_says_which_anvil_wrote_it(tmp_path, devnet_at):
+    async with devnet_at(tmp_path) as devnet:
+        assert devnet.saved is None
+        status = await devnet.up()
+        await mine(status.url, 3)
+        before = await head(status.url)
+        await devnet.down()
+        note = devnet.saved
+        assert status.version.startswith("anvil/")
+        assert (note.version, note.block, note.hash) == (status.version, 3, before)
+        assert abs(note.saved - time.time()) < 60
+        (tmp_path / "state.about.json").write_text("[]")
+        assert devnet.saved is None
+        await devnet.up()  # the note is only a note
+        assert devnet.saved.block == 3
+
+
 async def test_each_chain_id_keeps_its_own_chain(tmp_path, devnet_at):
     async with devnet_at(tmp_path) as devnet:
         await mine((await devnet.up()).url, 3)
