@@ -5,11 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QObject, QSize, Qt
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
-from PySide6.QtWidgets import QDialog, QLineEdit, QListWidget, QListWidgetItem, QMainWindow, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QSize, Qt
+from PySide6.QtGui import QAction, QColor, QKeyEvent, QKeySequence, QPainter
+from PySide6.QtWidgets import (
+    QDialog,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QMainWindow,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QVBoxLayout,
+    QWidget,
+)
 
+from widgets.access import announce
 from widgets.icons import icon
+from widgets.theme import current_tokens
+
+_KEYS = Qt.ItemDataRole.UserRole + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +38,8 @@ class Command:
     run: Callable[[], None]
     menu: str = ""
     keys: tuple[str, ...] = ()
-from widgets.theme import current_tokens
-
-_KEYS = Qt.ItemDataRole.UserRole + 1
     icon: str = ""
+    apart: bool = False
 
 
 class Commands:
@@ -39,7 +51,6 @@ class Commands:
         self.actions: dict[str, QAction] = {}
 
     def add(self, commands: Iterable[Command]) -> None:
-    apart: bool = False
         """Make an action of each; menus keep the order in which commands are added."""
         for command in commands:
             action = QAction(command.title, self._window)
@@ -60,6 +71,8 @@ class Commands:
             menu = bar.addMenu(f"&{title}")
             for key, command in self.all.items():
                 if command.menu == title:
+                    if command.apart:
+                        menu.addSeparator()
                     menu.addAction(self.actions[key])
 
     def enable(self, key: str, enabled: bool) -> None:
@@ -71,8 +84,6 @@ class Commands:
         sections: dict[str, list[tuple[str, str]]] = {}
         for command in self.all.values():
             if command.keys:
-                    if command.apart:
-                        menu.addSeparator()
                 native = QKeySequence(command.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
                 sections.setdefault(command.menu or "Elsewhere", []).append((command.title, native))
         return list(sections.items())
@@ -101,17 +112,6 @@ def fuzzy_score(query: str, text: str) -> int | None:
     return score * 100 - len(text)
 
 
-class Palette(QDialog):
-    """The command palette: type a few letters, Enter runs."""
-
-    def __init__(self, parent: QWidget, commands: Commands) -> None:
-        super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
-        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setWindowTitle("Command palette")
-        self._commands = commands
-        self._field = QLineEdit()
-        self._field.setPlaceholderText("Type a command or a page")
-        self._field.setAccessibleName("Command")
 class _KeysAtTheRight(QStyledItemDelegate):
     """Paints the keys of a command at the end of its line."""
 
@@ -125,13 +125,26 @@ class _KeysAtTheRight(QStyledItemDelegate):
         painter.drawText(option.rect.adjusted(0, 0, -8, 0), int(side), str(index.data(_KEYS) or ""))
 
 
+class Palette(QDialog):
+    """The command palette: type a few letters, Enter runs."""
+
+    def __init__(self, parent: QWidget, commands: Commands) -> None:
+        super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle("Command palette")
+        self._commands = commands
+        self._field = QLineEdit()
+        self._field.setPlaceholderText("Type a command or a page")
+        self._field.setAccessibleName("Command")
         self._field.textChanged.connect(self._fill)
         self._field.returnPressed.connect(self._run)
         self._field.installEventFilter(self)
         self._list = QListWidget()
         self._list.setAccessibleName("Commands")
         self._list.setIconSize(QSize(16, 16))
+        self._list.setItemDelegate(_KeysAtTheRight(self._list))
         self._list.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._list.currentTextChanged.connect(self._tell)
         self._list.itemClicked.connect(lambda item: self._run())
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
@@ -142,7 +155,6 @@ class _KeysAtTheRight(QStyledItemDelegate):
         corner = parent.mapToGlobal(parent.rect().center())
         self.move(corner.x() - 260, parent.mapToGlobal(parent.rect().topLeft()).y() + 80)
 
-        self._list.setItemDelegate(_KeysAtTheRight(self._list))
     def showEvent(self, event: QEvent) -> None:
         """Type at once."""
         super().showEvent(event)
@@ -160,6 +172,11 @@ class _KeysAtTheRight(QStyledItemDelegate):
                 return True
         return super().eventFilter(watched, event)
 
+    def _tell(self, title: str) -> None:
+        """Say which command Enter would run: the keyboard stays in the field."""
+        self._field.setAccessibleDescription(title)
+        announce(self._list, title)
+
     def _fill(self, text: str) -> None:
         found = []
         for key, command in self._commands.all.items():
@@ -171,6 +188,8 @@ class _KeysAtTheRight(QStyledItemDelegate):
         for _, command in found:
             item = QListWidgetItem(icon(command.icon or "command", "muted"), command.title)
             item.setData(Qt.ItemDataRole.UserRole, command.key)
+            item.setData(_KEYS, command.keys[0] if command.keys else "")
+            item.setSizeHint(QSize(0, 30))
             self._list.addItem(item)
         self._list.setCurrentRow(0)
 
@@ -179,5 +198,3 @@ class _KeysAtTheRight(QStyledItemDelegate):
         self.close()
         if item is not None:
             self._commands.all[item.data(Qt.ItemDataRole.UserRole)].run()
-            item.setData(_KEYS, command.keys[0] if command.keys else "")
-            item.setSizeHint(QSize(0, 30))
