@@ -186,6 +186,17 @@ def choose_files(
     return dialog
 
 
+def choose_folder(parent: QWidget, title: str, on_path: Callable[[Path], None]) -> QFileDialog:
+    """Ask for a folder; one that is not there yet may be made in the dialog."""
+    dialog = QFileDialog(parent, title)
+    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog.setFileMode(QFileDialog.FileMode.Directory)
+    dialog.setOption(QFileDialog.Option.ShowDirsOnly)
+    dialog.filesSelected.connect(lambda names: on_path(Path(names[0])))
+    dialog.open()
+    return dialog
+
+
 def choose_target(parent: QWidget, title: str, name: str, filters: str, on_path: Callable[[Path], None]) -> QFileDialog:
     """Ask where to save."""
     dialog = QFileDialog(parent, title)

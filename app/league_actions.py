@@ -156,6 +156,10 @@ class LeagueActions:
             several=False,
         )
 
+    def load_file(self, path: Path) -> None:
+        """Open this league file."""
+        self._load(path)
+
     def save(self) -> None:
         """Save the setup as a league file that another machine reproduces."""
         choose_target(self._w.window, "Save the league", "LEAGUE.toml", "League file (*.toml)", self._save)

@@ -35,6 +35,7 @@ def add_commands(w: Wiring) -> None:
 def _file_commands(w: Wiring) -> list[Command]:
     return [
         Command("open", "Open files…", w.open_dialog, "File", ("Ctrl+O",), "open"),
+        *w.workspaces.commands(),
         Command("save", "Save…", lambda: w.current_page().save(), "File", ("Ctrl+S",), "export"),
         Command("find", "Find on this page", lambda: w.current_page().find(), "File", ("Ctrl+F",), "search"),
         Command("settings", "Settings…", w.show_settings, "File", ("Ctrl+,",), "settings", apart=True),
@@ -61,6 +62,7 @@ def _help_commands(w: Wiring) -> list[Command]:
     return [
         Command("help", "Getting started", lambda: show_help(w), "Help", ("F1",), "help"),
         Command("guide", "Guide", lambda: show_guide(w.window), "Help", ("Shift+F1",), "logs"),
+        Command("demo.next", "Next step of the demo", w.overview.next_step, "Help", (), "forward"),
         Command("keys", "Keyboard shortcuts", lambda: show_keys(w), "Help", ("?",), "command"),
         Command("demo", "Run the guided demo", w.start_demo, "Help", (), "rocket"),
         Command("logs.folder", "Open the log folder", w.console.open_logs, "Help", (), "logs"),

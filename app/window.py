@@ -166,7 +166,7 @@ class MainWindow(QMainWindow):
         page = self._pages[key]
         self.stack.setCurrentWidget(page)
         self._hand_over(page)
-        self.setWindowTitle(f"{dict(PAGES).get(key, key)} · Nashboard")
+        self.setWindowTitle(f"{dict(PAGES).get(key, key.capitalize())} · Nashboard")
         self._show_nav()
 
     @staticmethod

@@ -12,14 +12,15 @@ from PySide6.QtWidgets import QWidget
 
 from app.actions import Commands, Palette
 from app.agreement_actions import AgreementActions
-from app.consensus_actions import GAME_FILES, ConsensusActions
+from app.consensus_actions import ConsensusActions
 from app.devnet_actions import DevnetActions
-from app.dialogs import choose_files, confirm
+from app.dialogs import confirm
 from app.errors import Action, Notice
 from app.league_actions import LeagueActions
 from app.learning_actions import LearningActions
 from app.links import Navigator, Place
 from app.menu import add_commands
+from app.opening import DROPPED, open_dialog, open_files
 from app.pages.base import ConsolePage
 from app.pages.consensus import ConsensusPage
 from app.pages.devnet import DevnetPage
@@ -34,7 +35,6 @@ from app.pages.stakes import StakesPage
 from app.saving import save_bundle, save_leaf_proof, save_log, save_proof, save_support
 from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
-from app.viewmodels.agreement_task import is_task_file
 from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
 from app.viewmodels.contract_calls import ContractCallsViewModel
 from app.viewmodels.devnet import DevnetState, DevnetViewModel
@@ -53,8 +53,8 @@ from app.viewmodels.seasons import SeasonsViewModel
 from app.viewmodels.setup import SetupViewModel
 from app.viewmodels.stakes import StakesViewModel
 from app.viewmodels.tree_loader import TreeLoader
+from app.workspaces import Workspaces
 from engine.chain.events import DevnetLine
-from engine.games.files import SUFFIXES
 from widgets.drop_zone import accept_drops
 from widgets.jobs import JobRow
 from widgets.jobs import JobsState as TrayState
@@ -100,6 +100,7 @@ class Wiring:
         self.agreements = AgreementActions(self)
         self.learnings = LearningActions(self)
         self.chain = DevnetActions(self)
+        self.workspaces = Workspaces(self)
         self.pages: dict[str, ConsolePage] = {}
         self._ends: list[Any] = []
 
@@ -134,7 +135,7 @@ class Wiring:
             lambda: add_commands(self),
             self._restore_tables,
             self._observe,
-            lambda: self.navigator.go(Place("overview")),
+            self.workspaces.begin,
             self.devnet.follow,
             self.consensus.begin,
             self.agreement.begin,
@@ -164,25 +165,8 @@ class Wiring:
         self.window.notices.show_notice(notice)
 
     def open_files(self, files: list[Path]) -> None:
-        """Open what was dropped or named: agents enter the roster; the first bundle and the first game are opened."""
-        agents = [path for path in files if path.suffix.lower() == ".wasm"]
-        bundles = [path for path in files if path.suffix.lower() == ".nets"]
-        tasks = [path for path in files if path.suffix.lower() == ".json" and is_task_file(path)]
-        games = [path for path in files if path.suffix.lower() in SUFFIXES and path not in tasks]
-        if agents:
-            self.navigator.go(Place("leagues", "tab/setup"))
-            self.roster.add(agents)
-        if bundles:
-            self.navigator.go(Place("replay"))
-            self.replay.open_file(bundles[0])
-        if games:
-            self.games.open(games)
-        if tasks:
-            self.agreements.open_task(tasks[0])
-        for opened, what in ((bundles, "match"), (games, "game"), (tasks, "task")):
-            if len(opened) > 1:
-                text = f"{len(opened) - 1} more were given; one {what} is shown at a time."
-                self.notify(Notice("info", f"Opened {opened[0].name}", text, key="files"))
+        """Open what was dropped, chosen or named."""
+        open_files(self, files)
 
     def confirmed(self, title: str, consequence: str, yes: str, run: Any, *, danger: bool = False) -> None:
         """Ask first, unless the operator turned that off."""
@@ -222,7 +206,7 @@ class Wiring:
         window.guard_close(self._may_close)
         accept_drops(
             window,
-            (".wasm", ".nets", *SUFFIXES),
+            DROPPED,
             lambda names: self.open_files([Path(name) for name in names]),
             lambda why: self.notify(Notice("warn", "Some files cannot be opened", f"{why}.", key="files")),
         )
@@ -283,6 +267,7 @@ class Wiring:
         )
         pills = tuple(StripItem(key, tile.title, tile.value, tile.kind, tile.note, tile.link) for key, tile in tiles)
         self.window.strip.set_state(StatusStripState(pills))
+        self.commands.enable("demo.next", state.demo_state == "waiting")
 
     def _on_devnet(self, state: DevnetState) -> None:
         failed = state.status.state == "failed"
@@ -351,9 +336,7 @@ class Wiring:
 
     def open_dialog(self) -> None:
         """Ask for files to open."""
-        patterns = " ".join(f"*{suffix}" for suffix in (".nets", ".wasm", *SUFFIXES))
-        filters = f"All of these ({patterns});;Match bundles (*.nets);;Agents (*.wasm);;{GAME_FILES}"
-        choose_files(self.window, "Open", filters, self.open_files)
+        open_dialog(self)
 
     def _may_close(self) -> bool:
         if self.rounds.state.run.state == "idle":

@@ -38,6 +38,9 @@ class DropZoneState:
     message_kind: str = "error"
 
 
+FOLDER = "/"  # among the suffixes: folders are taken too
+
+
 def sort_files(mime: QMimeData, suffixes: tuple[str, ...]) -> tuple[list[str], str]:
     """The paths of a drop that are taken, and why the others are not ("" when all are)."""
     taken: list[str] = []
@@ -46,10 +49,11 @@ def sort_files(mime: QMimeData, suffixes: tuple[str, ...]) -> tuple[list[str], s
         path = url.toLocalFile()
         if not path:
             refused.append(f"{url.toDisplayString()} is not a file on this machine")
-        elif Path(path).is_dir():
+        elif Path(path).is_dir() and FOLDER not in suffixes:
             refused.append(f"{Path(path).name} is a folder")
-        elif Path(path).suffix.lower() not in suffixes:
-            refused.append(f"{Path(path).name} is not a {' or '.join(suffixes)} file")
+        elif not Path(path).is_dir() and Path(path).suffix.lower() not in suffixes:
+            kinds = " or ".join(suffix for suffix in suffixes if suffix != FOLDER)
+            refused.append(f"{Path(path).name} is not a {kinds} file")
         elif path not in taken:
             taken.append(path)
         else:

@@ -13,7 +13,7 @@ def gui(
     files: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="[FILES]...", help="Match bundles (.nets), agents (.wasm) and games (.nfg, .npz, .json)."
+            metavar="[FILES]...", help="Matches (.nets), agents (.wasm), games (.nfg, .npz, .json), leagues (.toml)."
         ),
     ] = None,
 ) -> None:
@@ -24,8 +24,8 @@ def gui(
     for path in paths:
         if not path.is_file():
             raise UsageError(f"There is no file {path}", "", "Check the path.")
-        if path.suffix.lower() not in (".nets", ".wasm", ".nfg", ".npz", ".json"):
-            why = "the console opens .nets and .wasm files, and games as .nfg, .npz or .json"
+        if path.suffix.lower() not in (".nets", ".wasm", ".nfg", ".npz", ".json", ".toml"):
+            why = "the console opens .nets, .wasm, games as .nfg, .npz or .json, tasks as .json, leagues as .toml"
             raise UsageError(f"{path.name} cannot be opened", why)
     from app.main import display_problem, leave_at_once, run_console
 
