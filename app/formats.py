@@ -31,6 +31,11 @@ def count(value: int) -> str:
     return f"{value:,}"
 
 
+def spoken(name: str) -> str:
+    """Return a constant's name as people write it: ``OUT_OF_GAS`` is Out of gas."""
+    return name.replace("_", " ").capitalize()
+
+
 def plural(value: int, one: str, many: str = "") -> str:
     """Return ``3 agents`` or ``1 agent``."""
     return f"{value:,} {one if value == 1 else many or one + 's'}"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QProgressBar, QVBoxLayout, QWidget
 
+from widgets.access import Role
 from widgets.basics import IconLabel, button, clear, label, row, tool_button
 from widgets.panels import EmptyPanel, EmptyPanelState
 
@@ -41,6 +42,8 @@ class JobsState:
 
 class JobCard(QWidget):
     """One job's row."""
+
+    SPOKEN_AS = Role.Grouping
 
     cancelRequested = Signal(object)
     dismissed = Signal(object)
@@ -112,10 +115,10 @@ class JobsTray(QFrame):
 
     def __init__(self, state: JobsState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("tray")
         self._cards: dict[Hashable, JobCard] = {}
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self.setObjectName("tray")
         self._layout.setSpacing(0)
         self._rows = QVBoxLayout()
         self._rows.setSpacing(4)

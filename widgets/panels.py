@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
 
 from widgets.access import Role
 from widgets.basics import IconLabel, add, button, clear, column, label, row, tool_button
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens, mix
+
+LEAST_FOR_ICON = 190  # the height at which icon, title, a line and a button have room
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,7 @@ class Banner(QFrame):
         self._state = state
         self.setVisible(state is not None)
         if state is None:
+            self.setAccessibleName("")
             return
         self._icon.set_icon(state.kind, state.kind)
         self._title.setText(state.title)
@@ -136,6 +140,11 @@ class EmptyPanel(QWidget):
         body.addStretch(1)
         if state is not None:
             self.set_state(state)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Do without the icon where it would push the words together."""
+        super().resizeEvent(event)
+        self._icon.setVisible(self.height() >= LEAST_FOR_ICON)
 
     def set_state(self, state: EmptyPanelState) -> None:
         """Show a state."""

@@ -8,7 +8,7 @@ from typing import Any
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
-from app.formats import ether, plural, short
+from app.formats import ether, plural
 from app.links import address_link
 from app.pages.base import search_field
 from app.pages.league_fields import FieldGrid, narrow
@@ -42,18 +42,16 @@ KINDS = {"Counts": "ok", "Takes part": "info", "Ready": "neutral", "Cannot run":
 COLUMNS = (
     Column("Agent"),
     Column("Strategy", width=82, format=str.capitalize),
-    Column("Model", width=100, format=model_name, exact=str),
-    Column("Behaviour", width=104, format=lambda v: v.replace("_", " "), tone=lambda v: "" if v == HONEST else "warn"),
-    Column("Verdict", kind="pill", width=144, pill=lambda word: KINDS.get(word, "error")),
-    Column("Reputation", align="right", kind="number", width=98, tooltip="On chain, from 1 to 1,000"),
+    Column("Model", width=92, format=model_name, exact=str),
+    Column("Behaviour", width=94, format=lambda v: v.replace("_", " "), tone=lambda v: "" if v == HONEST else "warn"),
+    Column("Verdict", kind="pill", width=132, pill=lambda word: KINDS.get(word, "error")),
+    Column("Reputation", align="right", kind="number", width=96, tooltip="On chain, from 1 to 1,000"),
     Column("Stake", align="right", kind="number", width=86, format=ether, exact=lambda v: f"{v} wei"),
     Column(
         "Address",
-        kind="link",
+        kind="hash",
         link=address_link,
-        format=lambda a: short(a, 6, 4),
-        exact=str,
-        width=118,
+        width=128,
         tooltip="Its account on the devnet",
     ),
 )

@@ -27,10 +27,9 @@ COLUMNS = (
     Column("No.", align="right", kind="number", width=56),
     Column("Task"),
     Column("State", kind="pill", width=132, pill=lambda word: KINDS.get(word, "neutral")),
-    Column("Mode", width=82),
     Column("Iterations", align="right", kind="number", width=84),
     Column("Gap", align="right", kind="number", width=78, format=lambda v: f"{v:.2g}", exact=repr),
-    Column("Gas", align="right", kind="number", width=90, format=lambda v: f"{v:,}"),
+    Column("Gas", align="right", kind="number", width=90, format=lambda v: f"{v:,}", tooltip="None: off chain"),
     Column("Task hash", width=118, format=lambda v: short(v, 6, 4), exact=str),
     Column("Started", width=84, format=brief_moment),
 )
@@ -114,6 +113,6 @@ def _row(row_of: Any, running: int, drawn: AgreementRecord | None, baseline: int
     title = f"{row_of.title} (baseline)" if row_of.run_id == baseline else row_of.title
     return (
         shown if drawn is not None else None, row_of.run_id, title, word,
-        "On chain" if row_of.on_chain else "Off chain", result.get("iterations"), result.get("gap"),
+        result.get("iterations"), result.get("gap"),
         chain.get("gas_used"), "0x" + row_of.task_hash.hex(), row_of.created,
     )  # fmt: skip

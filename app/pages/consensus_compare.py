@@ -30,16 +30,16 @@ KINDS = {
 }
 METHODS = (Column("Run", kind="check", width=56), Column("Method"), Column("Finds", width=122))
 RUNS = (
-    Column("Show", kind="check", width=58),
+    Column("Show", kind="check", width=64),
     Column("No.", align="right", kind="number", width=50),
-    Column("Method", width=148),
-    Column("Status", kind="pill", pill=lambda word: KINDS.get(word, "neutral"), width=136),
+    Column("Method"),
+    Column("Status", kind="pill", pill=lambda word: KINDS.get(word, "neutral"), width=150),
     Column("Iterations", align="right", kind="number", width=88, format=lambda v: f"{v:,}"),
-    Column("NashConv", align="right", kind="number", width=84, format=lambda v: f"{v:.3g}", exact=repr),
+    Column("NashConv", align="right", kind="number", width=96, format=lambda v: f"{v:.3g}", exact=repr),
     Column("Seconds", align="right", kind="number", width=78, format=lambda v: f"{v:.3g}", exact=repr),
     Column("Speed", width=70, tooltip="How many times as fast as the baseline"),
-    Column("Trace hash", kind="hash", width=116),
-    Column("Game"),
+    Column("Game", width=112),
+    Column("Trace hash", kind="hash", width=132),
 )
 
 
@@ -53,6 +53,7 @@ class CompareTab(QWidget):
         self._chosen: set[str] = set()
         self.methods = DataTable(METHODS, name="Methods to compare")
         self.methods.setMinimumHeight(240)
+        self.methods.setMinimumWidth(360)
         self.run_all = button("Run the ticked", "play", "primary", tooltip="One after the other, on the same game")
         header = SectionHeader("Compare methods", "Each runs on the game as it stands, with the settings of the form")
         header.add_action(self.run_all)
@@ -140,5 +141,5 @@ def _row(run: RunRecord, base: RunRecord | None) -> tuple[Any, ...]:
         factor = f"{base.seconds / run.seconds:.3g}x"
     return (
         run.shown, run.number, run.method.title, verdict_of(run).word, run.iteration, run.gap, run.seconds, factor,
-        run.trace_hash or None, run.game.title or "Game",
+        run.game.title or "Game", run.trace_hash or None,
     )  # fmt: skip

@@ -72,7 +72,7 @@ class Section(QWidget):
     def __init__(self, title: str, content: QWidget) -> None:
         super().__init__()
         self._content = content
-        self.toggle = button(title, "forward", "ghost")
+        self.toggle = button(title, "forward", "fold")
         self.toggle.setCheckable(True)
         body = column(self, spacing=8)
         body.addLayout(row(self.toggle, None))

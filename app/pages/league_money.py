@@ -22,6 +22,9 @@ NOT_PLAYED = EmptyPanelState(
     "coin", "Nothing to settle", "A round can be settled once all its matches are played.", (SET_UP,)
 )
 
+HONEST = EmptyPanelState("shield", "Nobody was disqualified", "Every claim of this round holds.")
+NO_CLAIMS = EmptyPanelState("shield", "No claims yet", "They are judged once a round is played.")
+
 
 def money(title: str) -> Column:
     """Return a column of wei, shown in ETH, sorted by the exact amount."""
@@ -157,6 +160,5 @@ class ClaimsCard(Card):
                 (names.get(d.seat, d.seat), (state.selected, d.fixture), d.claimed, d.replayed, "Slashed")
                 for d in result.disqualified
             )
-        honest = EmptyPanelState("shield", "Nobody was disqualified", "Every claim of this round holds.")
-        self.table.set_state(TableState(rows, (), honest))
+        self.table.set_state(TableState(rows, (), NO_CLAIMS if result is None else HONEST))
         self._zone.setEnabled(result is not None and result.state in ("played", "anchored"))

@@ -41,7 +41,7 @@ class FaultsTab(LearningPart):
         self.buttons: dict[str, QPushButton] = {}
         self.targets: dict[str, TextField] = {}
         self.words = SteadyText("Fault", tone="muted")
-        self.words.setText(HINT)
+        self.words.setText(IDLE)
         self.table = DataTable(COLUMNS, name="Faults of the run")
         self.table.fit_height(2, 8)
         inner = QWidget()
@@ -109,6 +109,8 @@ class FaultsTab(LearningPart):
         record = state.run
         for made in self.buttons.values():
             made.setEnabled(state.busy)
+        if not state.busy or self.words.text() == IDLE:
+            self.words.setText(HINT if state.busy else IDLE)
         rows = tuple(
             (e.slot, title_of(e.fault), _numbers(e.targets), "Put in" if e.active else "Ended", e.text)
             for e in reversed(record.faults if record is not None else [])

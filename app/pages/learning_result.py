@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
-from app.formats import brief_moment, count, duration, short
+from app.formats import brief_moment, count, duration
 from app.links import slot_link, tx_link, validator_link
 from app.pages.base import RUN, search_field, side_by_side
 from app.pages.learning_part import LearningPart
@@ -42,8 +42,8 @@ REFUSED = (
 SLASHED = (
     Column("Slot", align="right", kind="link", width=60, link=slot_link),
     Column("Validator", align="right", kind="link", width=88, link=validator_link),
-    Column("Evidence", width=128, format=lambda v: short(v, 6, 4), exact=str),
-    Column("Transaction", width=128, kind="link", format=lambda v: short(v, 6, 4), link=tx_link,
+    Column("Evidence", kind="hash", width=124),
+    Column("Transaction", width=136, kind="hash", link=tx_link,
            tooltip="Of the staking contract, where the run is mirrored"),
     Column("Offence", exact=str),
 )  # fmt: skip
@@ -58,7 +58,7 @@ RUNS = (
     Column("State", kind="pill", width=120, pill=lambda word: KINDS.get(word, "neutral")),
     Column("Expected", kind="pill", width=110, pill=lambda word: "ok" if word == "Held" else "error"),
     Column("Slots", align="right", kind="number", width=72, format=count),
-    Column("Trace", width=112, format=lambda v: short(v, 6, 4), exact=str),
+    Column("Trace hash", kind="hash", width=120),
     Column("Started", width=96, format=brief_moment),
 )  # fmt: skip
 
@@ -142,7 +142,7 @@ class ResultTab(LearningPart):
         first.addStretch(1)
         left.setMinimumWidth(240)
         body = column(self, spacing=12)
-        body.addWidget(side_by_side(left, self.checks, stretches=(2, 3), narrow=560))
+        body.addWidget(side_by_side(left, self.checks, stretches=(2, 4), narrow=560))
         body.addWidget(header)
         body.addWidget(self.runs, 1)
         self.runs.selectionChanged.connect(lambda _: self._enable())
@@ -153,7 +153,14 @@ class ResultTab(LearningPart):
     def seen(self, state: LearningState) -> object:
         """How the run ended, and the kept ones."""
         record = state.run
-        return record, record.at("facts") if record else 0, record.state if record else "", state.rows, state.busy
+        return (
+            record,
+            record.at("facts") if record else 0,
+            record.state if record else "",
+            state.rows,
+            state.busy,
+            len(state.scenarios),
+        )
 
     def draw(self, state: LearningState) -> None:
         """Show how it ended."""
@@ -161,12 +168,13 @@ class ResultTab(LearningPart):
         self.facts.set_state(KeyValueState(tuple(_facts(record))))
         ended = record.ended_event if record is not None else None
         checks = (
-            tuple(("Holds" if ok else "Fails", name, sentence(text)) for name, ok, text in ended.checks)
+            tuple(("Holds" if ok else "Fails", _asked(name), sentence(text)) for name, ok, text in ended.checks)
             if ended
             else ()
         )
         self.checks.set_state(TableState(checks, (), NO_CHECKS))
-        rows = tuple(_run_row(item) for item in state.rows)
+        titles = {one.name: one.title for one in state.scenarios}
+        rows = tuple(_run_row(item, titles) for item in state.rows)
         self.runs.set_state(TableState(rows, tuple(one[0] for one in rows), NO_RUNS))
         self._enable()
 
@@ -199,9 +207,22 @@ def _facts(record: LearnRecord | None) -> Iterator[KeyValueRow]:
         yield KeyValueRow(name.capitalize(), address, "mono")
 
 
-def _run_row(item: Any) -> tuple[Any, ...]:
+def _asked(line: str) -> str:
+    """Return an expectation as people read it: ``one_head`` is One head, ``merged=2`` is Merged: 2."""
+    return line.replace("_", " ").replace("=", ": ").capitalize()
+
+
+def _run_row(item: Any, titles: Mapping[str, str]) -> tuple[Any, ...]:
     result = item.result or {}
     held = None if result.get("ok") is None else "Held" if result["ok"] else "Not held"
     trace = result.get("trace_hash") or None
     state = STATES.get(item.state, item.state)
-    return item.run_id, item.spec.scenario, state, held, result.get("slots"), trace, item.created
+    return (
+        item.run_id,
+        titles.get(item.spec.scenario, item.spec.scenario),
+        state,
+        held,
+        result.get("slots"),
+        trace,
+        item.created,
+    )

@@ -166,7 +166,7 @@ def _fields() -> dict[str, Field]:
         "slots": _whole("slots", "Slots", 1, 100_000, "To run for"),
         "gate_texts": _whole("gate_texts", "Gate texts", 1, 4096, "Drawn a round"),
         "byzantine": IntField("Bad trainers f", None, maximum=31, optional=True, placeholder="automatic",
-                              help="Krum: n >= 2f+3", wrap=True),
+                              help="Krum: n ≥ 2f + 3", wrap=True),
         "round_every": _whole("round_every", "Round every", 1, 64, "Slots"),
     }  # fmt: skip
 

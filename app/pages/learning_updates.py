@@ -6,7 +6,6 @@ from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
-from app.formats import short
 from app.links import slot_link
 from app.pages.base import RUN, side_by_side
 from app.pages.learning_part import LearningPart
@@ -33,14 +32,14 @@ def _nats(value: float) -> str:
 COLUMNS = (
     Column("Round", align="right", kind="number", width=64),
     Column("Slot", align="right", kind="link", width=56, link=slot_link, tooltip="The slot that included it"),
-    Column("Update", width=118, format=lambda v: short(v, 6, 4), exact=str),
+    Column("Update", kind="hash", width=116),
     Column("Stage", kind="pill", width=122, pill=lambda word: STAGE_KINDS.get(word, "neutral")),
     Column("Before", align="right", kind="number", width=84, format=_nats, exact=repr),
     Column("After", align="right", kind="number", width=84, format=_nats, exact=repr),
     Column("Threshold", align="right", kind="number", width=88, format=_nats, exact=repr,
            tooltip="0.999 of the loss before: the loss after has to be below it"),
     Column("Gate", kind="pill", width=102, pill=lambda word: GATES.get(word, "neutral")),
-    Column("ACKs", align="right", width=78, format=lambda v: f"{v[0]} of {v[1]}", key=lambda v: v[0],
+    Column("ACKs", align="right", format=lambda v: f"{v[0]}, {v[1]} needed", key=lambda v: v[0],
            tooltip="Accepts counted, and how many the quorum needs"),
 )  # fmt: skip
 

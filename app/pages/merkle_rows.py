@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.formats import count
+from app.formats import count, spoken
 from app.links import address_link, block_link, leaf_link, match_link
 from app.viewmodels.merkle import MerkleState
 from app.viewmodels.proof import INNER_PARTS, ROUND_PARTS, STEP_PARTS, ProofWalk
@@ -37,7 +37,7 @@ def chosen_rows(state: MerkleState) -> tuple[KeyValueRow, ...]:
     if len(words) < 7:
         return (KeyValueRow("Leaf", count(state.chosen), "mono"),)
     title, first, second, outcome, cause, scores, steps = words[:7]
-    ended = f"{outcome}: {cause}" if cause else outcome
+    ended = f"{spoken(outcome)}: {spoken(cause).lower()}" if cause else spoken(outcome)
     return (
         KeyValueRow("Leaf", title, "link", link=match_link(state.round_id, state.fixture)),
         KeyValueRow("Agents", f"{first} against {second}" if second else first),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.formats import count
+from app.formats import count, spoken
 from app.links import address_link, match_link, step_link
 from app.viewmodels.chain_check import ChainCheck
 from app.viewmodels.match_facts import MatchFacts
@@ -19,9 +19,9 @@ LEGALITY = {True: ("Legal", "ok"), False: ("Illegal", "error"), None: ("Not aske
 def outcome_text(facts: MatchFacts) -> str:
     """How the match ended, and who is to blame."""
     if facts.cause is None:
-        return facts.outcome
+        return spoken(facts.outcome)
     blamed = facts.seats[facts.seat] if facts.seat is not None and facts.seat < len(facts.seats) else "nobody"
-    return f"{facts.outcome}: {facts.cause}, {blamed}"
+    return f"{spoken(facts.outcome)}: {spoken(facts.cause).lower()}, {blamed}"
 
 
 def seat_infos(state: ReplayState) -> tuple[SeatInfo, ...]:

@@ -79,7 +79,7 @@ ACCOUNTS = (
     _money("Vault pending", "Contract: being unbonded", 110),
     _money("Vault credit", "Contract: can be claimed", 98),
     _money("Vault slashed", "Contract: taken so far", 110),
-    Column("Agree", kind="pill", pill=lambda text: _AGREE.get(text, "neutral"), width=104),
+    Column("Agree", kind="pill", pill=lambda text: _AGREE.get(text, "neutral"), width=116),
 )
 _AGREE = {"Agrees": "ok", "Differs": "error", "On the way": "info"}
 SLASHES = (

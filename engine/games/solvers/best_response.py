@@ -98,7 +98,7 @@ def steps(game: ConsensusGame, options: SolveOptions) -> Steps:
         run.advance(count, options.epsilon)
         yield Step(run.count, tuple(run.positions), run.gap, "damped" if run.damping else "")
     reached = run.relative <= options.epsilon
-    why = "" if reached else f"the gap was still {run.gap:.3g} after {run.count} iterations"
+    why = "" if reached else f"the gap was still {run.gap:.3g} after {run.count:,} iterations"
     if run.damping:
         why = f"{why}{'; ' if why else ''}moves damped by {run.damping:g}"
     return Outcome((tuple(run.positions),), iterations=run.count, complete=reached, message=why, rate=run.rate)

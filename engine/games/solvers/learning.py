@@ -249,7 +249,7 @@ def learn(game: FiniteGame, options: SolveOptions, dynamic: Dynamic) -> Steps:
     least = gap_of(game, best).relative
     if least <= options.epsilon:
         return Outcome((best,), iterations=run.time)
-    why = f"{dynamic.name} was still {least:.3g} of the payoff range from an equilibrium after {run.time} iterations"
+    why = f"{dynamic.name} was still {least:.3g} of the payoff range from an equilibrium after {run.time:,} iterations"
     if not isinstance(game, MatrixGame):
         why += "; in games that are not zero-sum it need not settle"
     return Outcome((best,), iterations=run.time, complete=False, message=why)

@@ -81,13 +81,13 @@ def grew(world: World, value: str) -> Found:
 def consistent(world: World, value: str) -> Found:
     """No two nodes hold final blocks that exclude each other."""
     count = len(world.kit.watch.conflicts)
-    return count == 0, f"{count} pairs of final blocks exclude each other."
+    return count == 0, f"Pairs of final blocks that exclude each other: {count}."
 
 
 def one_head(world: World, value: str) -> Found:
     """All nodes follow one head at the end."""
     heads = {node.head() for node in world.nodes}
-    return len(heads) == 1, f"The {len(world.nodes)} nodes follow {len(heads)} heads."
+    return len(heads) == 1, f"Heads that the {len(world.nodes)} nodes follow: {len(heads)}."
 
 
 # Slashing
@@ -145,13 +145,13 @@ def block_refused(world: World, value: str) -> Found:
 def certified(world: World, value: str) -> Found:
     """At least that many updates were certified and are in the chain."""
     count = len(_certified(world))
-    return count >= int(value), f"{count} updates have their certificate and a block; {value} were expected."
+    return count >= int(value), f"Updates with a certificate and a block: {count}; {value} expected."
 
 
 def no_updates(world: World, value: str) -> Found:
     """Every block of the chain names the zero update."""
     count = len(_certified(world))
-    return count == 0, f"{count} blocks name an update; the others bear the zero update id."
+    return count == 0, f"Blocks that name an update: {count}; the others bear the zero update id."
 
 
 def loss_falls(world: World, value: str) -> Found:
@@ -171,13 +171,13 @@ def loss_rises(world: World, value: str) -> Found:
 def merged(world: World, value: str) -> Found:
     """At least that many updates are part of the final model."""
     count = sum(update.stage == "merged" for update in _updates(world))
-    return count >= int(value), f"{count} updates are merged; {value} were expected."
+    return count >= int(value), f"Updates in the final model: {count}; {value} expected."
 
 
 def refused(world: World, value: str) -> Found:
     """At least one update was refused for this."""
     found = [update for update in _updates(world) if update.reason == value and update.stage in ("rejected", "expired")]
-    return bool(found), f"{len(found)} updates were refused: {REJECTIONS[value]}."
+    return bool(found), f"Updates refused: {len(found)} ({REJECTIONS[value]})."
 
 
 def raw_refused(world: World, value: str) -> Found:

@@ -107,7 +107,7 @@ def test_predictive_regret_matching_is_done_where_plain_stalls() -> None:
     _, slow = run(HARD, "rm+", epsilon=1e-9, iterations=123_000)
     assert slow.status is Status.NOT_CONVERGED
     assert slow.equilibria[0].gap.relative > 1e-7
-    assert "after 123000 iterations" in slow.message
+    assert "after 123,000 iterations" in slow.message
 
 
 @pytest.mark.parametrize("key", KEYS)
