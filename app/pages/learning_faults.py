@@ -20,7 +20,8 @@ from widgets.steady_text import SteadyText
 from widgets.table import Column, DataTable, TableState
 
 ACROSS = 3
-AT_ONCE, BUTTON = 5, 260  # scenarios built before the window breathes; pixels
+AT_ONCE, BUTTON = 5, 290  # scenarios built before the window breathes; pixels
+IDLE = "Faults go into a chain that runs: run or step one first."
 HINT = "Choose a fault: it goes in at once. Without numbers the next ones that can show it are taken."
 NONE = EmptyPanelState("slash", "No faults yet", "Those of the scenario and yours are listed here.", (RUN,))
 COLUMNS = (
