@@ -10,6 +10,7 @@ from PySide6.QtGui import QCloseEvent, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLayout, QWidget
 
 from app.errors import Notice
+from widgets.access import announce
 from widgets.basics import column, label, row, tool_button
 from widgets.icons import app_icon
 from widgets.jobs import JobsState, JobsTray
@@ -19,7 +20,7 @@ from widgets.panels import Action, Banner, BannerState
 BANNERS = 3
 GOOD_NEWS_MS = 9000
 NARROW = 1160
-LEAST = (880, 440)  # what a screen of 1920 by 1080 at 200 % has room for, beside a panel of the desktop
+LEAST = (940, 480)  # what a screen of 1920 by 1080 at 200 % has room for, beside a panel of the desktop
 PAGES = (
     ("overview", "Overview"),
     ("devnet", "Devnet"),
@@ -116,6 +117,7 @@ class MainWindow(QMainWindow):
         self._current = "overview"
         self._collapsed = self._geometry.value("collapsed", "false") == "true"
         self._narrow = False
+        self._ended = 0
         self._badges: dict[str, tuple[str, str]] = {}
         self._build()
         self._restore()
@@ -184,9 +186,12 @@ class MainWindow(QMainWindow):
             self._badges[key] = (text, kind)
             self._show_nav()
 
-    def set_jobs(self, state: JobsState) -> None:
-        """Show the running jobs; without any the tray takes no room."""
+    def set_jobs(self, state: JobsState, ended: int = 0, words: str = "") -> None:
+        """Show the running jobs, and say how one ended; without any the tray takes no room."""
         self.tray.set_state(state)
+        if ended != self._ended:
+            self._ended = ended
+            announce(self.tray, words)
         self.tray.setVisible(bool(state.jobs))
 
     def resizeEvent(self, event: QResizeEvent) -> None:

@@ -255,7 +255,7 @@ class Wiring:
             )
             for job in state.jobs
         )
-        self.window.set_jobs(TrayState(rows))
+        self.window.set_jobs(TrayState(rows), *state.ended)
 
     def _on_overview(self, state: OverviewState) -> None:
         tiles = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QEvent, QSize, Qt
 from PySide6.QtGui import QFont, QFontMetrics, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -167,6 +167,15 @@ class Pair(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Turn when the room changes."""
         super().resizeEvent(event)
+        self._turn()
+
+    def event(self, event: QEvent) -> bool:
+        """Turn when a part needs other room."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._turn()
+        return super().event(event)
+
+    def _turn(self) -> None:
         needed = sum(part.minimumSizeHint().width() for part in self._parts) + self._gap
         across = self.width() >= needed
         wanted = QBoxLayout.Direction.LeftToRight if across else QBoxLayout.Direction.TopToBottom
@@ -227,6 +236,13 @@ def add(layout: QBoxLayout, item: QWidget | QLayout, stretch: int = 0) -> None:
         layout.addWidget(item, stretch)
     else:
         layout.addLayout(item, stretch)
+
+
+def across(*items: QWidget | QLayout | int | None, spacing: int = 8) -> QWidget:
+    """A ``row`` as a widget of its own."""
+    holder = QWidget()
+    holder.setLayout(row(*items, spacing=spacing))
+    return holder
 
 
 def line() -> QFrame:

@@ -81,6 +81,8 @@ class ByteGrid(QWidget):
         step, digit = steps.get(Qt.Key(event.key())), event.text().lower()
         if step is not None:
             self._move(max(0, min(len(self._bytes) - 1, self._at + step)))
+        elif event.key() in (Qt.Key.Key_Home, Qt.Key.Key_End):
+            self._move(0 if event.key() == Qt.Key.Key_Home else max(0, len(self._bytes) - 1))
         elif event.key() == Qt.Key.Key_Delete and self._bytes:
             self.byteEdited.emit(self._at, self._bytes[self._at] ^ 1)
         elif len(digit) == 1 and digit in "0123456789abcdef" and self._bytes and not self._blocked(event):
@@ -105,6 +107,10 @@ class ByteGrid(QWidget):
         self._at, self._low_nibble = at, False
         self._name()
         self.update()
+
+    def spoken_value(self) -> str:
+        """The byte under the cursor."""
+        return self.accessibleDescription()
 
     def _name(self) -> None:
         part = next((name for name, start, length in self._parts if start <= self._at < start + length), "")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from widgets.access import Role
-from widgets.basics import Card, ElidedLabel, IconLabel, button, clear, label, row, set_property
+from widgets.basics import Card, ElidedLabel, IconLabel, button, clear, label, row, set_property, text_width
+from widgets.fonts import scaled
 from widgets.labels import HashLabel, HashState, PillHolder, PillState
 from widgets.theme import current_tokens
 
@@ -25,6 +26,11 @@ class StatCardState:
     icon: str = ""
     kind: str = "neutral"
     link: str = ""
+
+
+# How a value is written, and by how many points it is larger than plain text, as the style sheet has it.
+VALUES = (("display", 8.0, QFont.Weight.DemiBold), ("heading", 1.5, QFont.Weight.DemiBold),
+          ("strong", 0.0, QFont.Weight.DemiBold))  # fmt: skip
 
 
 class StatCard(Card):
@@ -62,11 +68,25 @@ class StatCard(Card):
         self._unit.setText(state.unit)
         self._unit.setVisible(bool(state.unit))
         self._note.setText(state.note or " ")
+        self._fit()
         self._link = state.link
         self.setAccessibleName(f"{state.title}: {state.value} {state.unit} {state.note}".strip())
         set_property(self, "linked", bool(state.link))
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if state.link else Qt.FocusPolicy.NoFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor if state.link else Qt.CursorShape.ArrowCursor)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Write the value as large as it fits."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        room = self.contentsRect().width() - 32
+        for role, points, weight in VALUES:
+            font = scaled(self.font(), points, weight)
+            if text_width(font, self._value.text()) <= room or role == VALUES[-1][0]:
+                set_property(self._value, "role", role)
+                return
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw the focus ring inside the edge: a thicker border would move the content."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QWidget
+from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QLayout, QSizePolicy, QWidget
 
 from widgets.access import Role
 from widgets.basics import column, elide_middle, label, row, tool_button
@@ -202,9 +202,11 @@ class SectionHeader(QWidget):
         words = column(spacing=2)
         words.addWidget(self._title)
         words.addWidget(self._subtitle)
-        outer = QHBoxLayout(self)
+        self._words = words
+        outer = self._outer = QBoxLayout(QBoxLayout.Direction.LeftToRight, self)
         outer.setContentsMargins(0, 0, 0, 0)
         outer.setSpacing(16)
+        outer.setSizeConstraint(QLayout.SizeConstraint.SetNoConstraint)  # it could never turn
         outer.addLayout(words, 1)
         outer.addLayout(self._right)
         self._subtitle.setVisible(bool(subtitle))
@@ -216,5 +218,31 @@ class SectionHeader(QWidget):
         self._subtitle.setVisible(bool(subtitle))
 
     def add_action(self, widget: QWidget) -> None:
-        """Put a widget at the right."""
+        """Put a widget at the right, or beneath the words where it is too narrow for both."""
         self._right.addWidget(widget, 0, Qt.AlignmentFlag.AlignVCenter)
+
+    def minimumSizeHint(self) -> QSize:
+        """As wide as the wider part, as high as the layout of the moment."""
+        wide = max(self._words.minimumSize().width(), self._right.minimumSize().width())
+        return QSize(wide, self._outer.minimumSize().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Turn when the room changes."""
+        super().resizeEvent(event)
+        self._turn()
+
+    def event(self, event: QEvent) -> bool:
+        """Turn when words or buttons need other room."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._turn()
+        return super().event(event)
+
+    def _turn(self) -> None:
+        buttons = self._right.sizeHint().width()
+        beside = self.width() >= self._words.minimumSize().width() + 16 + buttons or not buttons
+        wanted = QBoxLayout.Direction.LeftToRight if beside else QBoxLayout.Direction.TopToBottom
+        if wanted != self._outer.direction():
+            self._outer.setDirection(wanted)
+            self._outer.setSpacing(16 if beside else 8)
+            self._outer.setAlignment(self._right, Qt.AlignmentFlag(0) if beside else Qt.AlignmentFlag.AlignLeft)
+            self.updateGeometry()

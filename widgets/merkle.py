@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from widgets.access import Role
+from widgets.access import Role, announce
 from widgets.basics import Card, Pair, button, column, label, row
 from widgets.byte_grid import ByteGrid
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
@@ -77,7 +77,9 @@ class VerdictBadge(QWidget):
 
     def set_verdict(self, verdict: str) -> None:
         """Show pass, fail or nothing."""
-        self._verdict = verdict
+        changed, self._verdict = verdict != self._verdict, verdict
+        if changed and verdict:
+            announce(self, f"Verdict: {verdict.upper()}", urgent=verdict == "fail")
         self.setAccessibleName(f"Verdict: {verdict.upper() or 'none'}")
         self.update()
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QWidget
 
-from widgets.access import Role
+from widgets.access import Role, announce
 from widgets.basics import IconLabel, add, button, clear, column, label, row, tool_button
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens, mix
@@ -90,7 +90,10 @@ class Banner(QFrame):
             made.setEnabled(action.enabled)
             made.clicked.connect(lambda _=False, key=action.key: self.actionTriggered.emit(key))
             self._actions.addWidget(made)
-        self.setAccessibleName(f"{state.kind}: {state.title}. {state.text} {state.next_step}".strip())
+        words = f"{state.kind}: {state.title}. {state.text} {state.next_step}".strip()
+        if words != self.accessibleName():
+            self.setAccessibleName(words)
+            announce(self, words, urgent=state.kind in ("warn", "error"))
         self.on_theme(current_tokens())
 
     def on_theme(self, tokens: Tokens) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from PySide6.QtCore import QPointF, QRectF, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QPainter, QPaintEvent, QPen, QShowEvent, QTextDocumentFragment
-from PySide6.QtWidgets import QGraphicsItem, QStackedLayout, QWidget
+from PySide6.QtWidgets import QGraphicsItem, QSizePolicy, QStackedLayout, QWidget
 
 from widgets.access import Role, announce
-from widgets.basics import column, label, row
+from widgets.basics import ElidedLabel, column, label, row
 from widgets.fonts import scaled
 from widgets.panels import Action, EmptyPanel, EmptyPanelState
 from widgets.theme import current_tokens, follow
@@ -40,7 +40,9 @@ class PlotBase(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._plot: Any = None
-        self._title = label("", "strong")
+        self._title = ElidedLabel("strong")
+        self._title.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self._title.setMinimumWidth(72)
         self._legend = label("", "small")
         self._legend.setTextFormat(Qt.TextFormat.RichText)
         self._empty = EmptyPanel()

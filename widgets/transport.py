@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from widgets.access import Role
+from widgets.byte_grid import ByteGrid
 from widgets.basics import column, label, row, tool_button
 from widgets.icons import icon
 from widgets.theme import current_tokens, follow
@@ -68,6 +69,11 @@ class StepSlider(QWidget):
         self._step, self._total, self._marks = step, total, marks
         self.setAccessibleName(f"Step {step} of {total}")
         self.update()
+
+    def spoken_value(self) -> str:
+        """The step, and what happened there."""
+        here = "; ".join(mark.text for mark in self._marks if mark.step == self._step and mark.text)
+        return f"{self._step}, {here}" if here else str(self._step)
 
     def sizeHint(self) -> QSize:
         """Room for the marks above the groove."""
@@ -294,4 +300,6 @@ def typing() -> bool:
     focus = QApplication.focusWidget()
     if isinstance(focus, (QLineEdit, QPlainTextEdit, QTextEdit)):
         return not focus.isReadOnly()
+    if isinstance(focus, ByteGrid):
+        return True
     return isinstance(focus, (QAbstractSpinBox, QComboBox))

@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QComboBox, QWidget
 from app.viewmodels.agreement import SPEEDS, AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.agreement_runs import verdict_of
-from widgets.basics import button, column, label, row
+from widgets.basics import Pair, across, button, column, label, row
 from widgets.labels import HashLabel, HashState, PillState, StatusPill
 from widgets.panels import Action, Banner, BannerState
 
@@ -50,7 +50,7 @@ class AgreementBar(QWidget):
         self._trace_title.setToolTip("Of all iterations: the same at any speed for the same task, agents and seed")
         self.banner = Banner(None)
         body = column(self, spacing=8)
-        body.addLayout(row(self.run, self.pause, self.step, self.stop, self.reset, None, self.speed))
+        body.addWidget(Pair(across(self.run, self.pause, self.step, self.stop, self.reset), across(None, self.speed)))
         line = (self._hash_title, self.hash, self._trace_title, self.trace)
         body.addLayout(row(self.pill, None, *line, spacing=10))
         body.addWidget(self.verdict)

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.viewmodels.consensus import SPEEDS, ConsensusState, ConsensusViewModel
 from app.viewmodels.consensus_runs import verdict_of
-from widgets.basics import button, column, label, row
+from widgets.basics import Pair, across, button, column, label, row
 from widgets.labels import HashLabel, HashState, PillState, StatusPill
 
 FIELDS = {
@@ -52,7 +52,7 @@ class RunBar(QWidget):
         self._hash_title = label("Trace hash", "muted")
         self._hash_title.setToolTip("SHA-256 of every step: the same at any speed for the same game and settings")
         body = column(self, spacing=8)
-        body.addLayout(row(self.run, self.pause, self.step, self.stop, self.reset, None, self.speed))
+        body.addWidget(Pair(across(self.run, self.pause, self.step, self.stop, self.reset), across(None, self.speed)))
         body.addLayout(row(self.pill, None, self._hash_title, self.hash, spacing=10))
         body.addWidget(self.verdict)
         self._connect()

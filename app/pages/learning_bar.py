@@ -12,7 +12,7 @@ from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import SPEEDS, LearningState
 from app.viewmodels.learning_runs import LearnRecord, training_words, verdict_of
 from engine.learning.results import PHASES
-from widgets.basics import button, column, row
+from widgets.basics import Pair, across, button, column, row
 from widgets.labels import PillState, StatusPill
 from widgets.panels import Action, Banner, BannerState
 from widgets.phase_strip import Phase, PhaseStrip
@@ -47,7 +47,8 @@ class LearningBar(QWidget):
         self.banner = Banner(None)
         self._shown: BannerState | None = None
         body = column(self, spacing=8)
-        body.addLayout(row(self.run, self.pause, self.step, self.step_slot, self.stop, None, self.speed))
+        buttons = across(self.run, self.pause, self.step, self.step_slot, self.stop)
+        body.addWidget(Pair(buttons, across(None, self.speed)))
         line = row(self.pill, self.verdict, self.training, spacing=10)
         line.setStretch(1, 1)
         body.addLayout(line)

@@ -34,9 +34,10 @@ class JobView:
 
 @dataclass(frozen=True, slots=True)
 class JobsState:
-    """The jobs that are worth showing, oldest first."""
+    """The jobs that are worth showing, oldest first; ``ended`` is the number and the end of the last one shown."""
 
     jobs: tuple[JobView, ...] = ()
+    ended: tuple[int, str] = (0, "")
 
 
 class JobsViewModel(ViewModel[JobsState]):
@@ -74,8 +75,10 @@ class JobsViewModel(ViewModel[JobsState]):
             self._publish()
 
     def _on_ended(self, event: JobEnded) -> None:
-        self._running.pop(event.job_id, None)
-        self._started.pop(event.job_id, None)
+        view, started = self._running.pop(event.job_id, None), self._started.pop(event.job_id, 0.0)
+        if view is not None and time.monotonic() - started >= SHOWN_AFTER:
+            words = f"{view.title}: {event.outcome}{'. ' if event.message else ''}{event.message}"
+            self.update(ended=(event.job_id, words))
         self._publish()
 
     async def _tick(self) -> None:
