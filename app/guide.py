@@ -7,8 +7,10 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, QUrl
 from PySide6.QtGui import (
+    QImageReader,
     QKeySequence,
     QPalette,
+    QResizeEvent,
     QShortcut,
     QTextBlock,
     QTextCharFormat,
@@ -29,6 +31,9 @@ PAGES = (
     ("architecture", "Architecture"),
     ("features", "Features"),
 )
+
+
+MARGIN = 16
 
 
 class GuideWindow(QDialog):
@@ -118,7 +123,7 @@ class GuideWindow(QDialog):
     def _dress(self) -> None:
         """Give headings the names that links know them by, which Qt reads Markdown without; let wide parts fit."""
         document = self.browser.document()
-        document.setDocumentMargin(16)
+        document.setDocumentMargin(MARGIN)
         colours = self.browser.palette()
         for frame in document.rootFrame().childFrames():
             if isinstance(frame, QTextTable):
@@ -131,6 +136,39 @@ class GuideWindow(QDialog):
                 _shade(block, colours)
             _link(block, colours)
             block = block.next()
+        self._fit_pictures()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Keep the pictures within the window."""
+        super().resizeEvent(event)
+        self._fit_pictures()
+
+    def _fit_pictures(self) -> None:
+        room = self.browser.viewport().width() - 2 * MARGIN
+        block = self.browser.document().begin()
+        while block.isValid():
+            _shrink(block, room)
+            block = block.next()
+
+
+def _shrink(block: QTextBlock, room: int) -> None:
+    """Make the pictures of a paragraph as wide as there is room, where they are wider by themselves."""
+    part = block.begin()
+    while not part.atEnd():
+        fragment = part.fragment()
+        form = fragment.charFormat().toImageFormat()
+        if fragment.isValid() and form.isValid():
+            whole = QImageReader(str(assets_dir() / "guide" / form.name())).size()
+            if whole.width() > 0:
+                wide = max(120, min(room, whole.width()))
+                form.setWidth(wide)
+                form.setHeight(whole.height() * wide / whole.width())
+                cursor = QTextCursor(block)
+                cursor.setPosition(fragment.position())
+                cursor.setPosition(fragment.position() + fragment.length(), QTextCursor.MoveMode.KeepAnchor)
+                cursor.setCharFormat(form)
+                return  # the paragraph's parts are made anew by that; the guide has one picture in each
+        part += 1
 
 
 def heading_name(text: str) -> str:

@@ -27,7 +27,13 @@ LABELS = (
     Column("Agreed here", align="right", kind="number", width=130, format=lambda v: f"{v:.9f}", exact=repr),
     Column("On chain", align="right", kind="number", width=130, format=lambda v: f"{v:.9f}", exact=repr),
     Column("Difference", align="right", kind="number", width=110, format=lambda v: f"{v:.2g}", exact=repr),
-    Column("", kind="pill", width=116, pill=lambda word: {"Equal": "ok", "Differs": "error"}.get(word, "neutral")),
+    Column(
+        "",
+        kind="pill",
+        width=116,
+        tooltip="Chain and program",
+        pill=lambda word: {"Equal": "ok", "Differs": "error"}.get(word, "neutral"),
+    ),
 )
 AGENTS = (
     Column("Agent", width=112),
@@ -40,7 +46,9 @@ AGENTS = (
 )  # fmt: skip
 CHECKS = (
     Column("Check", width=190),
-    Column("", kind="pill", width=104, pill=lambda word: "ok" if word == "Holds" else "error"),
+    Column(
+        "", kind="pill", width=104, tooltip="Whether it holds", pill=lambda word: "ok" if word == "Holds" else "error"
+    ),
     Column("Found"),
 )
 

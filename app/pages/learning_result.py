@@ -48,7 +48,9 @@ SLASHED = (
     Column("Offence", exact=str),
 )  # fmt: skip
 CHECKS = (
-    Column("", kind="pill", width=96, pill=lambda word: "ok" if word == "Holds" else "error"),
+    Column(
+        "", kind="pill", width=96, tooltip="Whether it holds", pill=lambda word: "ok" if word == "Holds" else "error"
+    ),
     Column("Expectation", width=140),
     Column("Found", exact=str),
 )

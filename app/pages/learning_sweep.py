@@ -33,8 +33,10 @@ class LearningSweep(QWidget):
         self._model = model
         self._revision = -1
         self._filling = False
-        self.attacks = DataTable((Column("", kind="check", width=44), Column("Attack")), name="Attacks")
-        self.rules = DataTable((Column("", kind="check", width=44), Column("Rule")), name="Rules")
+        self.attacks = DataTable(
+            (Column("", kind="check", width=44, tooltip="Included"), Column("Attack")), name="Attacks"
+        )
+        self.rules = DataTable((Column("", kind="check", width=44, tooltip="Included"), Column("Rule")), name="Rules")
         self.attacks.fit_height(2, 9)
         self.rules.fit_height(2, 6)
         self.trainers = IntField("Trainers", 13, minimum=3, maximum=64, help="n; f is the bad part", wrap=True)
