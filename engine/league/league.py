@@ -27,7 +27,7 @@ from engine.league.match import Outcome
 from engine.league.opening import Opening
 from engine.league.play import PlayBatch
 from engine.league.pools import LocalPool, MatchPool
-from engine.league.ratings import rate
+from engine.league.ratings import prepare, rate
 from engine.league.rerun import Rerun
 from engine.league.results import Payout, RoundResult, RoundSummary, results_hash
 from engine.league.roster import AgentRecord, Roster
@@ -319,6 +319,8 @@ class League:
         control: RoundControl | None,
         ineligible: Sequence[str],
     ) -> RoundResult:
+        if row.config["format"] != SOLO:
+            await prepare()
         entries = self.history.entries(row.round_id)
         system = await self.admissions.system(row.system)
         agents = {entry.seat: await self.admissions.agent_image(entry.sha256) for entry in entries}

@@ -5,6 +5,7 @@ Source: M. Glickman, "Example of the Glicko-2 system", 2013; every game is a rat
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,12 +34,13 @@ def rate(ratings: Mapping[Key, Rating], games: Iterable[tuple[Key, Key | None, i
 
     Who has no rating yet begins with the default. A bye changes nothing.
     """
+    played = [(a, b, score_a, score_b) for a, b, score_a, score_b in games if b is not None and score_b is not None]
+    if not played:  # without the library, which takes a second to import
+        return dict(ratings)
     competitor, players = _library(), {}
     for key, own in ratings.items():
         players[key] = competitor(own.rating, own.deviation, own.volatility)
-    for a, b, score_a, score_b in games:
-        if b is None or score_b is None:
-            continue
+    for a, b, score_a, score_b in played:
         first, second = (players.setdefault(key, competitor()) for key in (a, b))
         if score_a == score_b:
             first.tied(second, _INSTANT)
@@ -48,9 +50,14 @@ def rate(ratings: Mapping[Key, Rating], games: Iterable[tuple[Key, Key | None, i
     return {key: Rating(p.rating, p.rd, p.volatility) for key, p in players.items()}
 
 
+async def prepare() -> None:
+    """Import the library in a thread, so that the loop need not wait for it at the first rating."""
+    await asyncio.to_thread(_library)
+
+
 @lru_cache(maxsize=1)
 def _library() -> type[Glicko2Competitor]:
-    """Import the library when the first rating is asked for: it brings scipy with it."""
+    """Import the library when the first rating is asked for: it brings scipy and pandas with it."""
     from elote import Glicko2Competitor
 
     return Glicko2Competitor
