@@ -85,6 +85,9 @@ class DevnetPage(ConsolePage):
             ("Node log", _tab(None, self._log)),
         ):
             self.tabs.addTab(tab, title)
+        self._gas.offer(*NOT_RUNNING.actions)
+        self._gas.set_state(BarPlotState("Gas used by block", empty="Start the devnet to see its gas"))
+        self._gas.emptyAction.connect(lambda key: self._model.up())
         self._gas.barClicked.connect(self._on_bar)
         self.tabs.setMinimumHeight(300)
         self.add(self.tabs, 1)
