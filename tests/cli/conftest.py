@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,3 +91,16 @@ def started(program: list[str], data_root: Path) -> Iterator[Callable[..., subpr
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
         process.communicate()
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Wait until a condition holds: ``until(condition, seconds)``."""
+
+    def wait(condition: Callable[[], object], seconds: float = 60) -> None:
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, f"not within {seconds} s"
+            time.sleep(0.05)
+
+    return wait
