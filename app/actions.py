@@ -132,6 +132,7 @@ class Palette(QDialog):
         super().__init__(parent, Qt.WindowType.Popup | Qt.WindowType.FramelessWindowHint)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Command palette")
+        self.setObjectName("palette")
         self._commands = commands
         self._field = QLineEdit()
         self._field.setPlaceholderText("Type a command or a page")

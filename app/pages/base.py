@@ -108,6 +108,7 @@ def scrolling(inner: QWidget) -> QScrollArea:
     layout.setContentsMargins(0, 12, 4, 0)
     layout.addWidget(inner, 1)
     area.setWidget(holder)
+    holder.setAutoFillBackground(False)  # setWidget turned it on; a card is to show through
     return area
 
 

@@ -49,7 +49,7 @@ class OverviewPage(ConsolePage):
                 ),
                 Column("League"),
                 Column("Matches", align="right", kind="number", width=80),
-                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s, "neutral"), width=108),
+                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s.lower(), "neutral"), width=108),
                 Column("Started", format=brief_moment, width=92),
             ),
             name="Recent rounds",
@@ -79,21 +79,22 @@ class OverviewPage(ConsolePage):
     def _rounds_card(self) -> Card:
         card = Card()
         card.add(SectionHeader("Recent rounds", "Newest first"))
-        self._rounds.setMinimumHeight(170)
+        self._rounds.fit_height(2, 8)
         self._rounds.linkActivated.connect(self.linkActivated)
         self._rounds.activated.connect(lambda key: self.linkActivated.emit(round_link(key)))
         self._rounds.emptyAction.connect(lambda key: self.agentsRequested.emit())
-        card.add(self._rounds, 2)
+        card.add(self._rounds)
         card.add(self._best_title)
-        self._best.setMinimumHeight(170)
-        card.add(self._best, 3)
+        self._best.fit_height(3, 12)
+        card.add(self._best)
+        card.body.addStretch(1)
         return card
 
     def _show(self, state: OverviewState) -> None:
         for tile in (state.devnet, state.contracts, state.agents, state.last_round, state.chain):
             self._tiles[tile.title].set_state(_card(tile))
         self.demo.show_state(state)
-        rows = tuple(((r.round_id, r.number), r.name, r.done, r.state, r.created) for r in state.rounds)
+        rows = tuple(((r.round_id, r.number), r.name, r.done, r.state.capitalize(), r.created) for r in state.rounds)
         self._rounds.set_state(TableState(rows, tuple(r.round_id for r in state.rounds), EMPTY_ROUNDS))
         best = tuple((s.rank, s.agent, s.score, s.reward_wei) for s in state.standings)
         self._best.set_state(TableState(best, tuple(s.sha256 for s in state.standings)))
