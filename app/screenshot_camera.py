@@ -29,6 +29,7 @@ class Camera:
         """Save the window as it is, in every theme and size; ``prepare`` has a look at each size before."""
         if not self.wants(name):
             return
+        _let_go()
         for theme in sorted(THEMES, key=lambda one: one != self._theme):
             self._use(theme)
             for width, height in sizes:
@@ -81,6 +82,15 @@ async def settled(model: Any, condition: Callable[[Any], Any]) -> None:
             await reached.wait()
     finally:
         end()
+
+
+def _let_go() -> None:
+    """Take the focus ring away: pictures are of what is shown, not of where the keyboard was left."""
+    from PySide6.QtWidgets import QApplication
+
+    holder = QApplication.focusWidget()
+    if holder is not None:
+        holder.clearFocus()
 
 
 def _popup(widget: QWidget) -> bool:

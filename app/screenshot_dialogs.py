@@ -16,7 +16,7 @@ async def empty_pages(wiring: Any, camera: Camera) -> None:
 
     from app.links import Place
 
-    await camera.shoot("empty-overview")
+    await camera.shoot("welcome")
     for key, page in wiring.pages.items():
         wiring.navigator.go(Place(key))
         if key in HALVES:
@@ -24,7 +24,7 @@ async def empty_pages(wiring: Any, camera: Camera) -> None:
                 page.switch.choose(half)
                 await _tabs(camera, f"empty-{half}", page.agents.tabs if half == "agents" else page.tabs)
             page.switch.choose(HALVES[key][0])
-        elif key != "overview":
+        else:
             await _tabs(camera, f"empty-{key}", page.findChild(QTabWidget))
     wiring.navigator.go(Place("overview"))
 

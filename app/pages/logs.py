@@ -29,7 +29,7 @@ class LogsPage(ConsolePage):
         folder.clicked.connect(self.folderRequested)
         self.header.add_action(folder)
         bundle = button(
-            "Support bundle", "save", tooltip="Logs, reports and settings in one file, without keys or tokens"
+            "Support bundle", "bundle", tooltip="Logs, reports and settings in one file, without keys or tokens"
         )
         bundle.clicked.connect(self.bundleRequested)
         self.header.add_action(bundle)
