@@ -1,6 +1,6 @@
 """Everything that a console shows, one after the other, and what is cut off, hidden or nameless in it.
 
-``python -m tests.app.surfaces --data DIR --size 960x540 --check texts`` walks a console of its own and prints what it
+``python -m tests.app.surfaces --data DIR`` walks a console of its own, before and after the demo, and prints what it
 found as JSON; with QT_SCALE_FACTOR set it measures a screen of high density.
 """
 
@@ -17,6 +17,7 @@ from typing import Any
 
 from PySide6.QtCore import QPoint, QRect, Qt
 from PySide6.QtGui import QAccessible
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -45,6 +46,7 @@ from PySide6.QtWidgets import (
 
 from app.links import Place
 from app.window import PAGES
+from widgets.choice import Choice
 
 SLACK = 1  # pixels that rounding may take
 Role = QAccessible.Role
@@ -154,11 +156,9 @@ def cut_texts(top: QWidget) -> list[str]:
     """Say which texts and controls under a widget cannot be read whole, or reached by scrolling."""
     found = []
     for widget in [top, *top.findChildren(QWidget)]:
-        if not widget.isVisible() or not _speaks(widget) or _private(widget):
-            continue
-        for trouble in (_too_small(widget), _outside(widget, top)):
-            if trouble:
-                found.append(f"{describe(widget)}: {trouble}")
+        if widget.isVisible() and _speaks(widget) and not _private(widget):
+            troubles = (_too_small(widget), _outside(widget, top))
+            found += [f"{describe(widget)}: {trouble}" for trouble in troubles if trouble]
     found += _overlaps(top)
     return found
 
@@ -241,7 +241,8 @@ def _choice(widget: QComboBox) -> str:
     room = widget.style().subControlRect(kind, option, part, widget).width()
     need = widget.fontMetrics().horizontalAdvance(widget.currentText())
     need += widget.iconSize().width() + 4 if not widget.itemIcon(widget.currentIndex()).isNull() else 0
-    cut = need > room + SLACK and not _whole(widget, widget.currentText())
+    told = isinstance(widget, Choice) and not widget.toolTip()  # which says all of it, and ends in dots
+    cut = need > room + SLACK and not told and not _whole(widget, widget.currentText())
     return f"needs {need}, has {room}" if cut else ""
 
 
@@ -253,7 +254,7 @@ def _header(header: QHeaderView) -> str:
     for section in range(header.count()):
         text = str(model.headerData(section, Qt.Orientation.Horizontal) or "")
         tip = str(model.headerData(section, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole) or "")
-        need = header.fontMetrics().horizontalAdvance(text) + 24
+        need = max(header.fontMetrics().horizontalAdvance(part) for part in [*text.splitlines(), ""]) + 24
         if text and header.sectionSize(section) < need and text not in tip:
             cut.append(f"{text} needs {need}, has {header.sectionSize(section)}")
     return "; ".join(cut)
@@ -362,15 +363,67 @@ def _untitled(view: QTableView) -> list[int]:
     ]  # fmt: skip
 
 
-def menus(window: Any) -> list[QMenu]:
-    """Return the menus of a window, those of buttons too."""
-    return [menu for menu in window.findChildren(QMenu) if menu.actions()]
+# The order of Tab ------------------------------------------------------------------------------------------------
+
+
+def stops(page: QWidget) -> list[QWidget]:
+    """Return what Tab stops at on a page, in its order, which is made when Tab is pressed."""
+    page.setFocus()
+    QTest.keyClick(page, Qt.Key.Key_Tab)
+    found, at = [], page.nextInFocusChain()
+    while at is not page:
+        tab = at.focusPolicy() & Qt.FocusPolicy.TabFocus == Qt.FocusPolicy.TabFocus
+        if tab and at.isVisible() and at.isEnabled() and at.focusProxy() is None and page.isAncestorOf(at):
+            found.append(at)
+        at = at.nextInFocusChain()
+    return found
+
+
+def disorder(page: QWidget) -> list[str]:
+    """Say where Tab goes up in a column, or to the left in a line."""
+    found = []
+    order = stops(page)
+    places = [QRect(w.mapTo(page, QPoint(0, 0)), w.size()) for w in order]
+    for at in range(len(order) - 1):
+        one, other = places[at], places[at + 1]
+        areas = _area(order[at], page), _area(order[at + 1], page)
+        if areas[0] is not areas[1]:  # what is scrolled out of sight counts as where it is scrolled
+            one, other = (QRect(a.mapTo(page, QPoint(0, 0)), a.size()) if a is not page else place
+                          for a, place in zip(areas, (one, other), strict=True))  # fmt: skip
+        across = min(one.right(), other.right()) - max(one.left(), other.left())
+        along = min(one.bottom(), other.bottom()) - max(one.top(), other.top())
+        up = other.bottom() <= one.top() and across > min(one.width(), other.width()) / 2
+        back = other.right() <= one.left() and along > min(one.height(), other.height()) / 2
+        if up or back:
+            found.append(f"{describe(order[at])} goes {'up' if up else 'left'} to {describe(order[at + 1])}")
+    return found
+
+
+def _area(widget: QWidget, page: QWidget) -> QWidget:
+    """Return what a widget is scrolled in."""
+    inner: QWidget | None = widget.parentWidget()
+    while inner is not None and inner is not page and not isinstance(inner, QScrollArea):
+        inner = inner.parentWidget()
+    return inner or page
+
+
+def odd_menus(window: QWidget) -> list[str]:
+    """Say which entries of menus have no words, or those of a neighbour."""
+    found = []
+    for menu in window.findChildren(QMenu):
+        words = [action.text() for action in menu.actions() if not action.isSeparator()]
+        found += [f"{menu.title()!r} has {word!r} twice" for word in set(words) if words.count(word) > 1]
+        found += [f"{menu.title()!r} has an entry without words" for word in words if not word.strip()]
+    return found
 
 
 # By itself -------------------------------------------------------------------------------------------------------
 
+SIZES = ((960, 540), (1366, 768))
+Found = dict[str, dict[str, list[str]]]
 
-async def _measure(folder: Path, size: tuple[int, int]) -> dict[str, list[str]]:
+
+async def _measure(folder: Path) -> Found:
     from app.console import Console
     from engine.core.paths import DataDir
 
@@ -381,37 +434,74 @@ async def _measure(folder: Path, size: tuple[int, int]) -> dict[str, list[str]]:
     await asyncio.wait_for(console.wait_ready(), 60)
     wiring = console.wiring
     assert wiring is not None
-    found: dict[str, list[str]] = {}
     try:
-        await fill(wiring)
-        wiring.window.notices.clear()
-        wiring.window.resize(*size)
-        await settle()
-        if wiring.window.width() > size[0] or wiring.window.height() > size[1]:
-            found["window"] = [f"{wiring.window.size().toTuple()} is more than the screen's {size}"]
-        async for name, _ in walk(wiring):
-            found[name] = cut_texts(wiring.window)
+        return await _look(wiring)
     finally:
         console.close()
         await running
+
+
+async def _look(wiring: Any) -> Found:
+    window = wiring.window
+    found: Found = {"names": {}, "order": {}, "dialogs": {}}
+    async for name, _ in walk(wiring):
+        found["names"][f"empty {name}"] = unnamed(window)
+    wiring.overview.run_demo()
+    await until(lambda: wiring.overview.state.demo_state != "running")
+    await fill(wiring)
+    for width, height in SIZES:
+        window.notices.clear()
+        window.resize(width, height)
+        await settle()
+        cut = found[f"{width}x{height}"] = {}
+        if window.width() > width or window.height() > height:
+            cut["window"] = [f"{window.size().toTuple()} is more than the screen's"]
+        async for name, page in walk(wiring):
+            cut[name] = cut_texts(window)
+            if width == SIZES[-1][0]:
+                found["names"][name], found["order"][name] = unnamed(window), disorder(page)
+    found["names"]["menus"] = odd_menus(window)
+    await _dialogs(wiring, found["dialogs"])
     return found
 
 
+async def _dialogs(wiring: Any, found: dict[str, list[str]]) -> None:
+    from app.dialogs import confirm, crash_dialog
+
+    window = wiring.window
+    window.resize(*SIZES[0])
+    opened: dict[str, Callable[[], object]] = {
+        key: wiring.commands.all[key].run for key in ("settings", "help", "keys", "guide", "palette")
+    }
+    opened["confirm"] = lambda: confirm(window, "Stop it?", "It stops. " * 12, "Stop", lambda: None, danger=True)
+    opened["crash"] = lambda: crash_dialog(window, "Wrong " * 30, "report\n" * 30, Path("crash.txt"), lambda: None)
+    for key, show in opened.items():
+        show()
+        await asyncio.sleep(0.05)
+        await settle()
+        shown = [w for w in QApplication.topLevelWidgets() if w.isVisible() and w is not window]
+        found[key] = [] if shown else ["did not open"]
+        for top in shown:
+            room = top.screen().availableGeometry()
+            if top.width() > room.width() or top.height() > room.height():
+                found[key].append(f"{top.size().toTuple()} is more than the screen's {room.size().toTuple()}")
+            found[key] += unnamed(top) + cut_texts(top)
+            top.close()
+
+
 def main() -> int:
-    """Print what is cut as JSON: a list for each page and tab."""
+    """Print what was found as JSON: by kind, then by page and tab."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--size", default="960x540")
+    parser.add_argument("--data", type=Path, required=True, help="a data directory, better an empty one")
     options = parser.parse_args()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     app = QApplication(sys.argv[:1])
     app.setQuitOnLastWindowClosed(False)
     from app.loop import new_loop
 
-    width, height = (int(part) for part in options.size.split("x"))
     with asyncio.Runner(loop_factory=new_loop) as runner:
-        found = runner.run(_measure(options.data, (width, height)))
-    json.dump({name: sorted(set(items)) for name, items in found.items()}, sys.stdout, indent=1)
+        found = runner.run(_measure(options.data))
+    json.dump({k: {n: sorted(set(i)) for n, i in v.items()} for k, v in found.items()}, sys.stdout, indent=1)
     return 0
 
 
