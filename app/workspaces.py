@@ -134,7 +134,7 @@ class Workspaces:
             f"It holds {found.strange} files or folders of others, which stay as they are. The workspace gets the "
             f"folder {inner.root}" + (f", which is one already: it holds {words(inner.holds)}." if inner.holds else ".")
         )
-        if inner.strange:
+        if inner.strange or (inner.holds and not inner.ours):
             self._refuse(f"{inner.root} is full of other things", "", "Choose another folder.")
         else:
             confirm(self._w.window, f"{found.root.name} is not empty", text, "Go on", lambda: self._open(inner))
@@ -187,4 +187,5 @@ def start_console(root: Path) -> bool:
     other.setProcessEnvironment(environment)
     other.setStandardOutputFile(QProcess.nullDevice())
     other.setStandardErrorFile(QProcess.nullDevice())
-    return bool(other.startDetached()[0])
+    began: object = other.startDetached()  # the stub promises a pair, the call gives its first
+    return bool(began[0] if isinstance(began, tuple) else began)

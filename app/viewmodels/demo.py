@@ -44,13 +44,16 @@ class DemoWalk:
         self._go = asyncio.Event()
         self._job: Any = None
 
-    async def walk(self, *, alone: bool) -> None:
-        """Walk through all steps; ``alone`` waits for nobody. Raises EngineError where a step fails."""
+    def begin(self, *, alone: bool) -> None:
+        """Begin to walk through all steps; ``alone`` waits for nobody."""
         self._alone, self._steps = alone, FRESH
+        self._job = self._runtime.jobs.start("Guided demo", self._run)
         self._show("running")
+
+    async def end(self) -> None:
+        """Wait for the end. Raises EngineError where a step fails."""
         outcome = "failed"
         try:
-            self._job = self._runtime.jobs.start("Guided demo", self._run)
             await self._job.result()
             outcome = "done"
         except asyncio.CancelledError:
@@ -73,7 +76,7 @@ class DemoWalk:
     def cancel(self) -> None:
         """Stop; what was done stays."""
         if self._job is not None:
-            self._job.cancel()
+            self._job.cancel_soon()
 
     async def _run(self, job: JobContext) -> dict[str, Any]:
         async def turn(key: str) -> None:

@@ -114,12 +114,12 @@ class OverviewViewModel(ViewModel[OverviewState]):
 
     def _begin(self, *, alone: bool) -> None:
         if self.state.demo_state not in ("running", "waiting"):
-            self.update(demo=FRESH, demo_state="running")
-            self.start(self._demo(alone), "The demo", key="demo")
+            self._walk.begin(alone=alone)
+            self.start(self._demo(), "The demo", key="demo")
 
-    async def _demo(self, alone: bool) -> None:
+    async def _demo(self) -> None:
         try:
-            await self._walk.walk(alone=alone)
+            await self._walk.end()
         finally:
             self._rounds.came_to_rest()
             self._learning.refresh()
