@@ -12,6 +12,8 @@ from engine.core.bus import EventBus, Subscription
 from engine.core.events import Event
 
 PERIOD = 1 / 30
+REST = 2.0  # times as long as a flush with its painting took, the loop is left to others
+LONGEST = 0.25  # seconds between two flushes, however long they take
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +35,7 @@ class Bridge:
         self._dirty: dict[Callable[[], None], None] = {}
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._last_flush = -1.0
+        self._period = PERIOD
         self._closed = False
 
     def subscribe(self, handler: Callable[[Any], None], *types: type[Event]) -> None:
@@ -46,7 +49,7 @@ class Bridge:
         self._dirty[flush] = None
         if self._timer is None:
             loop = asyncio.get_running_loop()
-            wait = max(0.0, self._last_flush + PERIOD - loop.time())
+            wait = max(0.0, self._last_flush + self._period - loop.time())
             self._timer = loop.call_later(wait, self._flush)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str, *, key: str = "") -> asyncio.Task[Any]:
@@ -94,7 +97,14 @@ class Bridge:
 
     def _flush(self) -> None:
         self._timer = None
-        self._last_flush = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        self._last_flush = loop.time()
         pending, self._dirty = list(self._dirty), {}
         for flush in pending:
             flush()
+        loop.call_soon(self._measure)  # by then what changed has been painted
+
+    def _measure(self) -> None:
+        """Flush less often where showing takes long: what is shown late is better than a window that is late."""
+        took = asyncio.get_running_loop().time() - self._last_flush
+        self._period = min(LONGEST, max(PERIOD, (1 + REST) * took))

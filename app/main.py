@@ -34,6 +34,7 @@ def run_console(data: DataDir, files: list[Path], leave: Leave | None = None) ->
     A second console of the same directory passes its files to the first and ends. ``leave`` is called with the status
     when everything is closed; it need not return.
     """
+    os.environ.setdefault("NASHBOARD_NICE", "10")  # what computes gives way to the window
     gc.disable()  # until all is imported and built, of which next to nothing is garbage
     os.environ.setdefault("QT_API", "pyside6")  # qasync would try PyQt5 first
     os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.services=false")

@@ -1,12 +1,13 @@
 """Curves that grow while they are drawn: appending is cheap, and a picture costs as much as it has pixels.
 
 Beside the values lies a pyramid: level k knows, for every run of 4^k points, where the least and the greatest value of
-each channel are. A redraw takes the level that fits and touches few points; what it draws covers the same pixels.
+each channel are. A redraw takes the level that fits and touches few points; what it draws covers the same pixels. The
+pyramid grows when it is asked: curves that nobody looks at cost no more than their points.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -30,6 +31,7 @@ class CurveBuffer:
         self.most = most
         self.thinned = 1
         self.count = 0
+        self._built = 0  # points that the pyramid knows
         self._least = np.full(channels, np.inf)
         self._x = np.empty(_FIRST)
         self._y = np.empty((_FIRST, channels))
@@ -57,9 +59,8 @@ class CurveBuffer:
         self._x[old:new], self._y[old:new] = xs, ys
         self.count = new
         if new > self.most:
-            old = self._halve()
+            self._halve()
         self._least = np.minimum(self._least, np.where(ys > 0, ys, np.inf).min(axis=0))
-        self._build(old)
 
     def last(self, channel: int = 0) -> float:
         """The newest value; NaN before the first."""
@@ -78,7 +79,7 @@ class CurveBuffer:
         """The least and the greatest value of a channel; (0, 1) before the first point."""
         if not self.count:
             return 0.0, 1.0
-        top_low, top_high = self._blocks(self._levels())
+        top_low, top_high = self._blocks(64)
         values = self._y[:, channel]
         return float(values[top_low[:, channel]].min()), float(values[top_high[:, channel]].max())
 
@@ -140,8 +141,8 @@ class CurveBuffer:
 
     # Inside
 
-    def _halve(self) -> int:
-        """Let half of the points go, the newest excepted; returns where the pyramid has to be built anew from."""
+    def _halve(self) -> None:
+        """Let half of the points go, the newest excepted; the pyramid has to be built anew."""
         while self.count > self.most:
             whole = self.count // FAN
             runs = self._y[: whole * FAN, 0].reshape(whole, FAN)
@@ -151,8 +152,7 @@ class CurveBuffer:
             kept = np.union1d((ends + FAN * np.arange(whole)[:, None]).ravel(), [0, self.count - 1])
             self._x[: len(kept)], self._y[: len(kept)] = self._x[kept], self._y[kept]
             self.count, self.thinned = len(kept), self.thinned * 2
-        self._low, self._high = [], []
-        return 0
+        self._low, self._high, self._built = [], [], 0
 
     def _level(self, points: int, buckets: int) -> tuple[int, int]:
         """Return the level that fits, and whether its blocks are to be joined in pairs."""
@@ -164,11 +164,14 @@ class CurveBuffer:
         return len(self._low)
 
     def _blocks(self, level: int) -> tuple[Places, Places]:
-        """Return the extremes' places of a level; level 0 are the points themselves."""
+        """Return the extremes' places of a level, the highest where it has fewer; level 0 are the points themselves."""
+        if self._built < self.count:
+            self._build(self._built)
+            self._built = self.count
+        level = min(level, self._levels())
         if level == 0:
             own = np.broadcast_to(np.arange(self.count)[:, None], (self.count, self.channels))
             return own, own
-        level = min(level, self._levels())
         size = -(-self.count // FAN**level)
         return self._low[level - 1][:size], self._high[level - 1][:size]
 
@@ -187,17 +190,17 @@ class CurveBuffer:
                 kept[level - 1][first:blocks] = self._best(under, best, first * FAN, below)
             level, below = level + 1, blocks
 
-    def _best(self, under: Places | None, best: object, start: int, stop: int) -> Places:
+    def _best(self, under: Places | None, best: Callable[..., Places], start: int, stop: int) -> Places:
         """Return where each block of FAN entries from ``start`` on has its extreme."""
-        at = np.arange(start, stop)[:, None] if under is None else under[start:stop]
-        at = np.broadcast_to(at, (stop - start, self.channels))
+        columns = np.arange(self.channels)
+        values = self._y[start:stop] if under is None else self._y[under[start:stop], columns]
         missing = -(stop - start) % FAN
         if missing:  # the last entry again: it changes no extreme
-            at = np.concatenate([at, np.repeat(at[-1:], missing, axis=0)])
-        values = np.take_along_axis(self._y, at, axis=0).reshape(-1, FAN, self.channels)
-        chosen = best(values, axis=1)[:, None, :]  # type: ignore[operator]
-        found: Places = np.take_along_axis(at.reshape(-1, FAN, self.channels), chosen, axis=1)[:, 0, :]
-        return found
+            values = np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
+        chosen = best(values.reshape(-1, FAN, self.channels), axis=1)
+        chosen += np.arange(start, stop, FAN)[:, None]
+        np.minimum(chosen, stop - 1, out=chosen)
+        return chosen if under is None else under[chosen, columns]
 
     def _pairs(self, low: Places, high: Places, channels: Places, first: int) -> tuple[Places, Places]:
         """Join blocks (blocks, channels) two by two, at even places."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,6 +24,7 @@ class Field(StrEnum):
 def bench(
     context: typer.Context,
     field: Annotated[Field, typer.Argument(help="What to measure.")] = Field.LEAGUE,
+    part: Annotated[list[str] | None, typer.Option(help="Only this part of it, of learning or gui.")] = None,
     device: Annotated[Device, typer.Option(help="Where games are solved.")] = Device.CPU,
     json: JsonOption = False,
 ) -> None:
@@ -48,6 +49,13 @@ def bench(
         )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    where = {"device": device.value} if field is Field.GAMES else {}
+    where: dict[str, Any] = {"device": device.value} if field is Field.GAMES else {}
+    if part:
+        known = getattr(module, "PARTS", ())
+        wrong = [name for name in part if name not in known]
+        if wrong:
+            why = f"its parts are {', '.join(known)}" if known else "it has no parts"
+            raise UsageError(f"There is no part {wrong[0]} of {field.value}", why)
+        where["parts"] = tuple(part)
     value = module.measure(output.note, **where)
     output.result(value, module.describe(value))

@@ -16,6 +16,7 @@ from pathlib import Path
 from engine.core.errors import EngineError
 from engine.core.paths import is_frozen
 
+NICE = "NASHBOARD_NICE"  # in the environment: by how much child processes give way to the window
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -24,12 +25,22 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 def die_with_parent(parent: int, sig: int = signal.SIGKILL) -> None:
     """Ask the kernel to end this process when its parent ends (Linux); call it first thing in a child.
 
-    ``parent`` is the id of the process that started this one: when it is gone already, this one ends at once.
+    ``parent`` is the id of the process that started this one: when it is gone already, this one ends at once. Where
+    the program has a window, this process then gives way to it.
     """
     if _LIBC is not None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, sig, 0, 0, 0)
     if os.getppid() != parent:
         os.kill(os.getpid(), sig)
+    level = os.environ.get(NICE, "")
+    if level.isdecimal() and hasattr(os, "setpriority"):
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, min(19, int(level)))
+
+
+def prefer_this_process(by: int = 10) -> None:
+    """Let child processes that are started from now on give way to this one: a window answers while they compute."""
+    os.environ.setdefault(NICE, str(by))
 
 
 def adopt_orphans() -> None:

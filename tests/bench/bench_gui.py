@@ -34,7 +34,13 @@ def measure(
     for part in parts:
         note(f"measuring: {part}")
         rows += [{"part": part, **found} for found in _load(part).rows(note, seconds, row)]
-    return {"processors": os.cpu_count(), "machine": platform.machine(), "rows": rows}
+    return plain({"processors": os.cpu_count(), "machine": platform.machine(), "rows": rows})
+
+
+def plain(value: dict[str, Any]) -> dict[str, Any]:
+    """Return the value as JSON takes it: what is no number is nothing."""
+    rows = [{k: None if isinstance(v, float) and v != v else v for k, v in one.items()} for one in value["rows"]]
+    return {**value, "rows": rows}
 
 
 def row(
@@ -88,8 +94,8 @@ def _cells(one: Row) -> tuple[str, ...]:
     goal = "" if one["goal"] is None else f"{'' if single else one['goal_of'] + ' '}{one['goal']:,.4g} {unit}"
     return (
         one["name"],
-        f"{one['median']:,.4g} {unit}",
-        *("" if single else f"{one[name]:,.3g}" for name in ("p95", "p99", "worst")),
+        "" if one["median"] is None else f"{one['median']:,.4g} {unit}",
+        *("" if single or one[name] is None else f"{one[name]:,.3g}" for name in ("p95", "p99", "worst")),
         "" if one["cpu"] is None else f"{one['cpu']:,.3g}",
         one["peer_name"],
         "" if one["peer"] is None else f"{one['peer']:,.3g} {unit}",

@@ -80,8 +80,9 @@ def _start(note: Callable[[str], None], row: Row, platform: str, times: int) -> 
         works.append(max(ready["work"]))
         ends.append(ended)
         bare.append(_bare(platform))
+    heavy = ", ".join(paint["modules"]) or "nothing heavy"
     yield row(f"first paint, a new process, {where}", "ms", paints, cpu=cpus, goal=("median", PAINT_MS),
-              peer=("a bare QLabel", bare), more=f"imported: {', '.join(paint['modules']) or 'nothing heavy'}")  # fmt: skip
+              peer=("a bare QLabel", bare), more=f"imported by then: {heavy}")  # fmt: skip
     yield row(f"worst stall from there until all pages stand, {where}", "ms", stalls, cpu=works,
               goal=("median", STALL_MS))  # fmt: skip
     yield row(f"all pages stand, {where}", "ms", readies)
@@ -123,6 +124,8 @@ def probe(mode: str, seconds: float, platform: str = "offscreen", limit: float =
         signal.alarm(0)
         process.kill()
         process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
         shutil.rmtree(folder, ignore_errors=True)
     return told, 1e3 * (ended - _of(told, "closing")[0]["at"])
 

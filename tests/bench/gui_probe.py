@@ -237,7 +237,8 @@ async def begin_method(wiring: Any) -> None:
     await until(lambda: bool(model.state.choice) and not model.state.building)
     model.choose("rps", {})
     await until(lambda: model.state.choice == "rps" and not model.state.building and model.state.ready)
-    model.fill(method="mwu", iterations=20_000_000, epsilon=1e-12, fault="none")
+    model.fill(method="mwu", iterations=2_000_000, epsilon=1e-9, fault="none", stride=1)
+    assert model.state.ready, model.state.errors
     model.run()
     await until(lambda: model.state.run is not None and model.state.run.iteration > 0)
 
