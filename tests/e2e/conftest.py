@@ -132,9 +132,12 @@ class Console:
 @pytest.fixture
 def console_on(screen: Screen) -> Callable[..., object]:
     @contextmanager
-    def run(data: Path, *files: Path) -> Iterator[Console]:
-        environment = {**os.environ, "DISPLAY": screen.display, "QT_QPA_PLATFORM": "xcb"}
-        arguments = [sys.executable, "-m", "app", "--data-dir", str(data), "gui", *map(str, files)]
+    def run(data: Path | None, *files: Path, **more: str) -> Iterator[Console]:
+        """Start it; ``data`` None leaves it to its own place. ``more`` are variables, an empty one is taken away."""
+        environment = {**os.environ, "DISPLAY": screen.display, "QT_QPA_PLATFORM": "xcb", **more}
+        environment = {name: value for name, value in environment.items() if value or name not in more}
+        place = [] if data is None else ["--data-dir", str(data)]
+        arguments = [sys.executable, "-m", "app", *place, "gui", *map(str, files)]
         process = subprocess.Popen(arguments, env=environment, stderr=subprocess.PIPE, text=True)
         try:
             found = wait_until(lambda: screen.xdotool("search", "--onlyvisible", "--name", "Nashboard").splitlines())

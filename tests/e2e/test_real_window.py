@@ -1,5 +1,6 @@
 """The console as an operator has it: a real window on a real X server, driven by keys and clicks."""
 
+import json
 import signal
 from pathlib import Path
 
@@ -90,3 +91,29 @@ def nets_file(tmp_path: Path) -> Path:
     command = [sys.executable, "-m", "app", "--data-dir", str(tmp_path / "other"), "match", "run", "--system", "snake"]
     subprocess.run([*command, "--agent", str(agent), "--seed", "3", "--out", str(path)], check=True, cwd=root)
     return path
+
+
+def test_a_fresh_profile_is_welcomed_and_enter_runs_the_demo_to_its_end(tmp_path: Path, console_on, until, differs):
+    home = tmp_path / "home"
+    home.mkdir()
+    with console_on(None, HOME=str(home), XDG_DATA_HOME="", XDG_CONFIG_HOME="") as console:
+        console.settle()
+        assert console.title().startswith("Welcome")
+        welcome = console.screen.shot()
+        assert colours(welcome) > BLANK * 10
+        console.press("Return")
+        until(lambda: "Overview" in console.title())
+        (folder,) = until(lambda: list(home.rglob("nashboard.db")))
+        until(lambda: demo_ended(folder.parent), 180)
+        until(lambda: differs(welcome, console.screen.shot()) > 0.05)
+        console.press("ctrl+q")
+        assert console.process.wait(15) == 0
+    with console_on(None, HOME=str(home), XDG_DATA_HOME="", XDG_CONFIG_HOME="") as console:
+        until(lambda: "·" in console.title())
+        assert console.title().startswith("Overview"), "something is kept now: no welcome any more"
+
+
+def demo_ended(data: Path) -> bool:
+    """Whether the demo's last step has its result."""
+    results = [json.loads(path.read_text()) for path in (data / "learning").glob("*/run.json")]
+    return any(result["state"] == "done" for result in results)
