@@ -26,6 +26,7 @@ from app.screenshot_learning import learning_pages, play_chains
 from app.screenshot_replay import game_pages, merkle_pages, replay_pages
 
 DEVNET = ("transactions", "blocks", "accounts", "gas", "log")
+HALTS = ("contracts", "agents", "host")  # where the demo waits in the picture of a walk
 PARTS = ("empty", "overview", "devnet", "logs", "replay", "merkle", "game", "consensus", "agents", "league", "learning",
          "dialogs")  # fmt: skip
 
@@ -84,12 +85,7 @@ async def _take(console: Any, folder: Path, camera: Camera, parts: frozenset[str
     wiring = console.wiring
     if "empty" in parts:
         await empty_pages(wiring, camera)
-    wiring.overview.run_demo()
-    await settled(wiring.overview, lambda state: state.demo_state == "running")
-    await settled(wiring.overview, lambda state: state.demo_state != "running")
-    if wiring.overview.state.demo_state != "done":
-        failed = "; ".join(step.detail for step in wiring.overview.state.demo if step.detail)
-        raise SystemExit(f"the demo failed: {failed}")
+    await _demo(wiring, camera, "overview" in parts)
     await settled(wiring.stakes, lambda state: state.on_chain and not state.pending)
     wiring.window.notices.clear()
     for key in ("overview", "logs"):
@@ -117,6 +113,25 @@ async def _take(console: Any, folder: Path, camera: Camera, parts: frozenset[str
         await learning_pages(wiring, camera, await play_chains(wiring))
     if "dialogs" in parts:
         await dialog_pages(wiring, camera)
+
+
+async def _demo(wiring: Any, camera: Camera, shown: bool) -> None:
+    """Run the demo; where it is to be shown, with a halt on the way."""
+    from app.links import Place
+
+    overview = wiring.overview
+    wiring.navigator.go(Place("overview"))
+    overview.walk_demo()
+    for key in HALTS:
+        overview.next_step()
+        await settled(overview, lambda state, key=key: any((s.key, s.state) == (key, "next") for s in state.demo))
+    if shown:
+        await camera.shoot("overview-walk")
+    overview.run_rest()
+    await settled(overview, lambda state: state.demo_state not in ("running", "waiting"))
+    if overview.state.demo_state != "done":
+        failed = "; ".join(step.detail for step in overview.state.demo if step.detail)
+        raise SystemExit(f"the demo failed: {failed}")
 
 
 if __name__ == "__main__":
