@@ -37,6 +37,7 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder for the PNG files")
     parser.add_argument("--data-dir", type=Path, help="reuse this data directory instead of a fresh one")
     parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS, help="only these parts")
+    parser.add_argument("--scenes", nargs="*", default=(), help="only scenes whose names begin so")
     options = parser.parse_args()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     os.environ.setdefault("DBUS_SESSION_BUS_ADDRESS", "disabled:")
@@ -49,14 +50,14 @@ def main() -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=new_loop) as runner:
-        faults = runner.run(_session(app, options.data_dir or Path(folder), options.out, frozenset(options.only)))
+        faults = runner.run(_session(app, options.data_dir or Path(folder), options))
     sys.stdout.write(f"{len(list(options.out.glob('*.png')))} pictures in {time.monotonic() - began:.0f} s\n")
     for fault in faults:
         sys.stderr.write(f"{fault}\n")
     return 1 if faults else 0
 
 
-async def _session(app: Any, folder: Path, out: Path, parts: frozenset[str]) -> list[str]:
+async def _session(app: Any, folder: Path, options: argparse.Namespace) -> list[str]:
     """Run a console, take the pictures, and return what went wrong in it."""
     from app.console import Console
     from engine.core.paths import DataDir
@@ -67,7 +68,9 @@ async def _session(app: Any, folder: Path, out: Path, parts: frozenset[str]) -> 
     await asyncio.wait([running, ready], return_when=asyncio.FIRST_COMPLETED)
     if running.done():
         return [f"The console ended with {running.result()} before it was ready."]
-    taking = asyncio.create_task(_take(console, folder, Camera(console, out), parts))
+    taking = asyncio.create_task(
+        _take(console, folder, Camera(console, options.out, options.scenes), frozenset(options.only))
+    )
     await asyncio.wait([taking, running], return_when=asyncio.FIRST_COMPLETED)
     faults = [path.read_text(encoding="utf-8") for path in sorted(console.data.logs.glob("crash-*.txt"))]
     console.close()

@@ -41,10 +41,10 @@ FILTERED = 8  # agents up to which nobody needs to search
 KINDS = {"Counts": "ok", "Takes part": "info", "Ready": "neutral", "Cannot run": "error"}
 COLUMNS = (
     Column("Agent"),
-    Column("Strategy", width=82, format=str.capitalize),
+    Column("Strategy", width=80, format=str.capitalize),
     Column("Model", width=92, format=model_name, exact=str),
     Column("Behaviour", width=94, format=lambda v: v.replace("_", " "), tone=lambda v: "" if v == HONEST else "warn"),
-    Column("Verdict", kind="pill", width=132, pill=lambda word: KINDS.get(word, "error")),
+    Column("Verdict", kind="pill", width=142, pill=lambda word: KINDS.get(word, "error")),
     Column("Reputation", align="right", kind="number", width=96, tooltip="On chain, from 1 to 1,000"),
     Column("Stake", align="right", kind="number", width=86, format=ether, exact=lambda v: f"{v} wei"),
     Column(

@@ -263,6 +263,10 @@ def _trouble(state: DevnetState) -> BannerState | None:
     if state.status.state == "failed":
         again = (Action("up", "Start again", "play", primary=True),)
         return BannerState(
-            "error", "The devnet is down", state.status.cause, "Its saved state is loaded on start.", again
+            "error",
+            "The devnet is down",
+            state.status.cause[:1].upper() + state.status.cause[1:],
+            "Its saved state is loaded on start.",
+            again,
         )
     return None

@@ -278,8 +278,7 @@ def verdict_of(record: LearnRecord | None) -> Verdict:
         checks = record.ended_event.checks if record.ended_event is not None else ()
         failed = [text for _, ok, text in checks if not ok]
         if failed:
-            others = plural(len(failed) - 1, "other expectation")
-            more = f" {others} failed too; the Runs tab has all." if len(failed) > 1 else ""
+            more = f" {len(failed) - 1} more failed: see Runs." if len(failed) > 1 else ""
             return Verdict("error", "Not as expected", f"{figures} {failed[0]}{more}")
         held = f" All {plural(len(checks), 'expectation')} of the scenario held." if checks else ""
         return Verdict("ok", "As expected" if checks else "Done", f"{figures}{held}")
