@@ -51,12 +51,13 @@ class Console:
         self.crashes = CrashHandler(data.logs, self._show_crash)
         begin_theme(app)
         self.window = MainWindow(data.root)
-        apply_theme(app, _theme_of(data), self.window)
+        apply_theme(app, theme_of(data), self.window)
         self.window.closing.connect(self._closing.set)
 
     async def run(self, files: list[Path]) -> int:
         """Show the window, open the engine, and stay until the operator leaves."""
         loop = asyncio.get_running_loop()
+        ended = self.crashes.take_last()
         self.crashes.install()
         self.crashes.attach(loop)
         for number in SIGNALS:
@@ -65,6 +66,8 @@ class Console:
         try:
             self.window.show()
             await _painted()
+            if ended is not None:
+                self._show_crash(*ended)
             await self._session(files)
         finally:
             for number in SIGNALS:
@@ -150,7 +153,7 @@ class Console:
         crash_dialog(self.window, summary, report, path, self.open_logs)
 
 
-def _theme_of(data: DataDir) -> str:
+def theme_of(data: DataDir) -> str:
     """Return the theme that the settings name, without the checks of all the rest: those take pydantic."""
     try:
         named = tomllib.loads((data.root / "settings.toml").read_text("utf-8")).get("theme")

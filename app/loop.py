@@ -11,7 +11,7 @@ from typing import Any
 os.environ.setdefault("QT_API", "pyside6")  # qasync would try PyQt5 first
 
 import qasync
-from PySide6.QtCore import QCoreApplication, QObject, Qt, QTimerEvent
+from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QObject, Qt, QThread, QTimerEvent
 
 
 class Waiting(asyncio.Handle):
@@ -86,19 +86,14 @@ class ConsoleLoop(qasync.QEventLoop):  # type: ignore[misc]
         super().__init__(app)
         self._timer = PreciseTimers()
 
-    def end_threads(self) -> None:
-        """Wait for what still runs in threads; none can be begun afterwards."""
+    def end_threads(self, wait_ms: int) -> None:
+        """Begin nothing more in threads, and wait a little for what runs there: an import takes no end, a file does."""
         executor = getattr(self, "_QEventLoop__default_executor", None)  # made when it is first needed
         if executor is not None:
-            executor.shutdown()
-
-    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Waiting:
-        """Call ``callback`` after ``delay`` seconds; cancelling the handle ends the timer."""
-        if not callable(callback):
-            raise TypeError(f"{callback!r} cannot be called")
-        handle = Waiting(callback, args, self, context, self._timer)
-        self._timer.add_callback(handle, delay)
-        return handle
+            executor.shutdown(wait=False)
+            deadline = QDeadlineTimer(wait_ms)
+            for worker in executor._QThreadExecutor__workers:
+                QThread.wait(worker, deadline)  # qasync's own takes no deadline
 
     def set_debug(self, enabled: bool) -> None:
         """Keep asyncio's debug switch; called once by the base class before the timers exist."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import atexit
 import gc
+import importlib
+import logging
 import os
 import sys
 from collections.abc import Callable
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from engine.core.paths import DataDir
 
 Leave = Callable[[int], object]
+THREADS_MS = 250  # that an export under way has, when the window is closed
 
 
 def display_problem() -> str | None:
@@ -62,7 +64,7 @@ def run_console(data: DataDir, files: list[Path], leave: Leave | None = None) ->
 
 def leave_at_once(status: int) -> None:
     """End the process. Taking two thousand widgets and the interpreter apart takes longer than all that matters."""
-    atexit._run_exitfuncs()
+    logging.shutdown()
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             stream.flush()
@@ -78,15 +80,16 @@ async def _life(console: Console, instance: SingleInstance, files: list[Path], l
     built.cancel()
     loop = asyncio.get_running_loop()
     if leave is not None and isinstance(loop, ConsoleLoop):
-        loop.end_threads()
+        loop.end_threads(THREADS_MS)
         instance.release()
         leave(status)
     return status
 
 
 async def _settle(console: Console) -> None:
-    """Take what was imported and built out of the collector's sight: it stays, and to look it through takes 0.1 s."""
+    """Import what plots need, then take what is there out of the collector's sight: to look it through takes 0.1 s."""
     await console.wait_ready()
+    await asyncio.to_thread(importlib.import_module, "widgets.curve_item")  # pyqtgraph with it: 0.3 s on the loop
     gc.freeze()
     gc.enable()
 

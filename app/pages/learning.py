@@ -110,9 +110,11 @@ class LearningPage(ConsolePage):
     def _show(self, state: LearningState) -> None:
         self.bar.show_state(state)
         record = state.run
-        if record is None:
+        if not self.isVisible():
+            pass  # it is drawn when it is shown
+        elif record is None:
             self.timeline.set_state(SlotTimelineState())
-        elif self.isVisible():
+        else:
             self.timeline.set_state(SlotTimelineState(
                 bytes(record.states), bytes(record.flags), record.epoch, record.total, state.slot,
                 lambda slot: slot_words(record, slot),
@@ -162,10 +164,10 @@ class LearningPage(ConsolePage):
             self.show_tab(place.name)
         elif place.kind == "sweep":
             self.switch.choose("sweep")
-        elif place.kind == "slot" and place.name.isdigit():
+        elif place.kind == "slot" and place.name.isdecimal():
             self.show_tab("chain")
             self.model.select_slot(int(place.name))
-        elif place.kind == "validator" and place.name.isdigit():
+        elif place.kind == "validator" and place.name.isdecimal():
             self.show_tab("network")
             self.network.select(int(place.name))
         elif place.kind == "update":
@@ -173,7 +175,7 @@ class LearningPage(ConsolePage):
             record = self.model.state.run
             keys = [key for key in record.updates if key[1] == place.name] if record is not None else []
             self.model.select_update(keys[0] if keys else None)
-        elif place.kind == "run" and place.name.isdigit():
+        elif place.kind == "run" and place.name.isdecimal():
             self.show_tab("runs")
             self.model.open_run(int(place.name))
 
