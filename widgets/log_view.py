@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
@@ -33,6 +33,8 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _RANK = {name: rank for rank, name in enumerate(LEVELS)}
 _MARK = {"DEBUG": "D", "INFO": "I", "WARNING": "W", "ERROR": "E", "CRITICAL": "C"}
 FLUSH_MS = 33
+SLICE_S = 0.008  # of a search at a time: then the window has its turn
+STEP = 500  # lines between two looks at the clock
 TEXT_AT = 32  # characters before the text: time, level and source
 
 
@@ -203,6 +205,9 @@ class LogView(QWidget):
         self._delay.setSingleShot(True)
         self._delay.setInterval(120)
         self._delay.timeout.connect(self._refilter)
+        self._left: Iterator[LogLine] | None = None  # what the search has not looked at yet
+        self._searching = QTimer(self)
+        self._searching.timeout.connect(self._search_on)
         self._connect()
         follow(self)
 
@@ -225,10 +230,16 @@ class LogView(QWidget):
         self._all.clear()
         self._pending.clear()
         self._lines.shown, self._lines.longest = [], 0
+        self._end_search()
         self._refresh()
 
+    @property
+    def searching(self) -> bool:
+        """Whether a search has lines left to look at."""
+        return self._left is not None
+
     def set_filter(self, text: str) -> None:
-        """Show only lines that contain the text."""
+        """Show only lines that contain the text: at once, but of very many some moments later."""
         self._search.setText(text)
         self._refilter()
 
@@ -238,6 +249,8 @@ class LogView(QWidget):
 
     def text(self) -> str:
         """All shown lines."""
+        while self.searching:
+            self._search_on()
         self.flush()
         return "\n".join(as_text(line) for line in self._lines.shown)
 
@@ -250,6 +263,8 @@ class LogView(QWidget):
         if not self._pending:
             self._timer.stop()
             return
+        if self.searching:
+            return  # new lines belong after those that the search still looks at
         # Nobody can read more than this in a frame; the rest follows in the next ones, so no flush stalls the loop.
         fresh = [self._pending.popleft() for _ in range(min(len(self._pending), 20_000))]
         self._all.extend(fresh)
@@ -289,10 +304,30 @@ class LogView(QWidget):
         self._needle = self._search.text().casefold().strip()
         self._lines.needle = self._needle
         self._lines.longest = 0
-        plain = self._level == 0 and not self._needle
-        self._lines.shown = list(self._all) if plain else [line for line in self._all if self._matches(line)]
-        self._lines.longest = max((len(line.text) for line in self._lines.shown), default=0)
+        self._lines.shown = []
+        self._left = iter(tuple(self._all))
+        self._searching.start()
+        self._search_on()
+
+    def _search_on(self) -> None:
+        """Look at some more lines; a million at once would hold the window up for half a second."""
+        if self._left is None:
+            self._end_search()
+            return
+        until, shown, plain = time.perf_counter() + SLICE_S, self._lines.shown, self._level == 0 and not self._needle
+        while piece := list(islice(self._left, STEP)):
+            found = piece if plain else [line for line in piece if self._matches(line)]
+            shown.extend(found)
+            self._lines.longest = max(self._lines.longest, max((len(line.text) for line in found), default=0))
+            if time.perf_counter() > until:
+                break
+        else:
+            self._end_search()
         self._refresh()
+
+    def _end_search(self) -> None:
+        self._left = None
+        self._searching.stop()
 
     def _refresh(self) -> None:
         shown, kept = len(self._lines.shown), len(self._all)

@@ -128,3 +128,30 @@ def test_long_lines_scroll_sideways(log):
     assert log.grab().toImage() != before
     log.set_filter("nothing")
     assert across.maximum() == 0
+
+
+def test_a_long_search_goes_on_in_pieces_and_loses_nothing(qtbot, monkeypatch):
+    monkeypatch.setattr("widgets.log_view.SLICE_S", 0.0)
+    made = LogView(capacity=20_000)
+    qtbot.addWidget(made)
+    made.show()
+    made.append(line(i) for i in range(15_000))
+    while made._pending:
+        made.flush()
+    made.set_filter("7")
+    assert made.searching
+    assert len(shown(made)) < 1500  # the first piece
+    made.append([line(77_777)])
+    made.flush()
+    assert "message 77777" not in shown(made)  # it waits for its turn
+    qtbot.waitUntil(lambda: not made.searching, timeout=60_000)
+    qtbot.waitUntil(lambda: "message 77777" in shown(made), timeout=60_000)
+    assert shown(made) == [f"message {i}" for i in (*range(15_000), 77_777) if "7" in str(i)]
+    made.set_filter("nowhere")
+    made.set_filter("message 14999")  # a new search ends the old one
+    assert made.text().splitlines()[-1].endswith("message 14999")
+    assert len(shown(made)) == 1
+    made.set_filter("1")
+    made.clear()
+    assert not made.searching
+    assert shown(made) == []
