@@ -40,7 +40,7 @@ class OverviewPage(ConsolePage):
             (
                 Column(
                     "Round",
-                    width=72,
+                    width=60,
                     align="right",
                     kind="link",
                     format=lambda r: f"#{r[1]}",
@@ -48,9 +48,9 @@ class OverviewPage(ConsolePage):
                     key=lambda r: r[1],
                 ),
                 Column("League"),
-                Column("Matches", align="right", kind="number", width=80),
-                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s.lower(), "neutral"), width=108),
-                Column("Started", format=brief_moment, width=92),
+                Column("Matches", align="right", kind="number", width=78),
+                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s.lower(), "neutral"), width=124),
+                Column("Started", format=brief_moment, width=86),
             ),
             name="Recent rounds",
         )
@@ -74,7 +74,7 @@ class OverviewPage(ConsolePage):
             tile.linkActivated.connect(self.linkActivated)
             tiles.addWidget(tile, 1)
         self.add(tiles)
-        self.add(side_by_side(self.demo, self._rounds_card(), narrow=960), 1)
+        self.add(side_by_side(self.demo, self._rounds_card(), stretches=(4, 3), narrow=960), 1)
 
     def _rounds_card(self) -> Card:
         card = Card()
