@@ -108,10 +108,11 @@ def call(what: str, argv: list[str], cwd: Path = ROOT) -> None:
     except OSError as error:
         raise SetupError(f"{what} could not be started", f"{argv[0]}: {error.strerror}", "Run it again.") from error
     assert process.stdout is not None
-    for line in process.stdout:
-        lines.append(line.rstrip())
-        if line.startswith(("Collecting", "  Downloading", "Installing", "Successfully", "added")):
-            say(line.strip()[:150])
+    with process.stdout:
+        for line in process.stdout:
+            lines.append(line.rstrip())
+            if line.startswith(("Collecting", "  Downloading", "Installing", "Successfully", "added")):
+                say(line.strip()[:150])
     if process.wait():
         raise diagnose(what, lines)
 

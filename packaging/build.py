@@ -22,7 +22,7 @@ import sys
 import sysconfig
 import tarfile
 import time
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import bundle
@@ -36,7 +36,8 @@ FREEZER = ROOT / "build" / "pyinstaller"
 PINS = ROOT / "packaging" / "tools" / "pyinstaller.txt"
 STAMP = FREEZER / "nashboard-setup"
 SPECS = {"win32": "nashboard-windows.spec", "darwin": "nashboard-macos.spec"}
-LIMIT_MB = 850  # with torch
+LIMIT_MB = 1000  # torch 400, LLVM 160, Qt 100, Anvil 44
+ROOM_BYTES = 3_000_000_000
 # Libraries whose headers were edited after linking: strip would break them.
 _FRAGILE = ("numpy.libs", "scipy.libs", "pillow.libs")
 
@@ -140,7 +141,12 @@ def collect_add_on() -> Path:
     target = DIST / f"{bundle.NAME}-{bundle.ADD_ON}" / "addons" / bundle.ADD_ON
     shutil.rmtree(target.parents[1], ignore_errors=True)
     for name in sorted(bundle.of_add_on()):
-        found = distribution(name)
+        try:
+            found = distribution(name)
+        except PackageNotFoundError as error:
+            raise SetupError(
+                "The add-on is not complete", f"{name} is not installed", "Run 'make setup', or add --no-add-on.", 4
+            ) from error
         for file in found.files or []:
             source = Path(str(found.locate_file(file)))
             if ".." in file.parts or not source.is_file() or not bundle.is_kept(file.as_posix()):
@@ -222,9 +228,18 @@ def pack(folder: Path, add_on: Path | None, report: Report, *, fast: bool) -> li
     return made
 
 
+def check_room(needed: int) -> None:
+    """Refuse to begin what cannot end."""
+    free = shutil.disk_usage(ROOT).free
+    if free < needed:
+        why = f"{free / 1e9:.1f} GB are free in {ROOT}, {needed / 1e9:.0f} GB are needed"
+        raise SetupError("There is too little room on the disk", why, "Free some and run it again.")
+
+
 def build(options: argparse.Namespace) -> Report:
-    """Build everything and return what it took."""
+    """Build everything and return what it took. Raises SetupError."""
     report = Report()
+    check_room(ROOM_BYTES if options.folder_only else 2 * ROOM_BYTES)
     python = install_freezer()
     report.step("set-up")
     folder = freeze(python)
@@ -267,3 +282,9 @@ if __name__ == "__main__":
     except SetupError as error:
         say(str(error))
         sys.exit(error.code)
+    except OSError as error:
+        say(f"The build stopped: {error}\n  Mend that and run it again: what was begun is begun anew.")
+        sys.exit(1)
+    except KeyboardInterrupt:
+        say("interrupted; the next run begins anew")
+        sys.exit(130)

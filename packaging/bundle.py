@@ -11,7 +11,7 @@ import shutil
 import sys
 import sysconfig
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, distribution, packages_distributions
 from pathlib import Path
 
@@ -33,7 +33,7 @@ WITH_METADATA = (
 _BIG = {"torch", "numpy", "scipy", "sympy", "networkx", "mpmath", "setuptools"}
 # Parts of the standard library that no program runs: its tests, windows of another kind, tools.
 _NOT_STANDARD = re.compile(
-    r"^(test|idlelib|tkinter|_tkinter|turtle|turtledemo|lib2to3|ensurepip|venv|pydoc_data|distutils|antigravity|this"
+    r"^(test|idlelib|tkinter|_tkinter|turtle|turtledemo|lib2to3|nis|ensurepip|venv|pydoc_data|distutils|antigravity|this"
     r"|__hello__|__phello__|_test\w+|_xx\w+|xx\w+|_ctypes_test|_sysconfigdata\w*|nt|ntpath_|msilib|winreg)(\.|$)|\.tests?(\.|$)"
 )
 
@@ -177,6 +177,10 @@ _PLUGINS = (
     "platforms|iconengines|imageformats|platformthemes|platforminputcontexts|xcbglintegrations|styles|tls"
     "|wayland-decoration-client|wayland-graphics-integration-client|wayland-shell-integration"
 )
+_TORCH_AS_CODE = (
+    "_inductor|_dynamo|_functorch|_export|_higher_order_ops|_subclasses|_vendor|ao|distributed|export|onnx|testing"
+)
+_SCIPY_UNUSED = "io|stats|signal|ndimage|interpolate|cluster|integrate|fftpack|odr|datasets|misc|differentiate"
 _PRUNED = tuple(
     re.compile(pattern)
     for pattern in (
@@ -191,6 +195,9 @@ _PRUNED = tuple(
         r"^torch/bin/(?!torch_shm_manager)",
         r"^(torch/lib/)?lib(jitbackend_test|backend_with_compiler|aoti_custom_ops|torchbind_test)\.",
         r"^torch/.*\.(h|hpp|cpp|cu|cuh|cmake|pyi|a|lib)$",
+        # and sources that only its compilers read: the modules are in the archive, only settings are read as text too
+        rf"^torch/({_TORCH_AS_CODE})/(?!.*config\w*\.py$).*\.py$",
+        rf"^scipy/({_SCIPY_UNUSED})/",
         # everywhere: tests, headers and stubs of other packages
         r"(^|/)tests?/(?!.*\.so)",
         r"^(numpy|scipy|numba|llvmlite|pyqtgraph|Crypto)/.*\.(h|hpp|c|cpp|pyi|pyx|pxd|a|f|f90)$",
@@ -202,6 +209,7 @@ _PRUNED_MODULES = re.compile(
     # jinja2.tests is what templates ask for; import torch itself needs two modules of its tests
     r"(^|(?<!jinja2)\.)tests?(\.|$)|\.testing\._internal\.(?!logging_tensor$|common_dtype$)"
     r"|^torch\.utils\.(benchmark|tensorboard|bottleneck)(\.|$)|^pyqtgraph\.examples|^numpy\.distutils(\.|$)"
+    rf"|^scipy\.({_SCIPY_UNUSED})(\.|$)"
 )
 
 
@@ -219,3 +227,19 @@ def kept_files(table: Iterable[Sequence[str]]) -> list[Sequence[str]]:
 def kept_modules(table: Iterable[Sequence[str]]) -> list[Sequence[str]]:
     """Return the modules of a table of PyInstaller's that are kept."""
     return [entry for entry in table if entry[0].startswith(OWN) or not _PRUNED_MODULES.search(entry[0])]
+
+
+def reachable(table: Sequence[Sequence[str]], needs: Callable[[str], Iterable[str]]) -> list[Sequence[str]]:
+    """Return a table of libraries without those that only a pruned one asked for.
+
+    What the system lent lies at the top under its plain name; all else has its place in a package. ``needs`` gives the
+    names of the libraries that a file asks for.
+    """
+    lent = {entry[0]: entry for entry in table if "/" not in entry[0] and entry[2] == "BINARY"}
+    kept = {entry[0] for entry in table if entry[0] not in lent or entry[0].startswith("libpython")}
+    ahead = [entry[1] for entry in table if entry[0] in kept and entry[2] != "SYMLINK"]
+    while ahead:
+        found = {name for name in needs(ahead.pop()) if name in lent} - kept
+        kept |= found
+        ahead += [lent[name][1] for name in found]
+    return [entry for entry in table if entry[0] in kept]

@@ -12,6 +12,8 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
+from bootstrap import call
+
 LINUX = Path(__file__).resolve().parent / "linux"
 HOME = "opt/nashboard"
 MAINTAINER = "Nashboard developers <nashboard@localhost>"
@@ -107,5 +109,8 @@ def pack(tree: Path, target: Path, name: str, version: str, depends: str, *, fas
     (tree / "DEBIAN" / "control").write_text(control(name, version, depends, size, machine), "utf-8")
     package = target / f"{name}_{version}_{machine}.deb"
     squeeze = ["-Zgzip", "-z1"] if fast else ["-Zxz", "-z6"]
-    subprocess.run(["dpkg-deb", *squeeze, "--root-owner-group", "--build", str(tree), str(package)], check=True)
+    call(
+        f"{package.name} could not be packed",
+        ["dpkg-deb", *squeeze, "--root-owner-group", "--build", str(tree), str(package)],
+    )
     return package

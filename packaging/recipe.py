@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import site
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import bundle
 from PyInstaller.building.api import COLLECT, EXE, PYZ
 from PyInstaller.building.build_main import Analysis
 from PyInstaller.config import CONF
+from PyInstaller.depend.bindepend import get_imports
 from PyInstaller.utils.hooks import collect_data_files, collect_dynamic_libs, collect_submodules, copy_metadata
 
 # Modules that something names in a string, and extensions that compiled code imports.
@@ -20,6 +23,9 @@ LIBRARIES = {"win32": ["*.dll"], "darwin": ["*.dylib"]}
 def analysed() -> Analysis:
     """Return the analysis of the whole program, pruned."""
     work = Path(CONF["workpath"])
+    # Libraries of packages keep their places, once each. PyInstaller knows them by where packages are installed, and
+    # the project's lie in another environment than its own.
+    site.USER_SITE = str(Path(find_spec("numpy").origin).parents[1])
     datas = [*bundle.own_files(), bundle.metadata(work)]
     for name in WITH_DATA:
         datas += collect_data_files(name)
@@ -39,6 +45,8 @@ def analysed() -> Analysis:
     )
     found.datas = bundle.kept_files(found.datas)
     found.binaries = bundle.kept_files(found.binaries)
+    if sys.platform == "linux":
+        found.binaries = bundle.reachable(found.binaries, lambda path: (name for name, _ in get_imports(path)))
     found.pure = bundle.kept_modules(found.pure)
     return found
 

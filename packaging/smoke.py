@@ -1,8 +1,9 @@
 """Try a built program as an operator would who has no Python: python3 packaging/smoke.py dist/nashboard [--json]
 
 It runs from an environment with an empty PATH and new folders for everything it may write: the command line, the gate,
-the bundled Anvil, the whole demo, and the window on an X server of its own, which has to stand within five seconds.
-Afterwards no process of it may run and nothing may lie anywhere but in its data directory.
+the bundled Anvil, matches and a league by worker processes, the whole demo, and the window on an X server of its own,
+which has to stand within five seconds. Then come troubles (``troubles.py``). Afterwards no process of it may run and
+nothing may lie anywhere but in its data directory.
 """
 
 from __future__ import annotations
@@ -10,81 +11,20 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
 import re
-import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from trial import Bench, SmokeError, lacking, need, opened, picture, running, screen, titles, wait_for
+from troubles import TROUBLES
+
 WINDOW_LIMIT_S = 5.0
 TEXT_LIMIT_S = 3.0
-TRIES = 5
-TOOLS = ("Xvfb", "xdotool")
-
-
-class SmokeError(Exception):
-    """What an operator would have been disappointed by."""
-
-
-class Bench:
-    """A built program, and the empty world that it runs in."""
-
-    def __init__(self, folder: Path, world: Path) -> None:
-        self.folder = folder.resolve()
-        suffix = ".exe" if os.name == "nt" else ""
-        self.window = self.folder / f"nashboard{suffix}"
-        self.console = self.folder / f"nashboard-cli{suffix}"
-        self.data = world / "data"
-        self.temporary = world / "tmp"
-        self.home = world / "home"
-        self.empty = world / "empty"
-        for path in (self.temporary, self.home, self.empty):
-            path.mkdir(parents=True)
-        self.facts: dict[str, Any] = {}
-
-    def environment(self, **more: str) -> dict[str, str]:
-        """Return an environment without Python, without tools, without a session bus."""
-        bare = {
-            "PATH": str(self.empty),
-            "HOME": str(self.home),
-            "TMPDIR": str(self.temporary),
-            "LANG": "C.UTF-8",
-            "DBUS_SESSION_BUS_ADDRESS": "disabled:",
-        }
-        return {**bare, **more}
-
-    def run(self, *arguments: str, limit: float = 60.0, status: int = 0) -> tuple[str, float]:
-        """Run the console program; return what it printed and its seconds."""
-        started = time.monotonic()
-        done = subprocess.run(
-            [str(self.console), "--data-dir", str(self.data), *arguments],
-            env=self.environment(),
-            cwd=self.home,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=limit,
-            check=False,
-        )
-        seconds = time.monotonic() - started
-        words = " ".join(arguments)
-        if done.returncode != status:
-            raise SmokeError(f"{words}: exit status {done.returncode}, not {status}\n{done.stdout}{done.stderr}")
-        if "Traceback" in done.stderr:
-            raise SmokeError(f"{words}: {done.stderr}")
-        return done.stdout, seconds
-
-
-def need(condition: object, what: str) -> None:
-    """Raise SmokeError unless it holds."""
-    if not condition:
-        raise SmokeError(what)
 
 
 # What is tried ---------------------------------------------------------------------------------------------------
@@ -130,15 +70,50 @@ def anvil(bench: Bench) -> None:
 
 
 def solving(bench: Bench) -> None:
-    """A game is solved by code that is compiled here."""
+    """A game is solved by code that is compiled here, and the second time by what was kept of it."""
     game = bench.home / "pennies.nfg"
     game.write_text('NFG 1 R "Matching pennies" { "A" "B" } { 2 2 }\n1 -1 -1 1 -1 1 1 -1\n')
     try:
-        text, seconds = bench.run("solve", str(game), "--json", limit=180)
+        first = bench.run("solve", str(game), "--json", limit=240)
+        again = bench.run("solve", str(game), "--json", limit=240)
     finally:
         game.unlink()
-    need(json.loads(text)["equilibria"], f"nothing was solved: {text}")
-    bench.facts["solve_s"] = round(seconds, 1)
+    for text, _ in (first, again):
+        found = json.loads(text)["equilibria"]
+        need(found and abs(found[0]["profile"][0][0] - 0.5) < 1e-6, f"nothing was solved: {text}")
+    need(any((bench.home / ".cache" / "nashboard").rglob("*.nbi")), "no compiled code was kept")
+    bench.facts |= {"solve_first_s": round(first[1], 1), "solve_s": round(again[1], 1)}
+
+
+def matches(bench: Bench) -> None:
+    """A match is played, verified and opened; a league by worker processes gives what one process gives."""
+    agents = bench.folder / "_internal/assets/agents"
+    match = str(bench.data / "trial.nets")
+    bench.run(
+        "match", "run", "--system", "snake", "--agent", str(agents / "snake/greedy.wasm"), "--seed", "3", "--out", match
+    )
+    need("differs" not in bench.run("match", "verify", match)[0], "the match does not verify")
+    chosen = [str(agents / "matrix" / f"{name}.wasm") for name in ("grim", "pavlov", "tit_for_tat")]
+    words = ("league", "run", "--system", "matrix", "--agents", *chosen, "--matches", "4", "--seed", "5", "--json")
+    results = [json.loads(bench.run(*words, "--workers", count)[0])["results_hash"] for count in ("1", "2")]
+    need(results[0] == results[1], f"one worker and two give {results}")
+
+
+def consensus(bench: Bench) -> None:
+    """Agents agree on a task."""
+    task = next(bench.folder.rglob("assets/tasks/portfolio.json"))
+    text, seconds = bench.run("consensus", "run", str(task), "--off-chain", "--json", limit=240)
+    need(json.loads(text)["converged"] is True, f"no agreement: {text[-2000:]}")
+    bench.facts["consensus_s"] = round(seconds, 1)
+
+
+def refusals(bench: Bench) -> None:
+    """What an installed build cannot do is said, with what to do instead."""
+    refused = json.loads(bench.run("bench", "games", "--json", status=4)[0])
+    need("checkout" in refused["next"], f"bench: {refused}")
+    if not (bench.folder / "addons" / "learn").is_dir():
+        refused = json.loads(bench.run("learn", "run", "solo", "--transport", "dht", "--json", status=4)[0])
+        need("add-on" in refused["why"], f"learn: {refused}")
 
 
 def demo(bench: Bench) -> None:
@@ -160,109 +135,28 @@ def learning(bench: Bench) -> None:
 
 
 def window(bench: Bench) -> None:
-    """The window stands in time, and SIGTERM ends it in order."""
-    lacking = [name for name in TOOLS if shutil.which(name) is None]
-    if lacking or sys.platform != "linux":
-        bench.facts["window_s"] = f"not tried: {', '.join(lacking) or 'no X here'}"
+    """The window stands in time, opens the file that it is given, and SIGTERM ends it in order."""
+    if lacking():
+        bench.facts["window_s"] = f"not tried: {lacking()}"
         return
     with screen() as display:
         first, again = shown(bench, display), shown(bench, display)
+        shown(bench, display, bench.data / "trial.nets", title="Replay")
     bench.facts |= {"window_first_s": first, "window_s": again}
     need(again <= WINDOW_LIMIT_S, f"the window took {again} s")
 
 
-@contextlib.contextmanager
-def screen() -> Iterator[str]:
-    """Give the name of an X server of our own that answers: another one may have taken its number meanwhile."""
-    for _ in range(TRIES):
-        server, display = start_server()
-        try:
-            if answers(display):
-                yield display
-                return
-        finally:
-            server.terminate()
-            server.wait()
-    raise SmokeError("no X server could be started")
-
-
-def start_server() -> tuple[subprocess.Popen[bytes], str]:
-    """Start an X server that chooses its number; return it with its name."""
-    read, write = os.pipe()
-    arguments = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1440x900x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(arguments, pass_fds=[write], stderr=subprocess.DEVNULL)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        return server, f":{pipe.readline().strip()}"
-
-
-def answers(display: str) -> bool:
-    """Whether an X server lets us in."""
-    command = ["xdotool", "getdisplaygeometry"]
-    environment = {**os.environ, "DISPLAY": display}
-    return subprocess.run(command, env=environment, capture_output=True, check=False).returncode == 0
-
-
-def shown(bench: Bench, display: str) -> float:
-    """Start the window, wait for it and end it; return the seconds until it stood."""
-    environment = bench.environment(DISPLAY=display, QT_QPA_PLATFORM="xcb")
+def shown(bench: Bench, display: str, *files: Path, title: str = "·") -> float:
+    """Open the window, wait for a title that its pages give it, and end it; return the seconds until it stood."""
     started = time.monotonic()
-    log = bench.home / "window.log"
-    with log.open("wb") as stream:
-        process = subprocess.Popen(
-            [str(bench.window), "--data-dir", str(bench.data)], env=environment, cwd=bench.home, stderr=stream
-        )
-        try:
-            wait_for(lambda: titles(display) or process.poll() is not None, 60)
-            seconds = time.monotonic() - started
-            need(process.poll() is None, f"the window ended: {log.read_text('utf-8', 'replace')}")
-            wait_for(lambda: any("·" in title for title in titles(display)), 60)  # its pages are there
-            process.send_signal(signal.SIGTERM)
-            need(process.wait(20) == 0, f"the window's exit status is {process.returncode}")
-        finally:
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-    text = log.read_text("utf-8", "replace")
-    need("Traceback" not in text, text)
-    log.unlink()
+    with opened(bench, display, *files) as process:
+        wait_for(lambda: titles(display) or process.poll() is not None, 60)
+        seconds = time.monotonic() - started
+        wait_for(lambda: process.poll() is not None or any(title in name for name in titles(display)), 60)
     return round(seconds, 2)
 
 
-def titles(display: str) -> list[str]:
-    """Return the titles of our visible windows."""
-    environment = {**os.environ, "DISPLAY": display}
-    command = ["xdotool", "search", "--onlyvisible", "--name", "Nashboard", "getwindowname", "%@"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    return done.stdout.splitlines()
-
-
-def wait_for(condition: Callable[[], object], seconds: float) -> None:
-    """Wait until it holds; raise SmokeError when it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        need(time.monotonic() < end, f"nothing happened within {seconds:g} s")
-        time.sleep(0.05)
-
-
 # What must not be left -------------------------------------------------------------------------------------------
-
-
-def picture(folder: Path) -> dict[str, tuple[int, int]]:
-    """Return what lies in a folder: size and time of each file."""
-    files = (path for path in folder.rglob("*") if not path.is_dir())
-    return {str(path): (path.lstat().st_size, path.lstat().st_mtime_ns) for path in files}
-
-
-def running(folder: Path) -> list[str]:
-    """Return the processes whose program lies in the folder (Linux)."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            program = (process / "exe").readlink()
-            if program.is_relative_to(folder):
-                found.append(f"{process.name} {program}")
-    return found
 
 
 def traces(bench: Bench, before: dict[str, tuple[int, int]]) -> None:
@@ -279,7 +173,7 @@ def traces(bench: Bench, before: dict[str, tuple[int, int]]) -> None:
     need(not strange, f"left at home: {strange}")
 
 
-STEPS = (texts, doctor, gate, anvil, solving, window, demo, learning)
+STEPS = (texts, doctor, gate, anvil, refusals, solving, matches, window, consensus, demo, learning, *TROUBLES)
 
 
 def smoke(folder: Path, steps: tuple[Callable[[Bench], None], ...] = STEPS) -> dict[str, Any]:

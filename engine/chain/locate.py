@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from engine.chain.errors import AnvilMissingError
-from engine.core.paths import source_root
+from engine.core.paths import is_frozen, source_root
 
 VARIABLE = "NASHBOARD_ANVIL"
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -26,10 +26,11 @@ def find_anvil(explicit: Path | None = None) -> Path:
         if path.is_file() and os.access(path, os.X_OK):
             return path
     tried = [str(path) for path in candidates]
+    again = "Install Nashboard again" if is_frozen() else "Run `make run` once"
     raise AnvilMissingError(
         "Anvil was not found",
         f"tried {', '.join(tried)}",
-        f"Run `make run` once, install Foundry, or set {VARIABLE} to the executable.",
+        f"{again}, install Foundry, or set {VARIABLE} to the executable.",
         tried=tried,
     )
 

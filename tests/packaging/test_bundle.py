@@ -116,7 +116,10 @@ def test_all_files_that_the_program_reads_are_collected(bundle: ModuleType) -> N
         ("torch/bin/protoc", False),
         ("torch/test/test_torch.py", False),
         ("torch/include/torch/all.h", False),
-        ("torch/testing/__init__.py", True),
+        ("torch/nn/functional.py", True),
+        ("torch/_inductor/graph.py", False),
+        ("scipy/optimize/_highspy/_core.so", True),
+        ("scipy/stats/_stats.so", False),
         ("numpy/_core/tests/data/umath.csv", False),
         ("torch-2.13.0.dist-info/METADATA", True),
         ("nashboard-0.1.0.dist-info/direct_url.json", False),
@@ -137,10 +140,28 @@ def test_pruning(bundle: ModuleType, place: str, kept: bool) -> None:
         ("torch.testing._internal.common_utils", False),
         ("numba.tests.support", False),
         ("pyqtgraph.examples.Plotting", False),
+        ("torch._inductor.graph", True),
+        ("scipy.optimize._linprog", True),
+        ("scipy.stats", False),
     ],
 )
 def test_pruning_of_modules(bundle: ModuleType, module: str, kept: bool) -> None:
     assert bool(bundle.kept_modules([(module, "source", "PYMODULE")])) is kept
+
+
+def test_libraries_that_only_a_pruned_one_asked_for_are_left_out(bundle: ModuleType) -> None:
+    needs = {"/env/qxcb.so": ["libxcb.so.1", "libc.so.6"], "/usr/libxcb.so.1": ["libXau.so.6"], "/usr/libgtk.so": []}
+    table = [
+        ("PySide6/Qt/plugins/platforms/libqxcb.so", "/env/qxcb.so", "BINARY"),
+        ("libxcb.so.1", "/usr/libxcb.so.1", "BINARY"),
+        ("libXau.so.6", "/usr/libXau.so.6", "BINARY"),
+        ("libgtk.so", "/usr/libgtk.so", "BINARY"),
+        ("libpython3.11.so.1.0", "/usr/libpython3.11.so.1.0", "BINARY"),
+        ("libQt6Core.so.6", "PySide6/Qt/lib/libQt6Core.so.6", "SYMLINK"),
+        ("_cffi_backend.so", "/env/_cffi_backend.so", "EXTENSION"),
+    ]
+    kept = bundle.reachable(table, lambda path: needs.get(path, []))
+    assert [entry[0] for entry in table if entry not in kept] == ["libgtk.so"]
 
 
 def test_anvil_comes_from_npm_or_from_the_path(

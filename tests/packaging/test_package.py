@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import json
 import sys
 from pathlib import Path
@@ -22,12 +22,9 @@ pytestmark = [
 
 
 @pytest.fixture
-def smoke() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("nashboard_smoke", ROOT / "packaging" / "smoke.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def smoke(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(ROOT / "packaging"))
+    return importlib.import_module("smoke")
 
 
 def test_it_does_all_that_an_operator_starts_with(smoke: ModuleType) -> None:
