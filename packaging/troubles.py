@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 from pathlib import Path
 
@@ -32,8 +34,9 @@ def killed_league(bench: Bench) -> None:
     agents = bench.folder / "_internal/assets/agents/snake"
     files = [str(path) for path in sorted(agents.glob("*.wasm"))[:2]]
     words = ["league", "run", "--system", "snake", "--agents", *files, "--matches", "300", "--workers", "2"]
+    before = played(bench.data)
     process = bench.start(*words)
-    wait_for(lambda: process.poll() is not None or played(bench.data) > 0, 60)
+    wait_for(lambda: process.poll() is not None or played(bench.data) > before, 60)
     process.kill()
     need(process.wait() != 0, "the league was over before it could be killed")
     wait_for(lambda: not running(bench.folder), 5)
@@ -42,14 +45,16 @@ def killed_league(bench: Bench) -> None:
 
 
 def played(data: Path) -> int:
-    """Return how many bundles of matches lie in a data directory."""
-    return sum(1 for _ in (data / "bundles").rglob("*.nets"))
+    """Return how many matches of leagues a data directory holds."""
+    with contextlib.suppress(sqlite3.Error), contextlib.closing(sqlite3.connect(data / "nashboard.db")) as store:
+        return int(store.execute("SELECT count(*) FROM matches").fetchone()[0])
+    return 0
 
 
 def killed_chain(bench: Bench) -> None:
     """No Anvil outlives a program that is killed."""
     process = bench.start("devnet", "up", "--foreground")
-    wait_for(lambda: process.poll() is not None or len(running(bench.folder)) > 1, 60)
+    wait_for(lambda: process.poll() is not None or any("anvil" in line for line in running(bench.folder)), 60)
     need(process.poll() is None, "the devnet did not start")
     process.kill()
     process.wait()
