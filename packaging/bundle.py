@@ -206,8 +206,8 @@ _PRUNED = tuple(
     )
 )
 _PRUNED_MODULES = re.compile(
-    # jinja2.tests is what templates ask for; import torch itself needs two modules of its tests
-    r"(^|(?<!jinja2)\.)tests?(\.|$)|\.testing\._internal\.(?!logging_tensor$|common_dtype$)"
+    # templates ask for jinja2.tests; torch itself needs two modules of its tests, torch.distributed.fsdp two more
+    r"(^|(?<!jinja2)\.)tests?(\.|$)|\.testing\._internal\.(?!(logging_tensor|common_dtype|distributed(\.fake_pg)?)$)"
     r"|^torch\.utils\.(benchmark|tensorboard|bottleneck)(\.|$)|^pyqtgraph\.examples|^numpy\.distutils(\.|$)"
     rf"|^scipy\.({_SCIPY_UNUSED})(\.|$)"
 )

@@ -138,6 +138,8 @@ def test_pruning(bundle: ModuleType, place: str, kept: bool) -> None:
         ("unittest.mock", True),
         ("torch.testing._internal.common_dtype", True),
         ("torch.testing._internal.common_utils", False),
+        ("torch.testing._internal.distributed.fake_pg", True),
+        ("torch.testing._internal.distributed.rpc_utils", False),
         ("numba.tests.support", False),
         ("pyqtgraph.examples.Plotting", False),
         ("torch._inductor.graph", True),
