@@ -16,6 +16,7 @@ from widgets.icons import app_icon
 from widgets.jobs import JobsState, JobsTray
 from widgets.nav import NavBar, NavItem, NavState, StatusStrip
 from widgets.panels import Action, Banner, BannerState
+from widgets.tab_order import go_on
 
 BANNERS = 3
 GOOD_NEWS_MS = 9000
@@ -201,6 +202,10 @@ class MainWindow(QMainWindow):
         if narrow != self._narrow:
             self._narrow = narrow
             self._show_nav()
+
+    def focusNextPrevChild(self, forward: bool) -> bool:
+        """Tab goes on as the eye reads."""
+        return go_on(self.centralWidget(), forward=forward) or super().focusNextPrevChild(forward)
 
     def guard_close(self, may_close: Callable[[], bool]) -> None:
         """Ask ``may_close`` before the window closes."""

@@ -23,7 +23,6 @@ from widgets.icons import icon
 from widgets.labels import SectionHeader
 from widgets.panels import Action
 from widgets.plot_base import PlotBase
-from widgets.tab_order import order_tabs
 from widgets.table import DataTable
 
 RUN = Action("run", "Run", "play")
@@ -59,11 +58,6 @@ class ConsolePage(Page):
         if event.type() == QEvent.Type.LayoutRequest:
             self._fit()
         return super().eventFilter(watched, event)
-
-    def focusNextPrevChild(self, forward: bool) -> bool:
-        """Go on as the eye reads: parts of a page come and go, so the order is looked up when Tab is pressed."""
-        order_tabs(self)
-        return super().focusNextPrevChild(forward)
 
     def _fit(self) -> None:
         content, room = self.widget(), self.viewport().size()

@@ -104,7 +104,7 @@ class DevnetPage(ConsolePage):
             part.linkActivated.connect(self.linkActivated)
         for table in (self._contract_table, self._accounts, self._blocks, self._transactions):
             table.linkActivated.connect(self.linkActivated)
-            table.emptyAction.connect(lambda key: self._model.deploy() if key == "deploy" else self._model.up())
+            table.emptyAction.connect(self._on_empty)
         self._transactions.activated.connect(lambda key: self.linkActivated.emit(tx_link(key)))
         self._transactions.selectionChanged.connect(lambda keys: self._model.inspect(keys[0]) if keys else None)
 
@@ -113,6 +113,12 @@ class DevnetPage(ConsolePage):
         if self.node.port.problem():
             self.node.port.edit.setFocus()
         self._model.up()
+
+    def _on_empty(self, key: str) -> None:
+        if key == "deploy":
+            self.deployRequested.emit()  # which asks first, as the button at the top does
+        else:
+            self._model.up()
 
     def _on_bar(self, index: int) -> None:
         feed = self._model.feed

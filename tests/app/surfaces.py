@@ -337,6 +337,8 @@ def unnamed(top: QWidget) -> list[str]:
         if not name or name in classes:
             found.append(f"{where} is called {name!r}")
             continue
+        if isinstance(widget, QComboBox) and not widget.accessibleName():  # what Qt says is its current text
+            found.append(f"{where} {name!r} is not called anything but its choice")
         role = face.role()
         wanted = next((roles for kind, roles in ROLES if isinstance(widget, kind)), None)
         if wanted is not None and role not in wanted:
@@ -367,22 +369,30 @@ def _untitled(view: QTableView) -> list[int]:
 
 
 def stops(page: QWidget) -> list[QWidget]:
-    """Return what Tab stops at on a page, in its order, which is made when Tab is pressed."""
+    """Return what Tab stops at from a page on until it leaves it, by pressing it."""
     page.setFocus()
-    QTest.keyClick(page, Qt.Key.Key_Tab)
-    found, at = [], page.nextInFocusChain()
-    while at is not page:
-        tab = at.focusPolicy() & Qt.FocusPolicy.TabFocus == Qt.FocusPolicy.TabFocus
-        if tab and at.isVisible() and at.isEnabled() and at.focusProxy() is None and page.isAncestorOf(at):
-            found.append(at)
-        at = at.nextInFocusChain()
+    found: list[QWidget] = []
+    while len(found) < 300:
+        QTest.keyClick(QApplication.focusWidget() or page, Qt.Key.Key_Tab)
+        now = QApplication.focusWidget()
+        if now is None or now in found or not page.isAncestorOf(now):
+            break
+        found.append(now)
     return found
+
+
+def unreached(page: QWidget, order: list[QWidget]) -> list[str]:
+    """Say what takes the keyboard but is not among the stops of Tab."""
+    tab = Qt.FocusPolicy.TabFocus
+    able = [w for w in page.findChildren(QWidget) if w.isVisible() and w.isEnabled() and w.focusProxy() is None]
+    able = [w for w in able if w.focusPolicy() & tab == tab and not _private(w) and "pyqtgraph" not in str(type(w))]
+    return [f"Tab does not reach {describe(w)}" for w in able if w not in order]
 
 
 def disorder(page: QWidget) -> list[str]:
     """Say where Tab goes up in a column, or to the left in a line."""
-    found = []
     order = stops(page)
+    found = unreached(page, order)
     places = [QRect(w.mapTo(page, QPoint(0, 0)), w.size()) for w in order]
     for at in range(len(order) - 1):
         one, other = places[at], places[at + 1]
