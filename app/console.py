@@ -114,8 +114,10 @@ class Console:
             await self._fatal(error)
             return
         async with runtime:
+            await asyncio.sleep(0.001)
             bridge = Bridge(runtime.bus, notify=self.window.notices.show_notice, crash=self.crashes.report)
             wiring = self.wiring = Wiring(self, runtime, bridge)
+            await asyncio.sleep(0.001)
             try:
                 await wiring.build()
                 if self._told:

@@ -32,7 +32,7 @@ from app.pages.overview import OverviewPage
 from app.pages.replay import ReplayPage
 from app.pages.settings import SettingsDialog
 from app.pages.stakes import StakesPage
-from app.saving import save_bundle, save_leaf_proof, save_log, save_proof, save_support
+from app.saving import save_bundle, save_leaf_proof, save_log, save_proof, save_support, save_table
 from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
@@ -59,6 +59,7 @@ from widgets.drop_zone import accept_drops
 from widgets.jobs import JobRow
 from widgets.jobs import JobsState as TrayState
 from widgets.nav import StatusStripState, StripItem
+from widgets.table import DataTable
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
@@ -125,10 +126,12 @@ class Wiring:
         for key, make in makers.items():
             page = self.pages[key] = make()
             page.linkActivated.connect(self.follow)
-            self.window.add_page(key, page)
+            await asyncio.sleep(0.001)
+            self.window.add_page(key, page)  # what is put into it from now on is styled there and then
             await asyncio.sleep(0.001)
             for _ in page.steps():
                 await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)
         for step in (
             self._connect_pages,
             self._connect_window,
@@ -326,7 +329,7 @@ class Wiring:
             self.console.settings,
             self.runtime.data.root,
             self.use_settings,
-            on_reset_layout=self.window.reset_layout,
+            on_reset_layout=self.reset_layout,
         ).open()
 
     def use_settings(self, settings: Any) -> None:
@@ -351,7 +354,15 @@ class Wiring:
         self.notify(notice)
         return False
 
+    def reset_layout(self) -> None:
+        """Put window, sidebar and columns back as they were at first; settings and data stay."""
+        self.window.reset_layout()
+        for table in self.window.findChildren(DataTable):
+            table.reset_layout()
+
     def _restore_tables(self) -> None:
+        for table in self.window.findChildren(DataTable):
+            table.csvRequested.connect(lambda table=table: save_table(self, table))
         for name, table in self._tables():
             kept = self.window.recall(name)
             if kept:

@@ -72,9 +72,11 @@ class ConsensusPage(ConsolePage):
         games = QWidget()
         column(games).addWidget(side_by_side(self.setup, card, stretches=(2, 6), narrow=760))
         yield from self.agents.steps()
+        yield
+        self.add(self.halves, 1)
         for half, title in ((games, "Games"), (self.agents, "Agents")):
             self.halves.addTab(half, title)
-        self.add(self.halves, 1)
+            yield
         self._menu()
         self.switch.chosen.connect(self._on_half)
         self.agents.linkActivated.connect(self.linkActivated)

@@ -80,12 +80,16 @@ class LearningPage(ConsolePage):
         self.setup.setMinimumWidth(236)
         half = QWidget()
         column(half).addWidget(side_by_side(self.setup, card, stretches=(2, 6), narrow=760), 1)
+        yield
         self.sweep = LearningSweep(self._sweep_model)
+        yield
+        self.add(self.halves, 1)
         for part, title in ((half, "Chain"), (self.sweep, "Sweep")):
             self.halves.addTab(part, title)
-        self.add(self.halves, 1)
+            yield
         self._menu()
         self._connect()
+        yield
         model.in_sight = self.isVisible
         self.keep(self.setup.unobserve, self.sweep.unobserve, model.observe(self._show))
 
