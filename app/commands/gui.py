@@ -25,7 +25,7 @@ def gui(
         if not path.is_file():
             raise UsageError(f"There is no file {path}", "", "Check the path.")
         if path.suffix.lower() not in (".nets", ".wasm", ".nfg", ".npz", ".json", ".toml"):
-            why = "the console opens .nets, .wasm, games as .nfg, .npz or .json, tasks as .json, leagues as .toml"
+            why = "the console opens .nets and .wasm files, games as .nfg, .npz or .json, leagues as .toml"
             raise UsageError(f"{path.name} cannot be opened", why)
     from app.main import display_problem, leave_at_once, run_console
 

@@ -93,7 +93,7 @@ def summary(steps: tuple[StepView, ...], state: str) -> str:
     words = {
         "running": f"Step {over + 1} of {len(steps)}: {now}",
         "waiting": f"{over} of {len(steps)} done. Next: {now}",
-        "done": "Everything held" + (f"; {skipped} left out" if skipped else "") + ". Show leads to what a step made",
+        "done": "Everything held" + (f", {skipped} left out" if skipped else "") + ": look at what each step made",
         "failed": f"Stopped at step {over + 1}: {now}",
     }
     return words.get(state, f"Stopped after {over} of {len(steps)}" if over else HINT)
