@@ -22,6 +22,11 @@ DROPPED = (*OPENED, FOLDER)
 
 def open_files(w: Wiring, files: list[Path]) -> None:
     """Open them: agents enter the roster; of matches, games, tasks, league files and workspaces the first is shown."""
+    odd = [path for path in files if path.exists() and not (path.is_dir() or path.is_file())]
+    if odd:  # reading one may take for ever
+        text = f"{', '.join(path.name for path in odd[:5])}: pipes and devices are not read."
+        w.notify(Notice("warn", "Some files cannot be opened", text, key="files"))
+        files = [path for path in files if path not in odd]
     folders = [path for path in files if path.is_dir()]
     named = [(path.suffix.lower(), path) for path in files if path not in folders]
     agents = [path for suffix, path in named if suffix == ".wasm"]
@@ -53,7 +58,7 @@ def open_files(w: Wiring, files: list[Path]) -> None:
     ):
         if len(opened) > 1:
             text = f"{len(opened) - 1} more were given; one {what} is shown at a time."
-            w.notify(Notice("info", f"Opened {opened[0].name}", text, key="files"))
+            w.notify(Notice("info", f"Opened {opened[0].name}", text, key="opened"))
 
 
 def open_dialog(w: Wiring) -> None:

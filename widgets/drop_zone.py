@@ -54,6 +54,8 @@ def sort_files(mime: QMimeData, suffixes: tuple[str, ...]) -> tuple[list[str], s
         elif not Path(path).is_dir() and Path(path).suffix.lower() not in suffixes:
             kinds = " or ".join(suffix for suffix in suffixes if suffix != FOLDER)
             refused.append(f"{Path(path).name} is not a {kinds} file")
+        elif Path(path).exists() and not (Path(path).is_dir() or Path(path).is_file()):
+            refused.append(f"{Path(path).name} is a pipe or a device")  # which may never end
         elif path not in taken:
             taken.append(path)
         else:

@@ -197,7 +197,10 @@ class ReplayPage(ConsolePage):
     def show_item(self, place: Place) -> None:
         """Open the match of a link, at its step."""
         if place.kind == "match":
-            round_id, fixture, *step = place.name.split("/")
+            round_id, *numbers = place.name.split("/")
+            if not 1 <= len(numbers) <= 2 or not all(number.isdecimal() for number in numbers):
+                return
+            fixture, *step = numbers
             state = self._model.state
             at = int(step[0]) if step else 0
             if (state.round_id, state.fixture) != (round_id, int(fixture)):

@@ -200,7 +200,8 @@ def shipped() -> tuple[tuple[str, str, Path], ...]:
 def is_task_file(path: Path) -> bool:
     """Return whether a JSON file holds a task rather than a game: an object with a type."""
     try:
-        document = parse_json(path.read_bytes()[: MAX_BYTES + 1])
+        with path.open("rb") as file:
+            document = parse_json(file.read(MAX_BYTES + 1))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(document, dict) and isinstance(document.get("type"), str)

@@ -76,17 +76,20 @@ class ReplayViewModel(ViewModel[ReplayState]):
         self._replay: Replay | None = None
         self._sandbox: Sandbox | None = None
         self._player: asyncio.Task[None] | None = None
+        self._asked = 0  # openings so far: the newest is shown, whichever is ready first
         self.description: dict[str, Any] = {}
 
     def open_file(self, path: Path) -> None:
         """Open a match bundle; a file that is none is refused with the reason, and what is shown stays."""
+        self._asked += 1
         self.update(opening=path.name)
-        self.start(self._open(path, "", -1), f"Opening {path.name}", key="replay")
+        self.start(self._open(path, "", -1, self._asked), f"Opening {path.name}", key="replay")
 
     def open_match(self, round_id: str, fixture: int, step: int = 0) -> None:
         """Open a match of a round, at a step: its bundle is made by playing it again."""
+        self._asked += 1
         self.update(opening=f"match {fixture}")
-        self.start(self._open_match(round_id, fixture, step), "Opening a match", key="replay")
+        self.start(self._open_match(round_id, fixture, step, self._asked), "Opening a match", key="replay")
 
     def seek(self, step: int) -> None:
         """Show a step."""
@@ -160,17 +163,23 @@ class ReplayViewModel(ViewModel[ReplayState]):
 
     # Inside
 
-    async def _open_match(self, round_id: str, fixture: int, step: int) -> None:
+    async def _open_match(self, round_id: str, fixture: int, step: int, asked: int) -> None:
         try:
             job = self._runtime.jobs.start("Replay a match", lambda _: self._runtime.league.bundle(round_id, fixture))
             path = await job.result()
         except BaseException:
-            self.update(opening="")
+            self._opened(asked)
             raise
-        await self._open(path, round_id, fixture)
-        self.seek(step)
+        if await self._open(path, round_id, fixture, asked):
+            self.seek(step)
 
-    async def _open(self, path: Path, round_id: str, fixture: int) -> None:
+    def _opened(self, asked: int) -> bool:
+        """Say that an opening has ended; returns whether it is the one that was asked for last."""
+        if asked == self._asked:
+            self.update(opening="")
+        return asked == self._asked
+
+    async def _open(self, path: Path, round_id: str, fixture: int, asked: int) -> bool:
         try:
             bundle = await asyncio.to_thread(read_bundle, path)
             verdict = await self._runtime.gate.check(bundle.system, "system", "the bundle's System")
@@ -179,8 +188,11 @@ class ReplayViewModel(ViewModel[ReplayState]):
                 self._sandbox = Sandbox(self._runtime.data.cache)
             description = system.spec.model_dump()
             replay, reading = await asyncio.to_thread(_read, bundle, system, self._sandbox, description)
-        finally:
-            self.update(opening="")
+        except BaseException:
+            self._opened(asked)
+            raise
+        if not self._opened(asked):
+            return False
         self._stop()
         self._replay = replay
         self.description = description
@@ -196,6 +208,7 @@ class ReplayViewModel(ViewModel[ReplayState]):
             reading=reading,
         )
         self._show(0)
+        return True
 
     def _names(self, bundle: Bundle, system: str) -> tuple[str, ...]:
         known = {**shipped_agents(system), **{a.sha256: a.name for a in self._runtime.league.agents(removed=True)}}

@@ -18,6 +18,7 @@ from engine.league.schedule import FORMATS
 WEI = 10**18
 MAX_U64 = 2**64 - 1
 MAX_AGENTS = 10_000
+MAX_FILE_BYTES = 8 << 20  # of a league file: the paths of all those agents
 MAX_MATCHES = 100_000
 MAX_STAGES = 1_000
 DEFAULT_BUDGET = 1_000_000
@@ -115,7 +116,11 @@ class RoundConfig:
     def from_toml(cls, path: Path) -> RoundConfig:
         """Read a league file; agents' paths are relative to it. Raises UsageError naming the field."""
         try:
-            data = tomllib.loads(path.read_text("utf-8"))
+            with path.open("rb") as file:
+                content = file.read(MAX_FILE_BYTES + 1)  # not all of it: the window waits for it
+            if len(content) > MAX_FILE_BYTES:
+                raise UsageError(f"The league file {path} is too large", f"it may have {MAX_FILE_BYTES:,} bytes")
+            data = tomllib.loads(content.decode("utf-8"))
         except OSError as error:
             raise UsageError(f"The league file {path} cannot be read", error.strerror or repr(error)) from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
