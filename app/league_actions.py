@@ -66,7 +66,7 @@ class LeagueActions:
             Command("league.dispute", "Dispute the round…", self.dispute, "League", (), "shield"),
             Command("league.load", "Open a league file…", self.load, "League", (), "import"),
             Command("league.save", "Save as a league file…", self.save, "League", (), "export"),
-            Command("league.undo", "Undo removing an agent", self._w.roster.undo, "League", ("Ctrl+Z",), "undo"),
+            Command("league.undo", "Undo removing an agent", self._w.roster.undo, "League", (), "undo"),
         ]
 
     def browse(self) -> None:

@@ -8,6 +8,7 @@ from app.actions import Command
 from app.guide import show_guide
 from app.help import show_help, show_keys
 from app.links import Place
+from app.undo import undo_here
 from app.window import PAGES
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ def _file_commands(w: Wiring) -> list[Command]:
         Command("open", "Open files…", w.open_dialog, "File", ("Ctrl+O",), "open"),
         *w.workspaces.commands(),
         Command("save", "Save…", lambda: w.current_page().save(), "File", ("Ctrl+S",), "export"),
+        Command("undo", "Undo the last local edit", lambda: undo_here(w), "File", ("Ctrl+Z",), "undo"),
         Command("find", "Find on this page", lambda: w.current_page().find(), "File", ("Ctrl+F",), "search"),
         Command("settings", "Settings…", w.show_settings, "File", ("Ctrl+,",), "settings", apart=True),
         Command("quit", "Quit", w.window.close, "File", ("Ctrl+Q",), "power", apart=True),

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.dialogs import choose_target
 from app.errors import Notice
+from app.formats import plural
 from app.pages.logs import LogsPage
+from engine.core.files import write_atomically
+from widgets.table import DataTable
 
 if TYPE_CHECKING:
     from app.wiring import Wiring
@@ -40,7 +44,25 @@ def save_log(w: Wiring) -> None:
     """Save the log."""
     page = w.pages["logs"]
     assert isinstance(page, LogsPage)
-    choose_target(w.window, "Save the log", "nashboard-log.txt", "Text (*.txt)", page.write)
+    text = page.text() + "\n"
+    choose_target(w.window, "Save the log", "nashboard-log.txt", "Text (*.txt)", lambda path: write_text(w, path, text))
+
+
+def save_table(w: Wiring, table: DataTable) -> None:
+    """Save the rows of a table that are shown: raw values, in full precision."""
+    text = table.to_csv()
+    name = re.sub(r"[^a-z0-9]+", "-", table.view().accessibleName().lower()).strip("-") or "table"
+    choose_target(w.window, "Save the table", f"{name}.csv", "Table (*.csv)", lambda path: write_text(w, path, text))
+
+
+def write_text(w: Wiring, path: Path, text: str) -> None:
+    """Write a text file, whole or not at all, and say so."""
+    try:
+        write_atomically(path, text.encode("utf-8", "replace"), mode=0o644)
+    except OSError as error:
+        w.bridge.report(error, "The export", key="export")
+        return
+    w.notify(Notice("ok", f"Saved {path.name}", f"{plural(text.count(chr(10)), 'line')}.", key="export"))
 
 
 def save_support(w: Wiring) -> None:

@@ -233,6 +233,8 @@ class MainWindow(QMainWindow):
     def reset_layout(self) -> None:
         """Forget geometry, columns and splitters."""
         self._geometry.clear()
+        self._collapsed = False
+        self._show_nav()
         self._default_geometry()
 
     def bring_to_front(self) -> None:

@@ -16,6 +16,7 @@ from widgets.basics import column, label, row, set_property, tool_button
 from widgets.choice import Choice
 
 WEI = 10**18
+MOST_DIGITS, QUOTED = 100, 40  # of a number: longer ones are out of every range; of what an error repeats
 
 
 class Field(QWidget):
@@ -188,7 +189,9 @@ class IntField(LineField):
         if not self.text():
             return "" if self._optional else "Required."
         if not re.fullmatch(r"[+-]?[0-9]+", self._digits()):
-            return f"{self.text()!r} is not a whole number."
+            return f"{_quoted(self.text())} is not a whole number."
+        if len(self._digits()) > MOST_DIGITS:
+            return f"Must be {self._range()}."
         return "" if self._low <= int(self._digits()) <= self._high else f"Must be {self._range()}."
 
     def _range(self) -> str:
@@ -236,14 +239,14 @@ class SeedField(LineField):
             return "Required."
         number = self._number()
         if number is None:
-            return f"{self.text()!r} is neither a decimal nor a 0x hex number."
+            return f"{_quoted(self.text())} is neither a decimal nor a 0x hex number."
         return "" if number < 2**64 else "Wider than 64 bits."
 
     def _number(self) -> int | None:
         text = self.text().lower().replace("_", "")
         if re.fullmatch(r"0x[0-9a-f]+", text):
             return int(text, 16)
-        return int(text) if re.fullmatch(r"[0-9]+", text) else None
+        return int(text[:MOST_DIGITS]) if re.fullmatch(r"[0-9]+", text) else None  # what is longer is too wide as well
 
 
 class EthField(LineField):
@@ -278,7 +281,7 @@ class EthField(LineField):
             return "Required."
         wei = self._wei()
         if wei is None:
-            return f"{self.text()!r} is not an amount of ETH with at most 18 decimals."
+            return f"{_quoted(self.text())} is not an amount of ETH with at most 18 decimals."
         if wei < self._low:
             return f"At least {format_eth(self._low)} ETH."
         if self._high is not None and wei > self._high:
@@ -384,6 +387,10 @@ class Form(QWidget):
         if self.valid != self._was_valid:
             self._was_valid = self.valid
             self.validChanged.emit(self._was_valid)
+
+
+def _quoted(text: str) -> str:
+    return repr(text if len(text) <= QUOTED else text[:QUOTED] + "…")  # not all of a page that was pasted
 
 
 def format_eth(wei: int) -> str:

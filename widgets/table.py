@@ -109,6 +109,7 @@ class DataTable(QWidget):
     activated = Signal(object)
     linkActivated = Signal(str)
     emptyAction = Signal(str)
+    csvRequested = Signal()
     checkToggled = Signal(object, bool)  # a row's key, and what its box is to become
 
     def __init__(self, columns: Sequence[Column], parent: QWidget | None = None, *, name: str = "Table") -> None:
@@ -132,6 +133,7 @@ class DataTable(QWidget):
         self.setFocusProxy(self._view)
         self._model.modelAboutToBeReset.connect(self._before_reset)
         self._model.modelReset.connect(self._after_reset)
+        self._default = self.layout_state()
         follow(self)
 
     def _make_view(self, name: str) -> _View:
@@ -270,6 +272,10 @@ class DataTable(QWidget):
                 header.resizeSection(index, width)
         self.sort_by(column, descending=descending)
 
+    def reset_layout(self) -> None:
+        """Take the columns back as they were at first, in the given order."""
+        self.restore_layout(self._default)
+
     def fit_height(self, least: int = 2, most: int = 10) -> None:
         """Be as high as the rows need, between two numbers of rows, now and after every update."""
         if self._fit is None:
@@ -298,7 +304,11 @@ class DataTable(QWidget):
     def _menu(self) -> QMenu:
         menu = QMenu(self)
         menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        for text, slot in (("Copy rows", self.copy_selection), ("Copy table as CSV", self._copy_csv)):
+        for text, slot in (
+            ("Copy rows", self.copy_selection),
+            ("Copy table as CSV", self._copy_csv),
+            ("Save table as CSV…", self.csvRequested.emit),
+        ):
             action = QAction(text, menu)
             action.triggered.connect(slot)
             menu.addAction(action)

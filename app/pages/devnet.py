@@ -22,7 +22,7 @@ from widgets.labels import SectionHeader
 from widgets.log_view import LogLine, LogView
 from widgets.panels import Action, Banner, BannerState, EmptyPanelState
 from widgets.plot import BarPlot, BarPlotState
-from widgets.table import TableState
+from widgets.table import DataTable, TableState
 
 NOT_RUNNING = EmptyPanelState(
     "devnet", "No chain yet", "Start the devnet to see its blocks.", (Action("up", "Start devnet", "play"),)
@@ -43,6 +43,7 @@ class DevnetPage(ConsolePage):
         super().__init__("Devnet", "A local Ethereum chain on this machine, for development only")
         self._model = model
         self._revision = -1
+        self._sought = ""
         self._contracts: object = None
         self._up = button("Start devnet", "play", "primary")
         self._down = button("Stop devnet", "stop")
@@ -106,7 +107,12 @@ class DevnetPage(ConsolePage):
             table.linkActivated.connect(self.linkActivated)
             table.emptyAction.connect(self._on_empty)
         self._transactions.activated.connect(lambda key: self.linkActivated.emit(tx_link(key)))
-        self._transactions.selectionChanged.connect(lambda keys: self._model.inspect(keys[0]) if keys else None)
+        self._transactions.selectionChanged.connect(self._on_selected)
+
+    def _on_selected(self, keys: tuple[str, ...]) -> None:
+        if keys:
+            self._sought = ""
+            self._model.inspect(keys[0])
 
     def _start(self) -> None:
         """Start, unless what stands in the port's field is no port: then the keyboard goes there."""
@@ -180,6 +186,8 @@ class DevnetPage(ConsolePage):
         self._blocks.set_state(TableState(blocks, tuple(b[0] for b in blocks), NOT_RUNNING))
         txs = tuple(feed.transactions)
         self._transactions.set_state(TableState(txs, tuple(t[0] for t in txs), NO_TRANSACTIONS))
+        if self._sought:  # a link may lead to a transaction that is shown only now
+            self._transactions.select((self._sought,))
         recent = list(feed.blocks)[:GAS_BLOCKS][::-1]
         total = f"{count(sum(b.gas_used for b in feed.blocks))} gas in {count(len(feed.blocks))} blocks"
         self._gas.set_state(
@@ -202,6 +210,7 @@ class DevnetPage(ConsolePage):
         assert field is not None
         if place.kind == "tx":
             field.clear()
+            self._sought = place.name
             self._transactions.select((place.name,))
             self._model.inspect(place.name)
         elif place.kind == "block":
@@ -223,6 +232,11 @@ class DevnetPage(ConsolePage):
         if field is not None:
             field.setFocus()
             field.selectAll()
+
+    def save(self) -> None:
+        """Save the table of the tab shown."""
+        table = self.tabs.currentWidget().findChild(DataTable)
+        (table or self._transactions).csvRequested.emit()
 
     def tables(self) -> dict[str, QWidget]:
         """All tables of the page."""

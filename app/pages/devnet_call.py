@@ -78,6 +78,8 @@ class CallForm(QWidget):
     def _consider(self) -> None:
         payable = self._shown is not None and self._shown.payable
         self._model.consider([field.text() for field in self.arguments], self.value.value() if payable else 0)
+        self._show_errors(self._model.state)  # a field forgets its error at each key, and the next may be the same one
+        self._show_go(self._model.state)
 
     def _show(self, state: CallsState) -> None:
         there = bool(state.contracts)
@@ -88,8 +90,7 @@ class CallForm(QWidget):
         self.contract.set_value(state.contract)
         if state.function is not self._shown:
             self._show_function(state)
-        for argument, field in zip(state.function.arguments if state.function else (), self.arguments, strict=True):
-            field.set_error(state.errors.get(argument.name, "") if field.text() else "")
+        self._show_errors(state)
         self.value.setVisible(there and state.function is not None and state.function.payable)
         self._facts.set_state(KeyValueState(tuple(_facts(state))))
         self._facts.setVisible(there)
@@ -98,6 +99,12 @@ class CallForm(QWidget):
         text = "\n".join(state.answer)
         if self.answer.toPlainText() != text:
             self.answer.setPlainText(text)
+
+    def _show_errors(self, state: CallsState) -> None:
+        """Say beneath each field what is wrong with it."""
+        if state.function is self._shown and self._shown is not None:
+            for argument, field in zip(self._shown.arguments, self.arguments, strict=True):
+                field.set_error(state.errors.get(argument.name, "") if field.text() else "")
 
     def _show_function(self, state: CallsState) -> None:
         """Offer the contract's functions, and make the fields of the one chosen."""

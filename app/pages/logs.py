@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit
 
@@ -54,6 +52,6 @@ class LogsPage(ConsolePage):
         """Save what is shown."""
         self.exportRequested.emit()
 
-    def write(self, path: Path) -> None:
-        """Write the text shown to a file."""
-        path.write_text(self._view.text() + "\n", encoding="utf-8")
+    def text(self) -> str:
+        """The lines shown."""
+        return self._view.text()

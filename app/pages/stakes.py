@@ -206,6 +206,10 @@ class StakesPage(ConsolePage):
         """Put the keyboard on the accounts."""
         self.balances.table.view().setFocus()
 
+    def save(self) -> None:
+        """Save the accounts."""
+        self.balances.table.csvRequested.emit()
+
     def tables(self) -> dict[str, QWidget]:
         """The tables whose columns persist."""
         return {"stakes.accounts": self.balances.table, "stakes.slashes": self.slashes.table}

@@ -14,7 +14,6 @@ from typing import Any
 
 import psutil
 import pytest
-from PySide6.QtWidgets import QApplication
 
 from app.links import Place, tx_link
 from engine.chain.rpc import Rpc
@@ -33,10 +32,12 @@ def busy_node(data_dir: DataDir) -> Iterator[str]:
     port = int(node.stdout.readline())
     record = {"pid": node.pid, "started": psutil.Process(node.pid).create_time(), "port": port, "chain_id": 31337}
     (data_dir.devnet / "node.json").write_text(json.dumps({**record, "version": "anvil/test", "detached": True}))
-    yield f"http://127.0.0.1:{port}"
-    node.kill()
-    node.wait()
-    node.stdout.close()
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        node.kill()
+        node.wait()
+        node.stdout.close()
 
 
 class Turns:
@@ -100,7 +101,6 @@ async def test_fifty_thousand_transactions_open_at_once_and_stall_nothing(
         await until(lambda: table.row_count() == TOTAL + 1)
         wiring.follow(tx_link(newest.hash))
         await until(lambda: table.selected_keys() == (newest.hash,))
-        QApplication.processEvents()
         await turns.close()
         assert turns.worst < STALL * slower
         total = sum(block.gas_used for block in wiring.devnet.feed.blocks)

@@ -168,3 +168,15 @@ def test_form(qtbot):
         form.set_values({"n": 2})
     form.set_error("name", "Taken.")
     assert not form.valid
+
+
+def test_thousands_of_digits_are_out_of_range_and_no_fault(qtbot):
+    many = "9" * 5000  # Python refuses to read as many into a number
+    for made in (IntField("Count", 1, maximum=10), SeedField("Seed", 1), EthField("Amount", 1)):
+        qtbot.addWidget(made)
+        made.edit.setText(many)
+        assert made.error()
+        assert made.value() is None
+        assert len(made.error()) < 120
+        made.edit.setText("garbage " * 500)
+        assert 0 < len(made.error()) < 160
