@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.screenshot_camera import Camera, settled
+from app.screenshot_camera import Camera, SceneError, settled
 
 Rounds = dict[str, int]
 EXACT = 1e-6  # a threshold at which there is something to watch
@@ -42,7 +42,7 @@ async def _round(wiring: Any, task: str, faults: dict[int, tuple[int, str]]) -> 
     await settled(model, lambda state: state.run is not None and state.run.ended)
     record = model.state.run
     if record.failure:
-        raise SystemExit(f"the round of {task} failed: {record.failure}")
+        raise SceneError(f"the round of {task} failed: {record.failure}")
     return int(record.run_id)
 
 

@@ -16,6 +16,10 @@ SETTLE = 0.1  # seconds in which the window lays itself out and draws
 PATIENCE = 300  # seconds that a scene may take to come about
 
 
+class SceneError(Exception):
+    """A scene did not come about; says why."""
+
+
 class Camera:
     """Saves ``NAME-THEME-WIDTH.png`` of the window, and ``NAME-THEME.png`` of what lies over it."""
 
@@ -70,7 +74,7 @@ class Camera:
     def _save(self, picture: QPixmap, name: str) -> None:
         path = self._out / f"{name}.png"
         if not picture.save(str(path)):
-            raise SystemExit(f"{path} could not be written")
+            raise SceneError(f"{path} could not be written")
 
 
 async def settled(model: Any, condition: Callable[[Any], Any]) -> None:

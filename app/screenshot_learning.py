@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from app.screenshot_camera import Camera, settled
+from app.screenshot_camera import Camera, SceneError, settled
 
 TABS = ("chain", "votes", "updates", "network", "refused", "faults", "scenarios", "runs")
 SLOTS = 40
@@ -34,7 +34,7 @@ async def play_chains(wiring: Any) -> Played:
         model.inject(kind, targets)
     await settled(model, lambda state: state.run is not None and state.run.ended)
     if model.state.run.failure:
-        raise SystemExit(f"the chain failed: {model.state.run.failure}")
+        raise SceneError(f"the chain failed: {model.state.run.failure}")
     model.set_speed(0.0)
     sweep = wiring.sweep
     await settled(sweep, lambda state: bool(state.offered[0]))
@@ -42,7 +42,7 @@ async def play_chains(wiring: Any) -> Played:
     sweep.run()
     await settled(sweep, lambda state: state.state in ("done", "failed"))
     if sweep.state.failure:
-        raise SystemExit(f"the sweep failed: {sweep.state.failure}")
+        raise SceneError(f"the sweep failed: {sweep.state.failure}")
     sweep.select(6, 4)
     return Played(int(model.state.run.run_id))
 

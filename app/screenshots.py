@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from app.screenshot_agreement import agreement_pages, play_rounds
-from app.screenshot_camera import Camera, settled
+from app.screenshot_camera import Camera, SceneError, settled
 from app.screenshot_consensus import consensus_pages
 from app.screenshot_dialogs import dialog_pages, empty_pages
 from app.screenshot_games import play_games
@@ -127,14 +127,20 @@ async def _demo(wiring: Any, camera: Camera, shown: bool) -> None:
     overview.walk_demo()
     for key in HALTS:
         overview.next_step()
-        await settled(overview, lambda state, key=key: any((s.key, s.state) == (key, "next") for s in state.demo))
+        await settled(overview, lambda state, key=key: _halted(state, key))
     if shown:
         await camera.shoot("overview-walk")
     overview.run_rest()
     await settled(overview, lambda state: state.demo_state not in ("running", "waiting"))
     if overview.state.demo_state != "done":
         failed = "; ".join(step.detail for step in overview.state.demo if step.detail)
-        raise SystemExit(f"the demo failed: {failed}")
+        raise SceneError(f"the demo failed: {failed}")
+
+
+def _halted(state: Any, key: str) -> bool:
+    """Whether the demo waits before a step, or came to its end without."""
+    waits = any((step.key, step.state) == (key, "next") for step in state.demo)
+    return waits or state.demo_state not in ("running", "waiting")
 
 
 if __name__ == "__main__":
