@@ -144,7 +144,7 @@ class ResultTab(LearningPart):
         first.addStretch(1)
         left.setMinimumWidth(240)
         body = column(self, spacing=12)
-        body.addWidget(side_by_side(left, self.checks, stretches=(2, 4), narrow=560))
+        body.addWidget(side_by_side(left, self.checks, stretches=(2, 4), narrow=680))
         body.addWidget(header)
         body.addWidget(self.runs, 1)
         self.runs.selectionChanged.connect(lambda _: self._enable())
