@@ -27,6 +27,8 @@ _QT_LEVELS = {
     QtMsgType.QtFatalMsg: logging.CRITICAL,
 }
 KEPT = 20  # reports; the oldest go
+FAULTS = "fault.log"  # where the last words of a process go that ends without Python: its signal, and where it was
+LONGEST = 100_000  # characters of them that are read
 
 
 class CrashHandler:
@@ -40,18 +42,37 @@ class CrashHandler:
         self._previous: tuple[Any, Any] = (sys.excepthook, threading.excepthook)
         self._shown: set[str] = set()
 
+    def take_last(self) -> tuple[str, str, Path] | None:
+        """Return how the session before this one ended, if by a fault: in a sentence, its report, and its file.
+
+        Call it before ``install``. The report is kept under a name of its own, and told once.
+        """
+        left = self._logs / FAULTS
+        try:
+            text = left.read_text("utf-8", "replace")[:LONGEST]
+            if not text.strip():
+                return None
+            path = self._logs / f"crash-{time.strftime('%Y%m%d-%H%M%S', time.localtime(left.stat().st_mtime))}.txt"
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(f"{_head('The session before this one')}{text}\n")
+            left.unlink()
+        except OSError:
+            return None
+        first = next(line.strip() for line in text.splitlines() if line.strip())
+        return f"The last session ended at once, by a fault: {first}", path.read_text("utf-8", "replace"), path
+
     def install(self) -> None:
         """Take over the hooks that need no loop."""
         # Whoever enabled it already keeps it: doing so again would also take the signals back that a sandbox in this
         # process turns into traps.
         if not faulthandler.is_enabled():
             with contextlib.suppress(OSError):
-                self._fault_file = (self._logs / "fault.log").open("a", encoding="utf-8")
+                self._fault_file = (self._logs / FAULTS).open("a", encoding="utf-8")
                 faulthandler.enable(self._fault_file)
         self._previous = (sys.excepthook, threading.excepthook)
         sys.excepthook = self._on_exception
         threading.excepthook = self._on_thread_exception
-        qInstallMessageHandler(_on_qt_message)
+        qInstallMessageHandler(self._on_qt_message)
 
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Take over the handler of the loop, and use the loop to reach its thread."""
@@ -67,6 +88,9 @@ class CrashHandler:
             faulthandler.disable()
             self._fault_file.close()
             self._fault_file = None
+            with contextlib.suppress(OSError):
+                if not (self._logs / FAULTS).stat().st_size:
+                    (self._logs / FAULTS).unlink()
 
     def report(self, error: BaseException, where: str) -> None:
         """Write the report and show it; the same fault is shown once a session and only logged after that."""
@@ -109,13 +133,21 @@ class CrashHandler:
         else:
             _log.error("loop: %s", context.get("message"))
 
-
-def _on_qt_message(kind: QtMsgType, context: Any, message: str) -> None:
-    if "propagateSizeHints" not in message:  # the offscreen platform says it at every resize
+    def _on_qt_message(self, kind: QtMsgType, context: Any, message: str) -> None:
+        if "propagateSizeHints" in message:  # the offscreen platform says it at every resize
+            return
         logging.getLogger("qt").log(_QT_LEVELS.get(kind, logging.WARNING), "%s", message)
+        if kind == QtMsgType.QtFatalMsg and self._fault_file is not None:  # Qt ends the process when this returns
+            with contextlib.suppress(OSError, ValueError):
+                self._fault_file.write(f"Qt: {' '.join(message.split())}\n")
+                self._fault_file.flush()
 
 
 def _report_text(error: BaseException, where: str) -> str:
+    return _head(where) + "".join(traceback.format_exception(error))
+
+
+def _head(where: str) -> str:
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -128,4 +160,4 @@ def _report_text(error: BaseException, where: str) -> str:
         f"Where: {where}",
         "",
     ]
-    return "\n".join(head) + "".join(traceback.format_exception(error))
+    return "\n".join(head)

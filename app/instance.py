@@ -6,12 +6,15 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 
-from PySide6.QtCore import QLockFile, QObject
+from PySide6.QtCore import QLockFile, QObject, QTimer
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
-_DEADLINE_MS = 2000
+DEADLINE_MS = 5000  # for an answer: a console that is busy, or still builds its window, gives one within it
+LONGEST = 1 << 20  # bytes of what a later start may say
+TAKEN = b"taken\n"
 
 
 class SingleInstance(QObject):
@@ -27,6 +30,8 @@ class SingleInstance(QObject):
         self._server: QLocalServer | None = None
         self._on_files: Callable[[list[Path]], None] | None = None
         self._early: list[list[Path]] = []
+        self._talks: dict[int, QLocalSocket] = {}
+        self._numbers = count(1)
 
     def acquire(self) -> bool:
         """Become the one console of this directory; False when there is one already."""
@@ -50,20 +55,31 @@ class SingleInstance(QObject):
             on_files(files)
 
     def hand_over(self, files: list[Path]) -> bool:
-        """Pass ``files`` to the console that runs; False when it does not answer."""
+        """Pass ``files`` to the console that runs; False when it does not say that it took them.
+
+        What the system took for a console that hangs is not taken yet.
+        """
         socket = QLocalSocket()
         socket.connectToServer(self._name)
-        if not socket.waitForConnected(_DEADLINE_MS):
+        if not socket.waitForConnected(DEADLINE_MS):
             return False
-        socket.write(json.dumps([str(path.resolve()) for path in files]).encode())
-        while socket.bytesToWrite() and socket.waitForBytesWritten(_DEADLINE_MS):
+        socket.write(json.dumps([str(path.resolve()) for path in files]).encode() + b"\n")
+        while socket.bytesAvailable() < len(TAKEN) and socket.waitForReadyRead(DEADLINE_MS):
             pass
-        done = not socket.bytesToWrite()
+        taken = bytes(socket.readAll().data()) == TAKEN
         socket.disconnectFromServer()
-        return done
+        return taken
+
+    def holder(self) -> int:
+        """Return the id of the process that has the directory, 0 where none is known."""
+        pid, *_ = self._lock.getLockInfo()
+        return int(pid)
 
     def release(self) -> None:
         """Stop listening and give the lock back."""
+        for socket in self._talks.values():
+            socket.blockSignals(True)  # one that is taken apart tells of it
+        self._talks.clear()
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -73,19 +89,33 @@ class SingleInstance(QObject):
         assert self._server is not None
         socket = self._server.nextPendingConnection()
         if socket is not None:
-            socket.disconnected.connect(lambda: self._read(socket))
-            if socket.state() == QLocalSocket.LocalSocketState.UnconnectedState:
-                self._read(socket)
+            # Ours alone, and its slots hold a number: with a parent, or held by a slot, it is taken apart twice.
+            socket.setParent(None)
+            number = next(self._numbers)
+            self._talks[number] = socket
+            socket.disconnected.connect(lambda: QTimer.singleShot(0, lambda: self._drop(number)))
+            socket.readyRead.connect(lambda: self._read(number))
+            self._read(number)
 
-    def _read(self, socket: QLocalSocket) -> None:
-        data = bytes(socket.readAll().data())
-        socket.deleteLater()
-        try:
-            names = json.loads(data)
-            files = [Path(name) for name in names if isinstance(name, str)]
-        except (ValueError, TypeError):
+    def _read(self, number: int) -> None:
+        socket = self._talks.get(number)
+        if socket is None:
             return
+        if not socket.canReadLine():
+            if socket.bytesAvailable() > LONGEST:
+                socket.readAll()
+            return
+        try:
+            names = json.loads(bytes(socket.readLine().data()))
+            files = [Path(name) for name in names if isinstance(name, str)]
+        except (ValueError, TypeError, RecursionError):
+            return
+        socket.write(TAKEN)
+        socket.flush()
         if self._on_files is None:
             self._early.append(files)
         else:
             self._on_files(files)
+
+    def _drop(self, number: int) -> None:
+        self._talks.pop(number, None)

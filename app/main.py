@@ -53,7 +53,7 @@ def run_console(data: DataDir, files: list[Path], leave: Leave | None = None) ->
     app.setQuitOnLastWindowClosed(False)  # the loop must outlive the window until everything is stopped
     instance = SingleInstance(data.root)
     if not instance.acquire():
-        return 0 if instance.hand_over(files) else _no_answer(data)
+        return 0 if instance.hand_over(files) else _no_answer(data, instance)
     try:
         with asyncio.Runner(loop_factory=new_loop) as runner:
             return runner.run(_life(Console(app, data, instance), instance, files, leave))
@@ -94,9 +94,14 @@ async def _settle(console: Console) -> None:
     gc.enable()
 
 
-def _no_answer(data: DataDir) -> int:
-    print(  # noqa: T201
-        f"Another Nashboard uses {data.root} and does not answer. Close it, or choose another --data-dir.",
-        file=sys.stderr,
-    )
+def _no_answer(data: DataDir, instance: SingleInstance) -> int:
+    text = f"Another Nashboard uses {data.root} and does not answer."
+    holder = instance.holder()
+    what_next = f"Close it{f' (process {holder})' if holder else ''}, or choose another --data-dir."
+    print(text, what_next, file=sys.stderr)  # noqa: T201
+    from PySide6.QtWidgets import QApplication, QMessageBox
+
+    seen = QApplication.platformName() not in ("offscreen", "minimal")
+    if seen and (sys.stderr is None or not sys.stderr.isatty()):  # started from a menu: nobody reads that
+        QMessageBox(QMessageBox.Icon.Warning, "Nashboard", f"{text}\n\n{what_next}").exec()
     return 1

@@ -3,24 +3,52 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+from PySide6.QtNetwork import QLocalSocket
+
+from app.instance import LONGEST, SingleInstance
+
+ROOT = Path(__file__).parents[2]
+
+
+LATER = """
+import sys
+from pathlib import Path
+from PySide6.QtCore import QCoreApplication
 from app.instance import SingleInstance
+app = QCoreApplication([])
+second = SingleInstance(Path(sys.argv[1]))
+assert not second.acquire()
+print(second.hand_over([Path(name) for name in sys.argv[2:]]), second.holder())
+"""
 
 
-async def test_the_second_hands_its_files_over(tmp_path: Path, until: Any) -> None:
+async def later(folder: Path, *files: Path) -> str:
+    """Start a second console in a process of its own; return whether the first took its files, and who that is."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", LATER, str(folder), *map(str, files), cwd=ROOT, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await process.communicate()
+    return said.decode().strip()
+
+
+async def test_the_second_hands_its_files_over(tmp_path: Path) -> None:
     first, second = SingleInstance(tmp_path), SingleInstance(tmp_path)
     got: list[list[Path]] = []
     assert first.acquire()
     first.listen(got.append)
     assert not second.acquire()
     file = tmp_path / "a b.nets"
-    assert second.hand_over([file])
-    await until(lambda: got)
+    assert await later(tmp_path, file) == f"True {os.getpid()}"
     assert got == [[file]]
-    assert SingleInstance(tmp_path).hand_over([])
-    await until(lambda: len(got) == 2)
+    assert await later(tmp_path) == f"True {os.getpid()}"
     assert got[1] == []
     first.release()
     assert second.acquire()
@@ -38,19 +66,71 @@ async def test_other_directories_do_not_mind(tmp_path: Path) -> None:
     two.release()
 
 
-async def test_rubbish_on_the_socket_is_ignored(tmp_path: Path) -> None:
-    from PySide6.QtNetwork import QLocalSocket
-
+@pytest.mark.parametrize(
+    "rubbish", [b"\xff{not json\n", b"no end", b"[" * 100_000 + b"\n", b"7\n", b"x" * (LONGEST + 9)]
+)
+async def test_rubbish_on_the_socket_is_ignored(tmp_path: Path, rubbish: bytes, until: Any) -> None:
     first = SingleInstance(tmp_path)
     got: list[list[Path]] = []
     assert first.acquire()
     first.listen(got.append)
+
     socket = QLocalSocket()
     socket.connectToServer(first._name)
-    assert socket.waitForConnected(2000)
-    socket.write(b"\xff{not json")
-    socket.waitForBytesWritten(2000)
-    socket.disconnectFromServer()
-    await asyncio.sleep(0.2)
-    assert got == []
+    assert socket.waitForConnected(60_000)
+    socket.write(rubbish)
+    await until(lambda: not socket.bytesToWrite() or socket.state() == QLocalSocket.LocalSocketState.UnconnectedState)
+    file = tmp_path / "a.nets"
+    assert await later(tmp_path, file) == f"True {os.getpid()}"  # and others are heard
+    assert got == [[file]]
     first.release()
+
+
+STARTED = """
+import sys, time
+from pathlib import Path
+from PySide6.QtCore import QCoreApplication
+from app.instance import SingleInstance
+app = QCoreApplication([])
+one = SingleInstance(Path(sys.argv[1]))
+assert one.acquire()
+print("ready", flush=True)
+time.sleep(600)  # nothing on its loop: it hangs
+"""
+
+
+@pytest.fixture
+def hanging(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A console that holds the directory and answers nobody."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", STARTED, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+async def test_one_that_hangs_is_named_and_nothing_is_taken_from_it(
+    tmp_path: Path, hanging: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.instance.DEADLINE_MS", 500)
+    second = SingleInstance(tmp_path)
+    assert not second.acquire()
+    assert not second.hand_over([tmp_path / "a.nets"])  # the system takes the words, the console does not
+    assert second.holder() == hanging.pid
+
+
+async def test_one_that_was_killed_is_followed_though_its_lock_and_socket_lie_there(
+    tmp_path: Path, hanging: subprocess.Popen[str]
+) -> None:
+    hanging.kill()
+    hanging.wait()
+    assert (tmp_path / "console.lock").exists()
+    second = SingleInstance(tmp_path)
+    got: list[list[Path]] = []
+    assert second.acquire()
+    second.listen(got.append)
+    assert await later(tmp_path) == f"True {os.getpid()}"
+    assert got == [[]]
+    second.release()
