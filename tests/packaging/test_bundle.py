@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import shutil
 import struct
 import subprocess
 import sys
@@ -226,6 +227,26 @@ def test_the_same_files_give_the_same_archive(
     assert done.returncode == 0, done.stderr
 
 
+def test_the_menu_entry_is_one_that_desktops_take() -> None:
+    program = shutil.which("desktop-file-validate")
+    if program is None:
+        pytest.skip("needs desktop-file-utils")
+    entry = ROOT / "packaging/linux/nashboard.desktop"
+    done = subprocess.run([program, str(entry)], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_nets_files_get_their_type_in_a_database_of_types(tmp_path: Path) -> None:
+    program = shutil.which("update-mime-database")
+    if program is None:
+        pytest.skip("needs shared-mime-info")
+    (tmp_path / "packages").mkdir()
+    shutil.copy(ROOT / "packaging/linux/nashboard.xml", tmp_path / "packages")
+    subprocess.run([program, str(tmp_path)], check=True, capture_output=True)
+    assert "60:application/vnd.nashboard.match+zip:*.nets" in (tmp_path / "globs2").read_text()
+    assert "application/x-nets application/vnd.nashboard.match+zip" in (tmp_path / "aliases").read_text()
+
+
 DPKG = pytest.mark.skipif(
     not os.access("/usr/bin/dpkg-deb", os.X_OK) or os.geteuid() != 0, reason="needs dpkg, and root to install"
 )
@@ -242,6 +263,12 @@ def test_the_debian_package_installs_and_goes_without_a_trace(
     add_on = tmp_path / "addons" / "learn"
     (add_on / "peft").mkdir(parents=True)
     (add_on / "peft" / "__init__.py").touch()
+    (pretended / "_internal/old.so").touch()
+    with monkeypatch.context() as then:
+        then.setattr(build.bundle, "version", lambda: "0.0.9")
+        older = build.debian(pretended, None, fast=True)
+    (pretended / "_internal/old.so").unlink()
+    shutil.rmtree(tmp_path / "work")
     packages = build.debian(pretended, add_on, fast=True)
     fields = subprocess.run(["dpkg-deb", "--info", packages[0]], capture_output=True, text=True, check=True).stdout
     assert "libc6 (>= 2.34)" in fields and "libxcb-cursor0" in fields
@@ -255,7 +282,10 @@ def test_the_debian_package_installs_and_goes_without_a_trace(
         done = subprocess.run([*command, *map(str, words)], env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
+    dpkg("--install", *older)
+    assert (root / "opt/nashboard/_internal/old.so").is_file()
     dpkg("--install", *packages)
+    assert not (root / "opt/nashboard/_internal/old.so").exists(), "an update leaves files of the version before"
     assert (root / "usr/bin/nashboard").resolve() == root / "opt/nashboard/nashboard"
     assert (root / "opt/nashboard/addons/learn/peft/__init__.py").is_file()
     entry = (root / "usr/share/applications/nashboard.desktop").read_text()
