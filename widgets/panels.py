@@ -126,6 +126,7 @@ class EmptyPanel(QWidget):
 
     def __init__(self, state: EmptyPanelState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self._shown: EmptyPanelState | None = None
         self._icon = IconLabel("info", "faint", 40)
         self._title = label("", "heading")
         self._text = label("", "muted", wrap=True)
@@ -150,7 +151,10 @@ class EmptyPanel(QWidget):
         self._icon.setVisible(self.height() >= LEAST_FOR_ICON)
 
     def set_state(self, state: EmptyPanelState) -> None:
-        """Show a state."""
+        """Show a state; the same again costs nothing, and its buttons keep the keyboard."""
+        if state == self._shown:
+            return
+        self._shown = state
         self._icon.set_icon(state.icon, "faint")
         self._title.setText(state.title)
         self._text.setText(state.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -285,6 +286,10 @@ async def test_a_hundred_thousand_leaves_expand_lazily(
         await until(lambda: merkle.state.found)
         assert all("agent5" in found.text and "99" in found.text for found in merkle.state.found)
         assert len(merkle.state.proof.lines) == 17
+        for query in ("agent5 match 99", "77777", tree.node(0, 99_999).hex()[:12], "no such leaf"):
+            began = time.thread_time()
+            tree.search(query, 200)
+            assert time.thread_time() - began < 0.2  # of the processor, whatever else runs
 
 
 @pytest.mark.parametrize("size", [2, 3, 5, 8, 70])
