@@ -40,7 +40,7 @@ class OverviewPage(ConsolePage):
             (
                 Column(
                     "Round",
-                    width=60,
+                    width=70,
                     align="right",
                     kind="link",
                     format=lambda r: f"#{r[1]}",
@@ -49,8 +49,8 @@ class OverviewPage(ConsolePage):
                 ),
                 Column("League"),
                 Column("Matches", align="right", kind="number", width=78),
-                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s.lower(), "neutral"), width=124),
-                Column("Started", format=brief_moment, width=86),
+                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s.lower(), "neutral"), width=120),
+                Column("Started", format=brief_moment, width=84),
             ),
             name="Recent rounds",
         )
