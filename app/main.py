@@ -37,6 +37,7 @@ def run_console(data: DataDir, files: list[Path], leave: Leave | None = None) ->
     when everything is closed; it need not return.
     """
     os.environ.setdefault("NASHBOARD_NICE", "10")  # what computes gives way to the window
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing large is multiplied here; a pool waits in turns
     gc.disable()  # until all is imported and built, of which next to nothing is garbage
     os.environ.setdefault("QT_API", "pyside6")  # qasync would try PyQt5 first
     os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.services=false")
