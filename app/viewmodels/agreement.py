@@ -14,6 +14,7 @@ from app.viewmodels.agreement_draft import OWN, DraftViewModel
 from app.viewmodels.agreement_runs import AgreementRecord
 from app.viewmodels.agreement_stored import record_of
 from app.viewmodels.agreement_task import shipped
+from app.viewmodels.node_wait import NodeWait
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.events import (
     ConsensusAgentJudged,
@@ -45,7 +46,7 @@ class AgreementViewModel(DraftViewModel):
         self._deployed = False
         self.in_sight: Callable[[], bool] = lambda: False
         self._numbers = 0
-        self._after_start: Callable[[], None] | None = None
+        self._node = NodeWait(devnet, lambda waiting: self.update(waiting=waiting))
         for kind, take in (
             (ConsensusStarted, AgreementRecord.take_start),
             (ConsensusIterated, AgreementRecord.take_iteration),
@@ -91,8 +92,7 @@ class AgreementViewModel(DraftViewModel):
 
     def stop(self) -> None:
         """End the round; it can be resumed from the list."""
-        self._after_start = None
-        self.update(waiting=False)
+        self._node.forget()
         self._tell(lambda run: run.cancel())
 
     def reset(self) -> None:
@@ -151,7 +151,7 @@ class AgreementViewModel(DraftViewModel):
 
     def start_node(self) -> None:
         """Start the devnet."""
-        self._devnet.up()
+        self._node.start()
 
     # Inside
 
@@ -178,25 +178,15 @@ class AgreementViewModel(DraftViewModel):
         self.update(node=now)
         if (now, self._deployed) != before and now in ("running", "stopped", "failed"):
             self.refresh()
-        if self._after_start is None:
-            return
-        if now == "running":
-            go, self._after_start = self._after_start, None
-            self.update(waiting=False)
-            go()
-        elif not state.busy and now != "starting":  # it did not come up: the notice says why
-            self._after_start = None
-            self.update(waiting=False)
+        self._node.follow(state)
 
     def _with_node(self, go: Callable[[], None], *, needed: bool | None = None) -> None:
         """Do something on the devnet, which is started first where it does not run."""
         runs = self.state.node in ("running", "foreign")
-        if not (self.state.needs_node if needed is None else needed and not runs):
+        if self.state.needs_node if needed is None else needed and not runs:
+            self._node.then(go)
+        else:
             go()
-            return
-        self._after_start = go
-        self.update(waiting=True)
-        self._devnet.up()
 
     def _launch(self, *, paused: bool) -> None:
         state = self.state

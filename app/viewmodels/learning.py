@@ -12,6 +12,7 @@ from app.viewmodels.learning_draft import FIRST, LearningDraft, ScenarioFacts
 from app.viewmodels.learning_faults import default_targets, read_targets
 from app.viewmodels.learning_runs import TAKES, LearnRecord
 from app.viewmodels.learning_stored import record_of
+from app.viewmodels.node_wait import NodeWait
 from engine.core.errors import EngineError
 from engine.learning.errors import LearnSettingError
 from engine.learning.events import LearnEnded
@@ -34,7 +35,7 @@ class LearningViewModel(LearningDraft):
         super().__init__(bridge, runtime)
         self._devnet = devnet
         self._numbers = 0
-        self._after_start: Callable[[], None] | None = None
+        self._node = NodeWait(devnet, lambda waiting: self.update(waiting=waiting))
         self._declined: set[int] = set()
         self.in_sight: Callable[[], bool] = lambda: False
         bridge.subscribe(self._take, *TAKES)
@@ -81,8 +82,7 @@ class LearningViewModel(LearningDraft):
 
     def stop(self) -> None:
         """End the run; it can be resumed from the list."""
-        self._after_start = None
-        self.update(waiting=False)
+        self._node.forget()
         self._tell(lambda run: run.cancel())
 
     def reset(self) -> None:
@@ -147,7 +147,7 @@ class LearningViewModel(LearningDraft):
 
     def start_node(self) -> None:
         """Start the devnet."""
-        self._devnet.up()
+        self._node.start()
 
     # Inside
 
@@ -178,25 +178,15 @@ class LearningViewModel(LearningDraft):
     def _on_devnet(self, state: DevnetState) -> None:
         now = state.status.state
         self.update(node=now)
-        if self._after_start is None:
-            return
-        if now == "running":
-            go, self._after_start = self._after_start, None
-            self.update(waiting=False)
-            go()
-        elif not state.busy and now != "starting":  # it did not come up: the notice says why
-            self._after_start = None
-            self.update(waiting=False)
+        self._node.follow(state)
 
     def _with_node(self, go: Callable[[], None], *, needed: bool | None = None) -> None:
         """Do something on the devnet, which is started first where it does not run."""
         runs = self.state.node in ("running", "foreign")
-        if not (self.state.needs_node if needed is None else needed and not runs):
+        if self.state.needs_node if needed is None else needed and not runs:
+            self._node.then(go)
+        else:
             go()
-            return
-        self._after_start = go
-        self.update(waiting=True)
-        self._devnet.up()
 
     def _launch(self, step: str | None) -> None:
         from engine.learning.service.specs import LearnSpec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from app.viewmodels.agreement_task import (
     value_at,
     with_value,
 )
+from app.viewmodels.node_wait import NodeWait
 from engine.consensus.agents.agent_file import read_agents
 from engine.consensus.config import ConsensusConfig
 from engine.consensus.events import ConsensusAgentJudged, ConsensusChainStep, ConsensusIterated, ConsensusStarted
@@ -314,3 +316,29 @@ def test_exports_hold_everything(tmp_path: Path) -> None:
     assert value["configuration"] == {"config": {"seed": 3}}
     assert value["result"]["on_chain"]["block"] == 9
     assert value["versions"]["numpy"] == np.__version__
+
+
+def test_what_waits_for_a_node_is_done_once_or_given_up() -> None:
+    class Devnet:
+        ups = 0
+
+        def up(self) -> None:
+            self.ups += 1
+
+    def at(word: str, *, busy: bool = False) -> Any:
+        return SimpleNamespace(status=SimpleNamespace(state=word), busy=busy)
+
+    devnet, told, done = Devnet(), [], []
+    wait = NodeWait(devnet, told.append)  # type: ignore[arg-type]
+    wait.follow(at("running"))
+    wait.then(lambda: done.append("first"))
+    for state in (at("stopped", busy=True), at("starting"), at("running"), at("running")):
+        wait.follow(state)
+    assert (done, told, devnet.ups) == (["first"], [True, False], 1)
+    wait.then(lambda: done.append("second"))
+    wait.follow(at("failed"))  # it did not come up
+    wait.follow(at("running"))
+    wait.then(lambda: done.append("third"))
+    wait.forget()  # the operator stopped it
+    wait.follow(at("running"))
+    assert (done, told) == (["first"], [True, False] * 3)
