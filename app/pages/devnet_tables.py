@@ -38,7 +38,7 @@ def blocks_table() -> DataTable:
     return DataTable(
         (
             Column("Block", align="right", kind="link", format=count, link=block_link, width=84),
-            Column("Hash", kind="hash"),
+            Column("Hash", kind="hash", link=block_link),
             Column("Time", format=moment, width=170),
             Column("Transactions", align="right", kind="number", width=110),
             Column("Gas used", align="right", kind="number", format=count, width=124),

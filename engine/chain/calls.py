@@ -26,6 +26,7 @@ from engine.store.database import Store
 from engine.store.outbox import OutboxRow, OutboxTx
 
 MAX_TEXT = 100_000  # characters of one argument
+MAX_DEPTH = 32  # of lists in lists: no ABI has as many, and thousands end the process inside Python's own reader
 _NUMBER = re.compile(r"-?(0x[0-9a-fA-F]{1,64}|[0-9]{1,78})")
 _HEX = re.compile(r"0x([0-9a-fA-F]{2})*")
 
@@ -89,6 +90,8 @@ def parse_argument(kind: str, text: str) -> Any:
         raise UsageError(f"The type {kind} is not known", str(error)[:200]) from error
     if not (form.is_array or isinstance(form, TupleType)):
         return _value(form, text)
+    if _depth(text) > MAX_DEPTH:
+        raise UsageError("The value cannot be read", f"lists stand in each other more than {MAX_DEPTH} deep")
     try:
         value = json.loads(text, parse_float=_no_fraction)
     except (ValueError, RecursionError) as error:
@@ -149,6 +152,15 @@ async def send(chain: Chain, store: Store, contract: str, address: str, call: tu
 
 def _argument(entry: Mapping[str, Any], at: int) -> Argument:
     return Argument(entry["name"] or f"argument {at}", parameter_types([entry])[0])
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets stand in each other at most."""
+    deepest = depth = 0
+    for sign in text:
+        depth += (sign in "[{") - (sign in "]}")
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _value(form: Any, value: Any) -> Any:
