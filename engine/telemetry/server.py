@@ -14,12 +14,15 @@ from engine.core.access import Access
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError, UsageError, VerificationError
 from engine.core.hashing import parse_json
+from engine.telemetry.doors import Doors
 from engine.telemetry.hub import LIMIT, Hub
 from engine.telemetry.limits import RATE, RateLimit
 from engine.telemetry.metrics import CONTENT_TYPE, Metrics
 from engine.telemetry.talk import CLOSE_S, Talk, part
 
 MAX_BODY = 1 << 20  # bytes of a request
+BODY_S = 30.0  # for it to come
+KEEP_S = 30.0  # that a connection stays between two requests
 Answer = Callable[[Any], Awaitable[Any]]  # a JSON-ready value for the request's: path parts and the body
 Routes = dict[tuple[str, str], Answer]
 _log = logging.getLogger(__name__)
@@ -40,6 +43,7 @@ class TelemetryServer:
         self._routes = routes or {}
         self._sockets: set[web.WebSocketResponse] = set()
         self._runner: web.AppRunner | None = None
+        self._doors = Doors(lambda: getattr(self._runner and self._runner.server, "connections", ()))
         self.url = ""
 
     async def start(self, host: str, port: int) -> None:
@@ -50,8 +54,9 @@ class TelemetryServer:
         app.router.add_get("/ws", self._websocket)
         for (method, path), answer in self._routes.items():
             app.router.add_route(method, path, _json_handler(answer))
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=CLOSE_S, keepalive_timeout=KEEP_S)
         await self._runner.setup()
+        self._doors.start()
         try:
             await web.TCPSite(self._runner, host, port).start()
         except OSError as error:
@@ -65,6 +70,7 @@ class TelemetryServer:
         """Say goodbye to all clients and stop listening."""
         self._hub.close()
         self.metrics.close()
+        await self._doors.close()
         goodbyes = [part(socket, WSCloseCode.GOING_AWAY, "the service ends") for socket in tuple(self._sockets)]
         await asyncio.gather(*goodbyes)  # together: none may answer
         runner, self._runner = self._runner, None
@@ -79,6 +85,7 @@ class TelemetryServer:
 
     @web.middleware
     async def _guard(self, request: web.Request, handler: Callable[[web.Request], Any]) -> web.StreamResponse:
+        self._doors.asked(request.protocol)
         headers, origin = request.headers, request.headers.get("Origin")
         # Strangers first, and they cost nobody's rate: the operator's own programs come from the same address.
         why = self._access.stranger(request.host, origin, headers.get("Sec-Fetch-Site"))
@@ -142,7 +149,11 @@ async def _body(request: web.Request) -> Any:
     if request.content_type != "application/json":  # a form of a page elsewhere cannot have this type
         raise UsageError("The request's body must be JSON", f"its type is {request.content_type}")
     try:
-        return parse_json(await request.text(), strict=True)
+        async with asyncio.timeout(BODY_S):
+            text = await request.text()
+        return parse_json(text, strict=True)
+    except TimeoutError as error:
+        raise UsageError("The request's body did not come", f"it may take {BODY_S:g} s") from error
     except web.HTTPRequestEntityTooLarge as error:
         raise UsageError("The request's body is too large", f"it may have {MAX_BODY} bytes") from error
     except (ValueError, RecursionError, LookupError) as error:  # LookupError: a charset that there is not

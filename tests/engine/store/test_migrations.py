@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -13,7 +17,16 @@ from engine.store.database import Store
 from engine.store.errors import StoreError
 from engine.store.schema import MIGRATIONS
 
+ROOT = Path(__file__).parents[3]
 EARLIER = range(1, len(MIGRATIONS))
+RELEASED = [
+    "c9105986fd46f758",
+    "8e02f7b7083aa5ba",
+    "9e4559c266cbdada",
+    "6086af57cdb32834",
+    "d95afc7e8d2bd8ea",
+    "83fd83d6dc7091ef",
+]
 # A row for every table, by the version that brought it.
 ROWS: dict[int, tuple[tuple[str, tuple[object, ...]], ...]] = {
     1: (
@@ -221,3 +234,57 @@ def test_a_hole_inside_is_found_before_a_migration(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is damaged"):
         Store.open(path)
     assert path.read_bytes() == bytes(whole) and not backups(path) and not list(tmp_path.glob(".*"))
+
+
+KILLED = """
+import sys, os, signal
+from pathlib import Path
+from engine.store import database
+from engine.store.database import Store
+steps, left = database.MIGRATIONS, int(sys.argv[2])
+class Killing(database.sqlite3.Connection):
+    def executescript(self, script):
+        def count():
+            global left
+            left -= 1
+            if left < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return 0
+        self.set_progress_handler(count, 20)
+        return super().executescript(script)
+connect = database.sqlite3.connect
+database.sqlite3.connect = lambda *a, **k: connect(*a, factory=Killing, **k)
+Store.open(Path(sys.argv[1])).close()
+"""
+
+
+def test_a_program_killed_amid_a_migration_loses_nothing(tmp_path: Path) -> None:
+    """At every moment, counted in steps of SQLite's machine: what the next start finds is whole, or is made so."""
+    killed = []
+    for moment in (0, 25, 120, 500, 100_000):
+        path = tmp_path / str(moment) / "store.db"
+        path.parent.mkdir()
+        old = old_store(path, 1)
+        before = content(old)
+        old.close()
+        done = subprocess.run([sys.executable, "-c", KILLED, str(path), str(moment)], cwd=ROOT, timeout=120)
+        killed.append(done.returncode == -signal.SIGKILL)
+        store = Store.open(path)
+        try:
+            after = content(store.db)
+            for table, rows in before.items():
+                assert [row[: len(rows[0])] for row in after[table]] == rows if rows else after[table] == [], table
+            assert store.db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS)
+            assert store.db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+        finally:
+            store.close()
+        with sqlite3.connect(backups(path)[-1]) as copy:  # the oldest: made before the first step
+            assert content(copy) == before
+        copy.close()
+        assert not list(path.parent.glob(".*"))
+    assert any(killed) and not killed[-1], killed
+
+
+def test_a_released_step_never_changes() -> None:
+    """Stores that it made are out there. Whoever needs a change adds a step; whoever adds one adds its hash here."""
+    assert [sha256(step.encode()).hexdigest()[:16] for step in MIGRATIONS] == RELEASED
