@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from app.pages.base import ConsolePage, side_by_side
@@ -59,16 +60,23 @@ class WelcomePage(ConsolePage):
         ):
             made.clicked.connect(lambda _=False, signal=signal: signal.emit())
             made.setAutoDefault(True)  # Enter presses it
-        self.header.add_action(self.guide)
         cards = (
             _choice("rocket", "Run the demo", DEMO, self.demo, self.walk),
             _choice("plus", "New workspace", NEW, self.stay, self.new, note=self.place),
             _choice("open", "Open", OPEN, self.files, self.workspace),
         )
         self.add(side_by_side(*cards, narrow=NARROW))
-        self.add(row(IconLabel("shield", "ok", 20), 4, label(PROMISE, "muted", wrap=True)))
+        below = row(IconLabel("shield", "ok", 20), 4)
+        below.addWidget(label(PROMISE, "muted", wrap=True), 1)
+        below.addWidget(self.guide)
+        self.add(below)
         self.body.addStretch(1)
-        self.setFocusProxy(self.demo)  # whoever shows the page gives the keyboard to the first choice
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Give the keyboard to the first choice, unless it was on another one here before."""
+        super().showEvent(event)
+        if self.focusWidget() is None:
+            self.demo.setFocus(Qt.FocusReason.OtherFocusReason)
 
     def show_place(self, root: str, holds: tuple[str, ...]) -> None:
         """Say where this window's workspace lies and what is in it already."""

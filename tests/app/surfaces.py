@@ -105,8 +105,8 @@ async def fill(wiring: Any) -> None:
 
 async def walk(wiring: Any) -> AsyncIterator[tuple[str, QWidget]]:
     """Show every page, half and tab, one after the other: its name and the page."""
-    for key, _ in PAGES:
-        wiring.navigator.go(Place(key))
+    for key in ("welcome", *dict(PAGES)):
+        wiring.workspaces.show() if key == "welcome" else wiring.navigator.go(Place(key))
         page = wiring.pages[key]
         await settle()
         for half in ("games", "agents") if key == "consensus" else ("chain", "sweep") if key == "learning" else ("",):
@@ -457,7 +457,7 @@ async def _look(wiring: Any) -> Found:
     async for name, _ in walk(wiring):
         found["names"][f"empty {name}"] = unnamed(window)
     wiring.overview.run_demo()
-    await until(lambda: wiring.overview.state.demo_state != "running")
+    await until(lambda: wiring.overview.state.demo_state != "running", 300)
     await fill(wiring)
     for width, height in SIZES:
         window.notices.clear()

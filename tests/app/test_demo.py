@@ -71,7 +71,7 @@ async def test_step_by_step_each_step_says_why_and_leads_to_what_it_made(
         await stepped(wiring, until, "host")
         assert wiring.runtime.league.agents()
         wiring.overview.run_rest()
-        await until(lambda: wiring.overview.state.demo_state in ("done", "failed"), 120)
+        await until(lambda: wiring.overview.state.demo_state in ("done", "failed"), 240)
         assert [state_of(wiring, key) for key in KEYS] == ["done"] * len(KEYS)
         assert all(step.text.endswith(".") and step.detail for step in wiring.overview.state.demo)
         await until(lambda: card.run.text() == "Run again")
@@ -123,7 +123,7 @@ async def test_stopped_half_way_it_leaves_nothing_at_work_and_begins_again(
     async with opened(data_dir) as wiring:
         wiring.workspaces.use_this()
         wiring.overview.run_demo()
-        await until(lambda: state_of(wiring, "round") == "running", 120)
+        await until(lambda: state_of(wiring, "round") == "running", 240)
         wiring.overview.cancel_demo()
         await until(lambda: wiring.overview.state.demo_state == "idle")
         await until(lambda: not wiring.jobs.state.jobs)
@@ -145,7 +145,7 @@ async def test_stopped_while_agents_agree_it_stops_their_round_too(
     async with opened(data_dir) as wiring:
         wiring.workspaces.use_this()
         wiring.overview.run_demo()
-        kept = await until(lambda: next(iter(wiring.runtime.consensus.runs()), None), 120)
+        kept = await until(lambda: next(iter(wiring.runtime.consensus.runs()), None), 240)
         run = await until(lambda: wiring.runtime.consensus.run(kept.run_id))
         wiring.overview.cancel_demo()
         await until(lambda: wiring.overview.state.demo_state == "idle")

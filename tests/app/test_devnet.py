@@ -153,7 +153,7 @@ async def test_the_guided_demo_passes_unattended(opened: Callable[..., Any], dat
         wiring.pages["overview"].demo.run.click()
         wiring.overview.run_demo()
         assert wiring.overview.state.demo_state == "running"
-        await until(lambda: wiring.overview.state.demo_state != "running", 120)
+        await until(lambda: wiring.overview.state.demo_state != "running", 240)
         assert wiring.overview.state.demo_state == "done"
         assert {step.state for step in wiring.overview.state.demo} == {"done"}
         await until(lambda: wiring.rounds.state.result and wiring.rounds.state.result.state == "settled")
