@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -122,11 +123,13 @@ def lacking() -> str:
 
 @contextlib.contextmanager
 def screen() -> Iterator[str]:
-    """Give the name of an X server of our own that answers: another one may have taken its number meanwhile."""
+    """Give the name of an X server of our own that answers: of a number by lot, since others look for low ones too."""
     for _ in range(TRIES):
-        server, display = start_server()
+        display = f":{random.randint(1_000, 30_000)}"
+        arguments = ["Xvfb", display, "-screen", "0", "1440x900x24", "-nolisten", "tcp"]
+        server = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
         try:
-            if answers(display):
+            if stands(server, display):
                 yield display
                 return
         finally:
@@ -135,14 +138,11 @@ def screen() -> Iterator[str]:
     raise SmokeError("no X server could be started")
 
 
-def start_server() -> tuple[subprocess.Popen[bytes], str]:
-    """Start an X server that chooses its number; return it with its name."""
-    read, write = os.pipe()
-    arguments = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1440x900x24", "-nolisten", "tcp"]
-    server = subprocess.Popen(arguments, pass_fds=[write], stderr=subprocess.DEVNULL)
-    os.close(write)
-    with os.fdopen(read) as pipe:
-        return server, f":{pipe.readline().strip()}"
+def stands(server: subprocess.Popen[bytes], display: str) -> bool:
+    """Whether our X server came up: it ends at once where another has its number."""
+    with contextlib.suppress(SmokeError):
+        wait_for(lambda: server.poll() is not None or answers(display), 20)
+    return server.poll() is None and answers(display)
 
 
 def answers(display: str) -> bool:
