@@ -100,7 +100,7 @@ LIGHT = Tokens(
     sidebar="#eceff3",
     selection="#dfe6fb",
     grid="#e6e9ee",
-    series=("#3b5bdb", "#c2520a", "#08806a", "#a03a86", "#9a6a00", "#2b8cbe", "#5f6b7c", "#7a4fc9"),
+    series=("#3b5bdb", "#d7622d", "#08806a", "#9c3989", "#9a6a00", "#2b8cbe", "#606b7b", "#7a4fc6"),
 )
 
 DARK = Tokens(
@@ -133,5 +133,5 @@ DARK = Tokens(
     sidebar="#0c0f13",
     selection="#263357",
     grid="#242a34",
-    series=("#86a2ff", "#f0914d", "#4cc9a4", "#dd8cc6", "#e6c14f", "#6cbcf0", "#9aa5b5", "#b79bf5"),
+    series=("#86a2ff", "#f0914d", "#4cc9a4", "#e090cc", "#e6c14f", "#74bde8", "#969fad", "#b3aeff"),
 )
