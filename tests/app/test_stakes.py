@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -194,6 +196,43 @@ async def test_without_a_chain_the_ledger_stands_alone(
         page.order.move.set_value(Move.CLAIM)
         preview = await until(lambda: _fits(wiring.stakes.state.preview, Move.CLAIM, "treasury", None))
         assert "no credit" in preview.refusal
+
+
+@pytest.mark.chain
+@pytest.mark.expects_log
+async def test_odd_amounts_and_a_chain_that_goes_do_no_harm(
+    opened: Callable[..., Any], data_dir: DataDir, until: Any, samples: Path
+) -> None:
+    async with opened(data_dir) as wiring:
+        address = await on_chain(wiring, until, samples)
+        card = wiring.pages["stakes"].order
+        card.account.set_value(address)
+        card.move.set_value(Move.DEPOSIT)
+        for wrong in ("", "-1", "1e3", "one", "0.1234567890123456789", "9" * 5000, "½", "1\u0661"):
+            card.amount.edit.setText(wrong)
+            assert card.amount.error()
+            await until(lambda: not card._go.isEnabled())
+        for refused in ("0", "0.01", "9" * 30, "9" * 59):
+            card.amount.edit.setText(refused)
+            wei = card.amount.value()
+            await until(lambda wei=wei: _settled(wiring.stakes.state, wei))
+            assert wiring.stakes.state.failure or wiring.stakes.state.preview.refusal, refused
+            await until(lambda: not card._go.isEnabled())
+        card.amount.set_value(WEI)
+        await until(lambda: _fits(wiring.stakes.state.preview, Move.DEPOSIT, address, WEI))
+        await until(card._go.isEnabled)
+        os.kill(wiring.devnet.state.status.pid, signal.SIGKILL)
+        card._go.click()
+        card._go.click()
+        await until(lambda: not wiring.stakes.state.busy and not wiring.stakes.state.on_chain)
+        assert card.amount.value() == WEI
+        held = [row.stake for row in wiring.stakes.state.rows if row.address == address]  # of the book without a chain
+        assert set(held) <= {0}
+
+
+def _settled(state: Any, wei: int) -> bool:
+    """Whether the console has thought about an amount."""
+    return bool(state.failure) or (state.preview is not None and state.preview.order.wei == wei)
 
 
 def test_amounts_read_short_and_say_where_they_differ() -> None:
