@@ -66,6 +66,6 @@ def _help_commands(w: Wiring) -> list[Command]:
         Command("guide", "Guide", lambda: show_guide(w.window), "Help", ("Shift+F1",), "logs"),
         Command("demo.next", "Next step of the demo", w.overview.next_step, "Help", (), "forward"),
         Command("keys", "Keyboard shortcuts", lambda: show_keys(w), "Help", ("?",), "command"),
-        Command("demo", "Run the guided demo", w.start_demo, "Help", (), "rocket"),
-        Command("logs.folder", "Open the log folder", w.console.open_logs, "Help", (), "logs"),
+        Command("demo", "Run the guided demo", w.start_demo, "Help", (), "rocket", apart=True),
+        Command("logs.folder", "Open the log folder", w.console.open_logs, "Help", (), "logs", apart=True),
     ]
