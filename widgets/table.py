@@ -7,7 +7,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from PySide6.QtCore import QItemSelection, QItemSelectionModel, QModelIndex, Qt, QTimer, Signal
+from PySide6.QtCore import QItemSelection, QItemSelectionModel, QMetaMethod, QModelIndex, Qt, QTimer, Signal
 from PySide6.QtGui import QAction, QGuiApplication, QKeyEvent, QKeySequence, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QStackedLayout, QTableView, QWidget
 
@@ -58,7 +58,7 @@ class _View(QTableView):
         """A click on a link cell is a link."""
         super().mouseReleaseEvent(event)
         index = self.indexAt(event.position().toPoint())
-        target = self._target(index)
+        target = self.target(index)
         if target and event.button() == Qt.MouseButton.LeftButton and not event.modifiers():
             self.linkClicked.emit(target)
         if self._checks(index) and event.button() == Qt.MouseButton.LeftButton:
@@ -67,7 +67,7 @@ class _View(QTableView):
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Links show a hand."""
         super().mouseMoveEvent(event)
-        hand = bool(self._target(self.indexAt(event.position().toPoint())))
+        hand = bool(self.target(self.indexAt(event.position().toPoint())))
         self.viewport().setCursor(Qt.CursorShape.PointingHandCursor if hand else Qt.CursorShape.ArrowCursor)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
@@ -75,8 +75,8 @@ class _View(QTableView):
         if event.matches(QKeySequence.StandardKey.Copy):
             self.copyRequested.emit()
         elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.currentIndex().isValid():
-            target = self._target(self.currentIndex())
-            if target:
+            target = self.target(self.currentIndex())
+            if target and self.currentIndex().column():
                 self.linkClicked.emit(target)
             else:
                 self.activated.emit(self.currentIndex())
@@ -94,7 +94,7 @@ class _View(QTableView):
         cells = (index.siblingAtColumn(column) for column in range(self.model().columnCount()))
         return next((cell for cell in cells if self._checks(cell)), None)
 
-    def _target(self, index: QModelIndex) -> str:
+    def target(self, index: QModelIndex) -> str:
         model = self.model()
         if not index.isValid() or not isinstance(model, TableModel):
             return ""
@@ -157,7 +157,7 @@ class DataTable(QWidget):
         rows.setDefaultSectionSize(ROW_HEIGHT)
         self._set_up_header(view)
         view.selectionModel().selectionChanged.connect(self._on_selection)
-        view.activated.connect(lambda index: self.activated.emit(self._model.key_at(index.row())))
+        view.activated.connect(self._on_activated)
         view.linkClicked.connect(self.linkActivated)
         view.checkClicked.connect(self._on_check)
         view.copyRequested.connect(self.copy_selection)
@@ -333,6 +333,13 @@ class DataTable(QWidget):
         rows = sorted(index.row() for index in self._view.selectionModel().selectedRows())
         self._selected = tuple(self._model.key_at(row) for row in rows)
         self.selectionChanged.emit(self._selected)
+
+    def _on_activated(self, index: QModelIndex) -> None:
+        """Say which row; where nobody listens, the link of its cell is what is meant."""
+        if self.isSignalConnected(QMetaMethod.fromSignal(self.activated)):
+            self.activated.emit(self._model.key_at(index.row()))
+        elif target := self._view.target(index):
+            self.linkActivated.emit(target)
 
     def _on_check(self, index: QModelIndex) -> None:
         self.checkToggled.emit(self._model.key_at(index.row()), not self._model.value_at(index))

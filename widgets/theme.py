@@ -49,9 +49,9 @@ class Theme(QObject):
         """
         self._window = None if window is None else weakref.ref(window)
 
-    def _on_system_changed(self) -> None:
+    def _on_system_changed(self, scheme: Qt.ColorScheme) -> None:
         if self.name == "system":
-            self._restyle(resolve("system"))
+            self._restyle(DARK if scheme == Qt.ColorScheme.Dark else LIGHT)
 
     def _restyle(self, tokens: Tokens) -> None:
         app = QApplication.instance()

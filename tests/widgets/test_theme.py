@@ -1,12 +1,14 @@
+import numpy as np
 import pytest
-from PySide6.QtCore import QSize
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QColor, QGuiApplication
 from PySide6.QtWidgets import QLabel
 
 from widgets.basics import IconLabel
 from widgets.gallery import frame
 from widgets.gallery_samples import SAMPLES
 from widgets.icons import NAMES, app_icon, glyph_path, icon
+from widgets.plot import LinePlot, LinePlotState, Series
 from widgets.theme import apply_theme, current_tokens, follow
 from widgets.tokens import DARK, KINDS, LIGHT, mix
 
@@ -84,6 +86,30 @@ def test_unknown_theme_is_refused(qapp):
 
 def test_system_resolves_to_one_of_the_two(qapp):
     assert apply_theme(qapp, "system").tokens in (LIGHT, DARK)
+
+
+def test_system_follows_the_desktop_while_it_runs(qapp, qtbot):
+    plot = LinePlot(LinePlotState("T", series=(Series("a", np.arange(9.0), np.arange(9.0)),)))
+    qtbot.addWidget(plot)
+    plot.show()
+    view = plot.ensure_built()
+    hints = QGuiApplication.styleHints()
+
+    def shown():
+        axis = view.getPlotItem().getAxis("left").textPen().color().name()
+        curve = plot._curves[0].opts["pen"].color().name()
+        return current_tokens().name, qapp.palette().window().color().name(), axis, curve
+
+    def wanted(t):
+        return t.name, t.window, t.muted, t.series[0]
+
+    theme = apply_theme(qapp, "system")
+    for scheme, tokens in ((Qt.ColorScheme.Dark, DARK), (Qt.ColorScheme.Light, LIGHT), (Qt.ColorScheme.Dark, DARK)):
+        hints.colorSchemeChanged.emit(scheme)  # what Qt says when the desktop changes
+        assert shown() == wanted(tokens)
+    theme.apply("light")
+    hints.colorSchemeChanged.emit(Qt.ColorScheme.Dark)  # a theme that was chosen stays
+    assert shown() == wanted(LIGHT)
 
 
 def test_a_dead_follower_is_forgotten(qapp, settle):
