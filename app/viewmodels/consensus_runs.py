@@ -246,7 +246,7 @@ def verdict_of(record: RunRecord | None) -> Verdict:
         word = {"paused": "Paused", "starting": "Starting"}.get(record.state, "Running")
         rate = f", {record.rate:,.0f} steps a second" if record.rate and record.state == "running" else ""
         phase = f" ({record.note})" if record.note else ""
-        return Verdict("info" if word != "Paused" else "warn", word, f"{at}{phase}: {now}{rate}")
+        return Verdict("info" if word != "Paused" else "warn", word, f"{at.capitalize()}{phase}: {now}{rate}.")
     return _ended(record, record.solution, at)
 
 

@@ -185,7 +185,7 @@ def test_a_run_grows_by_its_frames() -> None:
     assert [panel.title for panel in run.panels()] == ["Player 1", "Player 2"]
     assert run.path(1)[1] == (3, 4)
     assert verdict_of(run).word == "Paused"
-    assert "iteration 3: NashConv 1" in verdict_of(run).text
+    assert "Iteration 3: NashConv 1" in verdict_of(run).text
     assert run.trace_hash == "ab"
     state = gap_state([run], ["mwu"])
     assert state.y_log
