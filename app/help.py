@@ -15,7 +15,7 @@ BEGIN = (
     "prove it.\n\nOn the Consensus page, choose a game and watch a method find its equilibria; or let agents "
     "agree on a task, and have the chain check what they found.\n\nOn the Learning chain page, run a scenario: "
     "validators vote on trained updates, and every fault is a button.\n\n"
-    "The guided demo on the Overview page plays a league by itself."
+    "The guided demo on the Overview page walks through all of this by itself, or step by step."
 )
 REPLAY = (
     ("Play or pause", "Space"),
