@@ -6,7 +6,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3 python; do \
 BOOTSTRAP = $(if $(PYTHON),$(PYTHON),$(error Nashboard needs Python 3.11 or 3.12 (Debian: apt-get install python3.11 python3.11-venv))) \
 	packaging/bootstrap.py
 
-.PHONY: run setup test lint bench screenshots package smoke freeze clean help
+.PHONY: run setup test lint bench soak screenshots package smoke freeze clean help
 
 run:  ## set up, then open the console (ARGS="match.nets" opens a file, ARGS="demo" runs the demo)
 	@$(BOOTSTRAP) run $(ARGS)
@@ -27,6 +27,9 @@ bench:  ## ours against the plain way and the best library, in the same run
 	@$(BOOTSTRAP) exec -m app bench consensus
 	@$(BOOTSTRAP) exec -m app bench learning
 	@$(BOOTSTRAP) exec -m app bench gui
+
+soak:  ## everything at once for half an hour in the console, and what grows is named (ARGS="5 --window" for 5 minutes)
+	@$(BOOTSTRAP) exec tests/soak.py $(if $(ARGS),$(ARGS),30 --window)
 
 screenshots:  ## pictures of every page, both themes, two sizes, into build/screenshots
 	@$(BOOTSTRAP) exec -m app.screenshots --out build/screenshots

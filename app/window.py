@@ -105,7 +105,7 @@ class MainWindow(QMainWindow):
         super().__init__()
         self.setWindowTitle("Nashboard")
         self.setWindowIcon(app_icon())
-        self._geometry = QSettings(str(data / "window.ini"), QSettings.Format.IniFormat)
+        self._geometry, damage = _kept_layout(data / "window.ini")
         self._may_close: Callable[[], bool] = lambda: True
         self.nav = NavBar()
         self.strip = StatusStrip()
@@ -122,6 +122,8 @@ class MainWindow(QMainWindow):
         self._badges: dict[str, tuple[str, str]] = {}
         self._build()
         self._restore()
+        if damage:
+            self.notices.show_notice(Notice("warn", "The layout was reset", damage, key="layout"))
 
     def _build(self) -> None:
         content = QWidget()
@@ -274,3 +276,21 @@ class MainWindow(QMainWindow):
         frame = self.frameGeometry()
         frame.moveCenter(area.center())
         self.move(frame.topLeft())
+
+
+def _kept_layout(path: Path) -> tuple[QSettings, str]:
+    """Return the layout of the last time, and what to tell of a file that was none: it is kept under another name."""
+    kept = path.with_name("window.corrupt.ini")
+    settings = QSettings(str(path), QSettings.Format.IniFormat)
+    empty = not path.exists() or not path.stat().st_size
+    if settings.status() == QSettings.Status.NoError and (settings.allKeys() or empty):
+        return settings, ""
+    try:
+        path.replace(kept)
+    except OSError as error:
+        return settings, f"{path.name} cannot be read ({error.strerror})."
+    settings.sync()
+    return (
+        QSettings(str(path), QSettings.Format.IniFormat),
+        f"{path.name} could not be read. It was kept as {kept.name}; windows, columns and splitters are as at first.",
+    )
