@@ -114,6 +114,9 @@ _MADE = {
 }
 
 
+STEPS_BACK = 500  # places that Back knows
+
+
 class Navigator:
     """Where the operator is and where he was."""
 
@@ -131,6 +134,7 @@ class Navigator:
         """Move to ``place`` and remember where this was."""
         if place != self.here:
             self._back.append(self.here)
+            del self._back[:-STEPS_BACK]
             self._forward.clear()
             self.here = place
         self._tell()

@@ -95,6 +95,14 @@ class ConsoleLoop(qasync.QEventLoop):  # type: ignore[misc]
             for worker in executor._QThreadExecutor__workers:
                 QThread.wait(worker, deadline)  # qasync's own takes no deadline
 
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None) -> Waiting:
+        """Call ``callback`` after ``delay`` seconds; cancelling the handle ends the timer."""
+        if not callable(callback):
+            raise TypeError(f"{callback!r} cannot be called")
+        handle = Waiting(callback, args, self, context, self._timer)
+        self._timer.add_callback(handle, delay)
+        return handle
+
     def set_debug(self, enabled: bool) -> None:
         """Keep asyncio's debug switch; called once by the base class before the timers exist."""
         super().set_debug(enabled)

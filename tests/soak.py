@@ -50,6 +50,7 @@ from tests.soak_watch import (
     judge,
     left_over,
     tell,
+    timers,
     write,
 )
 
@@ -68,6 +69,7 @@ class Soak:
         self.reasons: list[str] = []
         self._started = time.monotonic()
         self._own = psutil.Process()
+        self._drawn = -60.0, 0, 0
 
     def works(self) -> list[Callable[[int], Awaitable[None]]]:
         """Return what is done over and over, side by side; each gets the number of its turn."""
@@ -174,12 +176,18 @@ class Soak:
             self._own.num_fds(),
             len(children),
             len(asyncio.all_tasks()),
-            *drawn(),
+            timers(),
+            *self._seen(),
             len(gc.get_objects()),
             _mib(_size(self.runtime.data.root)),
             _mib(_size(self.runtime.data.logs)),
             **self.done,
         )
+
+    def _seen(self) -> tuple[int, int]:
+        if time.monotonic() > self._drawn[0] + 60:
+            self._drawn = time.monotonic(), *drawn()
+        return self._drawn[1:]
 
     def faults(self) -> list[str]:
         """Return what went wrong: bugs, and refusals where there were too many of them."""

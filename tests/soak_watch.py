@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import csv
 import gc
 import json
@@ -17,8 +18,8 @@ from typing import Any
 
 import psutil
 
-WARM = 0.25  # share of the time that is not judged
-WARM_MOST_S = 300.0
+WARM = 1 / 3  # share of the time that is not judged: pages are first shown, lists of kept runs fill
+WARM_MOST_S = 600.0
 STEEP_AFTER_S = 600.0  # of steady work, from which the slope of the memory says something
 
 
@@ -34,7 +35,7 @@ class Sample:
     fds: int
     children: int
     tasks: int
-    timers: int  # that the loop waits for, and Qt's own that run
+    timers: int  # that the loop waits for
     qobjects: int
     widgets: int
     objects: int  # that Python's collector follows
@@ -120,18 +121,22 @@ def grown(before: Counter[str], after: Counter[str], most: int = 12) -> list[tup
     return [(name, before[name], after[name]) for number, name in more[:most] if number > 50]
 
 
-def drawn() -> tuple[int, int, int]:
-    """Count timers, objects of Qt, and widgets; where there is no window, the loop's timers alone."""
+def timers() -> int:
+    """Count what the loop waits for."""
     loop: Any = asyncio.get_running_loop()
-    if "PySide6.QtWidgets" not in sys.modules or not hasattr(loop, "_timer"):
-        return len(loop._scheduled), 0, 0
-    from PySide6.QtCore import QObject, QTimer
+    return len(getattr(loop, "_timer", None) or getattr(loop, "_scheduled", ()))
+
+
+def drawn() -> tuple[int, int]:
+    """Count objects of Qt, and widgets among them. Not often: Python keeps a shell of each that it was shown."""
+    if "PySide6.QtWidgets" not in sys.modules:
+        return 0, 0
+    from PySide6.QtCore import QObject
     from PySide6.QtWidgets import QApplication
 
-    tops = [widget for widget in QApplication.allWidgets() if widget.parent() is None]
-    objects = [found for top in (QApplication.instance(), *tops) for found in (top, *top.findChildren(QObject))]
-    running = sum(isinstance(found, QTimer) and found.isActive() for found in objects)
-    return running + len(loop._timer), len(objects), len(QApplication.allWidgets())
+    widgets = QApplication.allWidgets()
+    tops = [QApplication.instance(), *(widget for widget in widgets if widget.parent() is None)]
+    return sum(1 + len(top.findChildren(QObject)) for top in tops if top is not None), len(widgets)
 
 
 async def left_over(files: int, *, within: float = 5.0) -> list[str]:
@@ -153,10 +158,18 @@ async def left_over(files: int, *, within: float = 5.0) -> list[str]:
     faults += [f"a task was left: {task!r}" for task in tasks]
     faults += [f"a thread was left: {name}" for name in threads]
     if more > 3:
-        faults.append(f"{more} files were left open: {sorted(file.path for file in own.open_files())}")
+        faults.append(f"{more} files were left open: {_open_files()}")
     if timers:
         faults.append(f"{timers} timers of the loop were left")
     return faults
+
+
+def _open_files() -> list[str]:
+    found = []
+    for one in Path("/proc/self/fd").glob("*"):
+        with contextlib.suppress(OSError):
+            found.append(str(one.readlink()))
+    return sorted(found)
 
 
 def _is_pythons(child: psutil.Process) -> bool:

@@ -134,7 +134,11 @@ async def windowed(data: DataDir) -> AsyncIterator[Soak]:
     app.setQuitOnLastWindowClosed(False)
     console = Console(app, data)
     running = asyncio.create_task(console.run([]))
-    await console.wait_ready()
+    ready = asyncio.create_task(console.wait_ready())
+    await asyncio.wait([ready, running], return_when=asyncio.FIRST_COMPLETED)
+    if running.done():
+        ready.cancel()
+        raise EngineError("The console did not open", f"it ended with {running.result()}")
     assert console.wiring is not None
     try:
         yield WindowSoak(console.wiring)

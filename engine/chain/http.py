@@ -68,6 +68,11 @@ class HttpSession:
             )
         return self._session
 
+    def __del__(self) -> None:
+        """Let the session of a request after ``close`` go quietly: without an open connection it holds nothing."""
+        if self._session is not None:
+            self._session.detach()
+
     async def close(self) -> None:
         """End the session, and what is still being asked."""
         for until in self._asked:

@@ -1,6 +1,7 @@
 """What the client says about nodes that are not there, are no nodes, hang up, hang, or refuse."""
 
 import asyncio
+import gc
 import json
 from contextlib import asynccontextmanager
 
@@ -144,3 +145,18 @@ async def test_a_lock_that_a_cancelled_request_left_taken_holds_nothing_up(tmp_p
             async with asyncio.timeout(60):
                 assert await rpc.block_number() == 0
         await rpc.close()
+
+
+async def test_who_asks_after_the_end_leaves_nothing_open():
+    """Somebody still held the connection when it was closed: the session of that request goes with its holder."""
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with server(GOOD) as (rpc, _):
+        await rpc.close()
+        assert await rpc.chain_id() == 31337
+        late = Rpc(rpc.url)
+        assert await late.chain_id() == 31337
+    del late
+    gc.collect()
+    await asyncio.sleep(0)
+    assert told == []
