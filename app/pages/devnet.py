@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.formats import count
 from app.links import Place, block_link, tx_link
-from app.pages.base import ConsolePage, Tabs, search_field, side_by_side
+from app.pages.base import ConsolePage, Tabs, scrolling, search_field, side_by_side
 from app.pages.devnet_call import CallForm
 from app.pages.devnet_node import NodeCard, TransactionCard
 from app.pages.devnet_tables import accounts_table, blocks_table, contracts_table, transactions_table
@@ -82,6 +82,7 @@ class DevnetPage(ConsolePage):
             ),
             ("Blocks", _tab(search_field("Filter blocks", self._blocks.set_filter), self._blocks)),
             ("Accounts", _tab(label(DEVELOPMENT_WARNING, "error"), self._accounts)),
+            ("Call a contract", scrolling(self.call)),
             ("Gas", _tab(None, self._gas)),
             ("Node log", _tab(None, self._log)),
         ):

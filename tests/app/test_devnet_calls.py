@@ -64,6 +64,7 @@ async def test_contracts_are_read_and_written_by_a_form(
         operator = (await until(lambda: wiring.devnet.state.accounts))[0].address
         form = await choose(wiring, until, "StakeVault", "MINIMUM_STAKE")
         await until(form.go.isEnabled)
+        await until(form.go.isVisible)
         form.go.click()
         await until(lambda: form.answer.toPlainText() == f"result = {WEI // 10}")
         # What is no address says so beneath its field, and nothing can be asked.
