@@ -31,6 +31,13 @@ CHAIN = (
     ("Closer, farther", "+ -"),
     ("All validators", "0"),
 )
+PICTURES = (
+    ("Leaf; parent and child in the tree", "← →, ↑ ↓"),
+    ("A subtree; the whole tree", "Enter, Home"),
+    ("Values of a plot, farther", "← →, Shift+← →"),
+    ("A bar; where it leads", "← →, Enter"),
+    ("The link of a table's cell", "Enter"),
+)
 
 
 def show_help(w: Wiring) -> None:
@@ -40,5 +47,6 @@ def show_help(w: Wiring) -> None:
 
 def show_keys(w: Wiring) -> None:
     """List the keys."""
-    sections = [*w.commands.shortcuts(), ("Replay", list(REPLAY)), ("Learning chain", list(CHAIN))]
+    sections = [*w.commands.shortcuts(), ("Replay", list(REPLAY)), ("Learning chain", list(CHAIN)),
+                ("Trees, plots, tables", list(PICTURES))]  # fmt: skip
     shortcut_list(w.window, sections)
