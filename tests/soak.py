@@ -49,6 +49,7 @@ from tests.soak_watch import (
     grown,
     judge,
     left_over,
+    open_files,
     tell,
     timers,
     write,
@@ -227,7 +228,7 @@ async def soak(minutes: float, every: float, out: Path | None, *, window: bool) 
     from tests.soak_window import windowed
 
     samples: list[Sample] = []
-    files, counts = psutil.Process().num_fds(), []
+    files, counts = len(open_files()), []
     warm = min(minutes * 60 * WARM, WARM_MOST_S)
     with tempfile.TemporaryDirectory(prefix="nashboard-soak-") as folder:
         data = DataDir.open(Path(folder))

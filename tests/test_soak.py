@@ -21,8 +21,8 @@ def sample(number: int) -> Sample:
     """One of many in a run where all is well: work makes everything go up and down."""
     wave = 1 + 0.5 * math.sin(number)
     return Sample(
-        number * 5.0, 200 + 30 * wave, 500 * wave + 100, 40.0, 9, 50 + int(9 * wave), 6, 20 + int(5 * wave), 3, 900,
-        10 + number / 10, 1.0, *([number] * len(ADVANCES)),
+        number * 5.0, 200 + 30 * wave, 500 * wave + 100, 40.0, 9, 50 + int(9 * wave), 6, 20 + int(5 * wave), 3, 7_000,
+        900, 200_000, 10 + number / 10, 1.0, *([number] * len(ADVANCES)),
     )  # fmt: skip
 
 
@@ -39,8 +39,9 @@ def test_what_grows_is_named(name: str) -> None:
     bound = BOUNDS[name]
     start = getattr(sample(0), name)
     step = 4 * max(bound.room, bound.share * start) / 180  # a little at every sample
-    (fault,) = judge(run(lambda s: replace(s, **{name: getattr(s, name) + step * s.seconds / 5})), 60)
+    fault, *more = judge(run(lambda s: replace(s, **{name: getattr(s, name) + step * s.seconds / 5})), 60)
     assert fault.startswith(f"{name} grew from ")
+    assert [text.split()[:2] for text in more] == ([["rss", "gained"]] if name == "rss" else [])
 
 
 def test_what_grows_while_it_warms_up_only_is_forgiven() -> None:
