@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
 )
 
 from widgets.access import Role
-from widgets.byte_grid import ByteGrid
 from widgets.basics import column, label, row, tool_button
+from widgets.byte_grid import ByteGrid
 from widgets.icons import icon
 from widgets.theme import current_tokens, follow
 from widgets.tokens import Tokens

@@ -70,7 +70,8 @@ class MerklePage(ConsolePage):
         left.add(self._hits)
         left.add(self._found)
         left.add(self.tree, 1)
-        left.add(label("Wheel or + and - zoom, drag pans, arrows choose, Enter opens a subtree, Home fits", "small", wrap=True))
+        keys = "Wheel or + and - zoom, drag pans, arrows choose, Enter opens a subtree, Home fits"
+        left.add(label(keys, "small", wrap=True))
         left.add(Pair(self._facts, self._root, spacing=24))
         self._search.setMaximumWidth(16_777_215)
         self._found.setFixedHeight(144)

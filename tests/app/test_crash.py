@@ -89,7 +89,10 @@ in_the_middle()
 """
 
 
-@pytest.mark.parametrize(("how", "says"), [("fatal", "Qt: QWidget: Cannot create a QWidget without QApplication"), ("signal", "Segmentation fault")])
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [("fatal", "Qt: QWidget: Cannot create a QWidget without QApplication"), ("signal", "Segmentation fault")],
+)
 def test_a_session_that_ends_at_once_is_told_at_the_next_start(tmp_path: Path, how: str, says: str) -> None:
     done = subprocess.run([sys.executable, "-c", HARD, tmp_path, how], cwd=ROOT, capture_output=True, timeout=120)
     assert done.returncode < 0
