@@ -102,6 +102,7 @@ class DevnetPage(ConsolePage):
         self._banner.actionTriggered.connect(self._on_banner)
         self.node.portChosen.connect(self.portChosen)
         self.call.sendRequested.connect(self.sendRequested)
+        self.detail.closed.connect(self._model.forget)
         for part in (self.node, self.detail, self.call):
             part.linkActivated.connect(self.linkActivated)
         for table in (self._contract_table, self._accounts, self._blocks, self._transactions):

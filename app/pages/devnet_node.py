@@ -132,13 +132,14 @@ class TransactionCard(Card):
     """One transaction: its call, its events, and the inner call that reverted."""
 
     linkActivated = Signal(str)
+    closed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
         self.facts = KeyValuePanel()
         self.facts.linkActivated.connect(self.linkActivated)
         close = tool_button("close", "Close the transaction")
-        close.clicked.connect(self.hide)
+        close.clicked.connect(self.closed)
         header = SectionHeader("Transaction")
         header.add_action(close)
         self.add(header)

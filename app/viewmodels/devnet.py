@@ -143,6 +143,10 @@ class DevnetViewModel(ViewModel[DevnetState]):
             self.update(shown=digest, detail=None, lost=False)
             self.start(self._inspect(digest), "Reading a transaction", key="devnet")
 
+    def forget(self) -> None:
+        """Look at no transaction any more."""
+        self.update(shown="", detail=None, lost=False)
+
     def up(self) -> None:
         """Start the node; pressing again while it starts does nothing."""
         if self.state.port_problem:

@@ -98,6 +98,11 @@ async def test_contracts_are_read_and_written_by_a_form(
         detail = wiring.pages["devnet"].detail
         await until(lambda: detail.isVisible() and "StakeVault.Staked(" in words(detail))
         assert "StakeVault.stake()" in words(detail)
+        # Closed, it comes back by the same link.
+        detail.closed.emit()
+        await until(lambda: not detail.isVisible())
+        wiring.follow(tx_link(wiring.calls.state.tx))
+        await until(detail.isVisible)
 
 
 @pytest.mark.expects_log
