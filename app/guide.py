@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QEvent, Qt, QUrl
 from PySide6.QtGui import (
+    QColor,
     QImageReader,
     QKeySequence,
     QPalette,
@@ -24,6 +25,8 @@ from PySide6.QtWidgets import QDialog, QLineEdit, QTextBrowser, QWidget
 
 from engine.core.paths import assets_dir
 from widgets.basics import button, column, label, row, tool_button
+from widgets.theme import current_tokens, follow
+from widgets.tokens import Tokens
 
 PAGES = (
     ("operator", "For operators"),
@@ -58,6 +61,7 @@ class GuideWindow(QDialog):
         self.note = label("", "muted", wrap=True)
         self._build()
         self.open_page("operator")
+        follow(self)
 
     def _build(self) -> None:
         back, forward = tool_button("left", "Back"), tool_button("forward", "Forward")
@@ -114,6 +118,10 @@ class GuideWindow(QDialog):
         if url.hasFragment():
             self.browser.scrollToAnchor(url.fragment())
 
+    def on_theme(self, _tokens: Tokens) -> None:
+        """Follow the theme."""
+        self._dress()
+
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
         super().changeEvent(event)
@@ -134,7 +142,7 @@ class GuideWindow(QDialog):
                 _name(block)
             elif block.blockFormat().hasProperty(QTextFormat.Property.BlockCodeFence):
                 _shade(block, colours)
-            _link(block, colours)
+            _link(block)
             block = block.next()
         self._fit_pictures()
 
@@ -193,7 +201,7 @@ def _shade(block: QTextBlock, colours: QPalette) -> None:
     QTextCursor(block).setBlockFormat(form)
 
 
-def _link(block: QTextBlock, colours: QPalette) -> None:
+def _link(block: QTextBlock) -> None:
     """Give links the colour of the theme in force: that of the one in which the page was read stays otherwise."""
     spans, at = [], block.begin()
     while not at.atEnd():
@@ -202,7 +210,7 @@ def _link(block: QTextBlock, colours: QPalette) -> None:
             spans.append((part.position(), part.length()))
         at += 1
     form = QTextCharFormat()
-    form.setForeground(colours.brush(QPalette.ColorRole.Link))
+    form.setForeground(QColor(current_tokens().accent))  # the palette may still be on its way
     for position, length in spans:
         cursor = QTextCursor(block)
         cursor.setPosition(position)
