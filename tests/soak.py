@@ -260,7 +260,7 @@ async def soak(minutes: float, every: float, out: Path | None, *, window: bool) 
         told["types that became more"] = grown(counts[0], counts[-1])
     if out is not None:
         write(out, samples, told)
-    print(json.dumps(told, indent=1))
+    print(json.dumps(told, indent=1), file=sys.stderr)
     return faults + judge(samples, warm)
 
 
