@@ -16,10 +16,11 @@ def go_on(top: QWidget, *, forward: bool) -> bool:
     """Hand the keyboard to what comes next under a widget, or before; after the last comes the first."""
     order = list(stops(top))
     now = QApplication.focusWidget()
-    if not order or now is None:
+    if not order:
         return False
     reason = Qt.FocusReason.TabFocusReason if forward else Qt.FocusReason.BacktabFocusReason
-    order[_place(order, now, forward) % len(order)].setFocus(reason)
+    place = _place(order, now, forward) if now is not None else 0 if forward else -1
+    order[place % len(order)].setFocus(reason)
     return True
 
 

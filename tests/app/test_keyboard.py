@@ -42,7 +42,8 @@ class Keys:
     @property
     def focus(self) -> QWidget:
         focus = QApplication.focusWidget()
-        assert focus is not None, "nothing has the keyboard"
+        active = QApplication.activeWindow()
+        assert focus is not None, f"nothing has the keyboard; {active} is active"
         return focus
 
     def press(self, key: Qt.Key, modifiers: Qt.KeyboardModifier = NONE, times: int = 1) -> None:
@@ -66,9 +67,9 @@ class Keys:
     def _find(self, name: str, kind: type) -> bool:
         seen: list[QWidget] = []
         for _ in range(160):
-            if self._named(name, kind):
+            if QApplication.focusWidget() is not None and self._named(name, kind):
                 return True
-            self.press(Key.Key_Tab)
+            self.press(Key.Key_Tab)  # what had the keyboard may have gone, as a button that was pressed does
             if seen[:1] == [self.focus]:
                 return self._named(name, kind)
             seen.append(self.focus)
