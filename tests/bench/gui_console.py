@@ -17,8 +17,7 @@ from typing import Any
 
 PROBE = Path(__file__).with_name("gui_probe.py")
 PAINT_MS, STALL_MS, LATE_MS, MEMORY_MIB, END_MS = 400.0, 50.0, 5.0, 250.0, 500.0
-FRAME_MS, OPEN_MS, LOAD_STALL_MS = 33.0, 2000.0, 100.0
-TRANSACTIONS = 50_000
+FRAME_MS = 33.0
 BARE = (
     "import sys,time\nfrom PySide6.QtCore import QTimer\nfrom PySide6.QtWidgets import QApplication, QLabel\n"
     "class L(QLabel):\n def paintEvent(self, e):\n  super().paintEvent(e)\n  QTimer.singleShot(0, app.quit)\n"
@@ -57,13 +56,6 @@ def rows(note: Callable[[str], None], seconds: float, row: Row) -> Iterator[dict
         if one["page"] != "hidden":
             yield row(f"chain of 1,000 validators, tab {one['page']}: lateness and frame", "ms", one["late"],
                       cpu=one["work"], goal=("p95", FRAME_MS))  # fmt: skip
-    note(f"{TRANSACTIONS:,} transactions")
-    told, _ = probe("transactions", TRANSACTIONS)
-    opened = _of(told, "opened")
-    yield row(f"Devnet page with {TRANSACTIONS:,} transactions opens", "ms", [1e3 * one["seconds"] for one in opened],
-              goal=("worst", OPEN_MS))  # fmt: skip
-    yield from _late(row, opened, "the loop meanwhile", LOAD_STALL_MS, "worst")
-    yield from _late(row, _of(told, "late"), "the loop while they come, page in front", LOAD_STALL_MS, "worst")
 
 
 def _start(note: Callable[[str], None], row: Row, platform: str, times: int) -> Iterator[dict[str, Any]]:
@@ -100,7 +92,8 @@ def _late(row: Row, told: list[Told], name: str, bound: float, of: str) -> Itera
 def _of(told: list[Told], what: str) -> list[Told]:
     found = [one for one in told if one["what"] == what]
     if not found:
-        raise RuntimeError(f"the console did not get as far as {what}: {told[-3:]}")
+        why = next((one["why"] for one in told if one["what"] == "failed"), "")
+        raise RuntimeError(f"the console did not get as far as {what} after {[one['what'] for one in told]}: {why}")
     return found
 
 

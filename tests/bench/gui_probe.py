@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import sys
 import threading
 import time
@@ -264,61 +263,8 @@ async def thousand(wiring: Any, probe: Probe) -> None:
         tell(what="late", page=name, slot=wiring.learning.state.run.slot, rss=resident(), **watch.stop())
 
 
-async def transactions(wiring: Any, probe: Probe) -> None:
-    """Fifty thousand transactions on the devnet: they are read while one looks elsewhere, then the page is opened."""
-    from app.links import Place
-
-    count = int(probe.seconds)
-    wiring.devnet.up()
-    await until(lambda: wiring.devnet.state.status.state == "running" and wiring.devnet.feed is not None)
-    url = wiring.devnet.state.status.url
-    wiring.navigator.go(Place("devnet"))
-    watch = Watch()
-    await send(url, count)
-    await until(lambda: len(wiring.devnet.feed.transactions) >= count, 600)
-    tell(what="late", page="devnet while they come", **watch.stop())
-    wiring.navigator.go(Place("overview"))
-    await asyncio.sleep(1.0)
-    table = wiring.pages["devnet"]._transactions
-    for _ in range(5):
-        wiring.navigator.go(Place("overview"))
-        await asyncio.sleep(0.3)
-        watch, began = Watch(), time.perf_counter()
-        wiring.navigator.go(Place("devnet"))
-        await painted(table)
-        took = time.perf_counter() - began
-        await asyncio.sleep(1.0)
-        tell(what="opened", seconds=took, rows=table._model.total(), rss=resident(), **watch.stop())
-
-
-async def painted(widget: Any) -> None:
-    """Wait until a widget that is shown has been painted with what there is."""
-    await until(widget.isVisible)
-    await asyncio.sleep(0.034)  # the bridge's flush
-    widget.viewport().repaint() if hasattr(widget, "viewport") else widget.repaint()
-
-
-async def send(url: str, count: int) -> None:
-    """Put transfers into blocks of five hundred, by the node's own accounts."""
-    from engine.chain.rpc import Rpc
-
-    rpc, size, random_to = Rpc(url), 500, random.Random(1)
-    accounts = await rpc.call("eth_accounts")
-    await rpc.call("evm_setAutomine", False)
-    for start in range(0, count, size):
-        calls = [
-            ("eth_sendTransaction", ({"from": accounts[n % len(accounts)], "to": f"0x{random_to.getrandbits(160):040x}",
-                                      "value": "0x1", "gas": "0x5208"},))
-            for n in range(start, min(count, start + size))
-        ]  # fmt: skip
-        await rpc.batch(calls)
-        await rpc.call("evm_mine")
-    await rpc.call("evm_setAutomine", True)
-    await rpc.close()
-
-
 MODES: dict[str, Callable[[Any, Probe], Awaitable[None]]] = {
-    "start": nothing, "pages": pages, "jobs": jobs, "thousand": thousand, "transactions": transactions,
+    "start": nothing, "pages": pages, "jobs": jobs, "thousand": thousand,
 }  # fmt: skip
 
 
