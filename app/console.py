@@ -8,6 +8,7 @@ import importlib
 import logging
 import signal
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.bridge import Bridge
 from app.crash import CrashHandler
-from app.dialogs import crash_dialog, tell
+from app.dialogs import crash_dialog, store_dialog, tell
 from app.errors import Notice
 from app.instance import SingleInstance
 from app.outside import open_outside
@@ -28,6 +29,8 @@ from widgets.theme import THEMES, apply_theme, begin_theme, current_theme
 if TYPE_CHECKING:
     from app.settings import Settings, SettingsFile
     from app.wiring import Wiring
+    from engine.runtime import Runtime
+    from engine.store.damage import Mended
 
 _log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -48,6 +51,7 @@ class Console:
         self._failed = False
         self.wiring: Wiring | None = None
         self._told = ""
+        self._mended = ""
         self.crashes = CrashHandler(data.logs, self._show_crash)
         begin_theme(app)
         self.window = MainWindow(data.root)
@@ -106,12 +110,9 @@ class Console:
         await asyncio.to_thread(importlib.import_module, "app.wiring")
         self._load_settings()
         from app.wiring import Wiring
-        from engine.runtime import Runtime
 
-        try:
-            runtime = await Runtime.open(self.data, workers=self.settings.workers or None, anvil=self.settings.anvil)
-        except EngineError as error:
-            await self._fatal(error)
+        runtime = await self._open()
+        if runtime is None:
             return
         async with runtime:
             await asyncio.sleep(0.001)
@@ -122,6 +123,8 @@ class Console:
                 await wiring.build()
                 if self._told:
                     self.window.notices.show_notice(_about_settings(self._told))
+                if self._mended:
+                    self.window.notices.show_notice(Notice("warn", "The store was damaged", self._mended, key="store"))
                 if self._instance is not None:
                     self._instance.listen(lambda more: (self.window.bring_to_front(), wiring.open_files(more)))
                 wiring.open_files(files)
@@ -132,6 +135,46 @@ class Console:
                 await bridge.close()
                 await wiring.close()
                 self.wiring = None
+
+    async def _open(self) -> Runtime | None:
+        """Open the engine; a damaged store can be replaced first. None: it cannot be opened, and the operator knows."""
+        from engine.runtime import Runtime
+        from engine.store.errors import StoreDamagedError
+
+        workers, anvil = self.settings.workers or None, self.settings.anvil
+        while True:
+            try:
+                return await Runtime.open(self.data, workers=workers, anvil=anvil)
+            except StoreDamagedError as error:
+                _log.error("%s", error)
+                mend = await self._ask_how_to_mend(error)
+                if mend is None:
+                    self._failed = True
+                    return None
+                try:
+                    self._mended = (await asyncio.to_thread(mend, self.data.database)).text
+                except EngineError as trouble:
+                    await self._fatal(trouble)
+                    return None
+            except EngineError as error:
+                await self._fatal(error)
+                return None
+
+    async def _ask_how_to_mend(self, error: EngineError) -> Callable[[Path], Mended] | None:
+        """Offer the backup, an empty store, or to leave; None is that."""
+        from engine.store.damage import begin_anew, date_of, go_back
+
+        chosen: list[Callable[[Path], Mended]] = []
+        answered = asyncio.Event()
+        offers = [("Start with an empty store", lambda: chosen.append(begin_anew))]
+        if error.data["backup"]:
+            date = date_of(Path(error.data["backup"]))
+            offers.insert(0, (f"Go back to the backup of {date}", lambda: chosen.append(go_back)))
+        dialog = store_dialog(self.window, error.what, error.why, offers)
+        dialog.finished.connect(lambda code: answered.set())
+        self.window.closing.connect(lambda: answered.set())
+        await answered.wait()
+        return chosen[0] if chosen else None
 
     def _load_settings(self) -> None:
         """Read the settings; a file that cannot be used may have had a theme that is not the one in force."""

@@ -148,6 +148,20 @@ def tell(parent: QWidget | None, title: str, text: str, *, kind: str = "error") 
     return dialog
 
 
+def store_dialog(
+    parent: QWidget | None, title: str, text: str, offers: Sequence[tuple[str, Callable[[], None]]]
+) -> Dialog:
+    """Say that the store is damaged, with the ways to go on; the first of them is the default."""
+    dialog = Dialog(parent, title, "error", "error")
+    dialog.text(text)
+    dialog.text("What was stored after a backup was made is only in the damaged file, which is kept.", "muted")
+    dialog.offer("Quit", None)
+    for number, (words, run) in enumerate(reversed(offers), 1):
+        dialog.offer(words, run, "primary" if number == len(offers) else "secondary")
+    dialog.open()
+    return dialog
+
+
 def crash_dialog(parent: QWidget | None, summary: str, report: str, log: Path, open_log: Callable[[], None]) -> Dialog:
     """Say that the program has a fault, with the report to copy; the program goes on."""
     dialog = Dialog(parent, "Nashboard hit a fault of its own", "bug", "error")

@@ -1,10 +1,9 @@
-"""Copies of the database: a whole one before its schema changes, and of a damaged one as it was found."""
+"""Backups of the database: whole copies, made before its schema changes."""
 
 from __future__ import annotations
 
 import contextlib
 import re
-import shutil
 import sqlite3
 import time
 from pathlib import Path
@@ -60,32 +59,10 @@ def backups(path: Path) -> list[Path]:
     return [candidate for _, candidate in sorted(found, reverse=True)]
 
 
-def set_damaged_aside(path: Path) -> Path | None:
-    """Copy a damaged database and its log as they are, once; None where there is no room or nothing to copy."""
-    try:
-        copy = path.with_name(f"{path.name}.damaged.{path.stat().st_mtime_ns}")
-        if not copy.exists():
-            for suffix in ("-wal", ""):
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.copy2(f"{path}{suffix}", f"{copy}{suffix}")
-    except OSError:
-        return None
-    return copy
-
-
-def damaged(path: Path, why: str) -> StoreError:
-    """Return the failure of a damaged database: what was kept of it, and how to go on."""
-    copy = set_damaged_aside(path)
-    kept = f"; a copy of it as it is was kept as {copy.name}" if copy is not None else ""
-    saved = next(iter(backups(path)), None)
-    go_back = f"Copy {saved.name} over {path.name} to go back to that backup, or move" if saved else "Move"
-    return StoreError(
-        f"The store {path} is damaged",
-        f"{why}{kept}",
-        f"{go_back} {path.name} away to begin anew.",
-        kept=str(copy or ""),
-        backup=str(saved or ""),
-    )
+def taken_at(saved: Path) -> int:
+    """Return when a backup was taken, in Unix seconds; 0 for what is none."""
+    matched = _NAME.search(saved.name)
+    return int(matched[2]) if matched else 0
 
 
 def _free_name(path: Path, version: int) -> Path:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from engine.store.backup import damaged, keep_backup
+from engine.store.backup import keep_backup
+from engine.store.damage import damaged
 from engine.store.errors import StoreBusyError, StoreError
 from engine.store.ledger import Ledger
 from engine.store.outbox import Outbox

@@ -7,6 +7,10 @@ class StoreError(EngineError):
     """The database cannot be read or written."""
 
 
+class StoreDamagedError(StoreError):
+    """The database is damaged; its copy and the newest sound backup are named in ``data``."""
+
+
 class StoreBusyError(EngineError):
     """Another program works on the same data directory."""
 
