@@ -12,6 +12,8 @@ from pathlib import Path
 from PySide6.QtCore import QLockFile, QObject, QTimer
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
+from engine.core.hashing import parse_json
+
 DEADLINE_MS = 5000  # for an answer: a console that is busy, or still builds its window, gives one within it
 LONGEST = 1 << 20  # bytes of what a later start may say
 TAKEN = b"taken\n"
@@ -106,9 +108,9 @@ class SingleInstance(QObject):
                 socket.readAll()
             return
         try:
-            names = json.loads(bytes(socket.readLine().data()))
+            names = parse_json(bytes(socket.readLine().data()))
             files = [Path(name) for name in names if isinstance(name, str)]
-        except (ValueError, TypeError, RecursionError):
+        except (ValueError, TypeError):
             return
         socket.write(TAKEN)
         socket.flush()

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from engine.core.hashing import parse_json
+
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
@@ -46,7 +48,7 @@ def write_record(path: Path, record: NodeRecord) -> None:
 def read_record(path: Path) -> NodeRecord | None:
     """Return the record of a living node; a stale or damaged one is removed."""
     try:
-        record = NodeRecord(**json.loads(path.read_text(encoding="utf-8")))
+        record = NodeRecord(**parse_json(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError):

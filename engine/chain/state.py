@@ -16,6 +16,7 @@ from pathlib import Path
 
 from engine.chain.errors import DevnetError
 from engine.core.files import write_atomically
+from engine.core.hashing import parse_json
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ def write_note(path: Path, note: StateNote) -> None:
 def read_note(path: Path) -> StateNote | None:
     """Return what stands beside the state ``path``; None where nothing does, or nothing that can be read."""
     try:
-        raw = json.loads(_note(path).read_text("utf-8"))
+        raw = parse_json(_note(path).read_text("utf-8"))
         return StateNote(str(raw["version"]), int(raw["block"]), str(raw["hash"]), float(raw["saved"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
