@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
+
+Steps = Iterator[None] | None  # a generator where an action comes in pieces
 
 
 class Scheduler(Protocol):
@@ -12,20 +14,22 @@ class Scheduler(Protocol):
 
     Everything that comes from outside (training, the DHT) comes in by ``ask``; its answers are what a journal holds,
     so that a run that was killed is played again to the same state.
+
+    An action that takes long is a generator: where it yields, the loop may do other work, while no other action runs.
     """
 
     @property
     def now(self) -> float:
         """Seconds since genesis."""
 
-    def at(self, when: float, action: Callable[..., None], *arguments: Any) -> None:
+    def at(self, when: float, action: Callable[..., Steps], *arguments: Any) -> None:
         """Run an action at a time; at once where that is past. Equal times keep the order of the calls."""
 
     def ask(
         self,
         name: str,
         work: Callable[[], Awaitable[Any]],
-        then: Callable[[Any], None],
+        then: Callable[[Any], Steps],
         *,
         seconds: float | Callable[[Any], float] = 0.0,
     ) -> None:

@@ -6,7 +6,7 @@ commitment to the loss that it found on texts of its own (32 bytes).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -23,6 +23,7 @@ from engine.learning.run.keyring import Keyring
 from engine.learning.types import DOMAIN_ACK, AckCertificate, AckVote, UpdateCommit, root_of, signing_root
 
 SIZE = 1 + 96 + 32
+PIECE = 64  # ACKs that are read, or added up, at a time
 NONE, ACCEPT, REJECT, FORGED = "-arf"
 
 
@@ -43,6 +44,7 @@ class Count:
     committee: Ints
     votes: list[str]
     acks: dict[int, Ack] = field(default_factory=dict)
+    signature: bytes = b""  # the sum of those that accept, where all who say so have signed
 
     @property
     def accepts(self) -> int:
@@ -77,15 +79,37 @@ def commitment_of(loss: int, salt: bytes) -> bytes:
 
 def count(keyring: Keyring, state: BeaconState, commit: UpdateCommit, slot: int, records: Sequence[Record]) -> Count:
     """Count the ACKs in records: of members of that slot's committee, under their own signature, one each."""
+    steps = counting(keyring, state, commit, slot, records)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Count = end.value
+            return found
+
+
+def counting(
+    keyring: Keyring, state: BeaconState, commit: UpdateCommit, slot: int, records: Sequence[Record]
+) -> Generator[None, None, Count]:
+    """Do the same in pieces: a thousand ACKs take longer than a frame."""
     committee = ack_committee_of(state, slot)
     place = {int(index): number for number, index in enumerate(committee)}
     found = Count(committee, [NONE] * len(committee))
-    for accept in (True, False):
+    claims: dict[bool, list[Ack]] = {True: [], False: []}
+    for number, record in enumerate(records, 1):
+        ack = _read(keyring, state, record)
+        if ack is not None and ack.validator in place:
+            claims[ack.accept].append(ack)
+        if number % PIECE == 0:
+            yield
+    for accept, made in claims.items():
         vote = vote_for(keyring.config, commit, slot, accept)
         root = signing_root(root_of(vote), DOMAIN_ACK, keyring.config.chain_id)
-        claims = [ack for ack in _read(keyring, state, records) if ack.accept is accept and ack.validator in place]
-        good = _valid(state, claims, root)
-        for ack in claims:
+        # In the order of a certificate, whose check is then the same one, and known.
+        good, total = yield from _valid(state, sorted(made, key=lambda ack: place[ack.validator]), root)
+        if accept:
+            found.signature = total
+        for ack in made:
             held = ack.validator in good
             found.votes[place[ack.validator]] = (ACCEPT if accept else REJECT) if held else FORGED
             if held:
@@ -93,30 +117,43 @@ def count(keyring: Keyring, state: BeaconState, commit: UpdateCommit, slot: int,
     return found
 
 
-def _read(keyring: Keyring, state: BeaconState, records: Sequence[Record]) -> list[Ack]:
-    acks = []
-    for record in records:
-        index = keyring.of_peer(state.registry, record.subkey)
-        if index is None or len(record.value) != SIZE or record.value[0] > 1:
-            continue
-        if state.registry.node_keys[index] != record.author:
-            continue
-        acks.append(Ack(index, record.value[0] == 1, record.value[1:97], record.value[97:]))
-    return acks
+def _read(keyring: Keyring, state: BeaconState, record: Record) -> Ack | None:
+    """Return the ACK in a record, None where it is none, or not its author's."""
+    index = keyring.of_peer(state.registry, record.subkey)
+    if index is None or len(record.value) != SIZE or record.value[0] > 1:
+        return None
+    if state.registry.node_keys[index] != record.author:
+        return None
+    return Ack(index, record.value[0] == 1, record.value[1:97], record.value[97:])
 
 
-def _valid(state: BeaconState, claims: list[Ack], root: bytes) -> set[int]:
-    """Return whose signatures hold: all at once, and one by one where that fails."""
+def _valid(state: BeaconState, claims: list[Ack], root: bytes) -> Generator[None, None, tuple[set[int], bytes]]:
+    """Return whose signatures hold: all at once, with their sum, and one by one where that fails, with none."""
     if not claims:
-        return set()
+        return set(), b""
     keys = state.registry.keys_of([ack.validator for ack in claims])
     try:
-        total = bls.aggregate([ack.signature for ack in claims])
+        total = yield from _sum([ack.signature for ack in claims])
     except ValueError:
         total = b""
+    yield
     if bls.fast_aggregate_verify(keys, root, total):
-        return {ack.validator for ack in claims}
-    return {ack.validator for ack, key in zip(claims, keys, strict=True) if bls.verify(key, root, ack.signature)}
+        return {ack.validator for ack in claims}, total
+    good = set()
+    for ack, key in zip(claims, keys, strict=True):
+        yield
+        if bls.verify(key, root, ack.signature):
+            good.add(ack.validator)
+    return good, b""
+
+
+def _sum(signatures: Sequence[bytes]) -> Generator[None, None, bytes]:
+    """Add signatures up, so many at a time."""
+    parts = []
+    for first in range(0, len(signatures), PIECE):
+        parts.append(bls.aggregate(signatures[first : first + PIECE]))
+        yield
+    return parts[0] if len(parts) == 1 else bls.aggregate(parts)
 
 
 def certificate_of(config: LearnConfig, commit: UpdateCommit, slot: int, counted: Count) -> AckCertificate | None:
@@ -124,10 +161,10 @@ def certificate_of(config: LearnConfig, commit: UpdateCommit, slot: int, counted
     if counted.accepts < counted.quorum(config.quorum):
         return None
     bits: Bits = np.array([letter == ACCEPT for letter in counted.votes])
-    signatures = [counted.acks[int(index)].signature for index in counted.committee[bits]]
-    return AckCertificate(
-        vote=vote_for(config, commit, slot, True), bits=from_bits(bits), signature=bls.aggregate(signatures)
-    )
+    total = counted.signature
+    if not total:
+        total = bls.aggregate([counted.acks[int(index)].signature for index in counted.committee[bits]])
+    return AckCertificate(vote=vote_for(config, commit, slot, True), bits=from_bits(bits), signature=total)
 
 
 def arithmetic(mode: str, accepts: int, committee: int) -> str:

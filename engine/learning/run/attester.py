@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from engine.learning.beacon.committees import committee_of
 from engine.learning.beacon.state import BeaconState
 from engine.learning.run import misbehaviour
@@ -23,7 +25,7 @@ def data_for(state: BeaconState, head: bytes, slot: int) -> AttestationData:
     )
 
 
-def attest(node: Node, slot: int) -> None:
+def attest(node: Node, slot: int) -> Iterator[None]:
     """Let a node's validators of the slot's committee vote; those on one node send their votes as one."""
     head = node.head()
     state = node.kit.tree.state_at(head, slot)
@@ -35,11 +37,13 @@ def attest(node: Node, slot: int) -> None:
     source, target = int(data.source.epoch), int(data.target.epoch)
     honest = []
     for index in mine:
-        if node.kit.faults.has("surround_votes", index) and misbehaviour.surround(node, state, committee, index, data):
+        if node.kit.faults.has("surround_votes", index) and (
+            yield from misbehaviour.surround(node, state, committee, index, data)
+        ):
             continue
         if node.kit.keyring.safety(index).may_attest(source, target):
             honest.append(index)
-    cast(node, state, committee, honest, data)
+    yield from cast(node, state, committee, honest, data)
     for index in honest:
         if node.kit.faults.has("equivocate_votes", index):
-            misbehaviour.double(node, state, committee, index, data)
+            yield from misbehaviour.double(node, state, committee, index, data)

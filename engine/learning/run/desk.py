@@ -10,7 +10,7 @@ from engine.core.errors import EngineError
 from engine.learning.brain import AggregateOrder, Brain, TrainOrder
 from engine.learning.config import ACK_TTL
 from engine.learning.crypto import ed25519
-from engine.learning.ports import Dht, Fetched, Scheduler, Stored
+from engine.learning.ports import Dht, Fetched, Scheduler, Steps, Stored
 from engine.learning.transport.records import sign_record
 
 # What work takes on a clock that does not pass while it is done: seconds of the chain, about what was measured.
@@ -18,7 +18,7 @@ TRAIN_SECONDS = 3.0
 AGGREGATE_SECONDS = 0.5
 EVALUATE_SECONDS = 1.5
 
-Then = Callable[[Any], None]
+Then = Callable[[Any], Steps]
 
 
 class Desk:

@@ -1,8 +1,11 @@
-"""Proposing: a block on the head, with what the node holds, and with an update where a quorum stands for it."""
+"""Proposing: a block on the head, with what the node holds, and with an update where a quorum stands for it.
+
+A proposal takes a window longer than a frame, so that it yields between its parts.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from engine.core.errors import EngineError
 from engine.learning import pow as work_proof
@@ -12,7 +15,7 @@ from engine.learning.beacon.proposal import BlockParts, begin, finish
 from engine.learning.beacon.state import BeaconState
 from engine.learning.config import INCLUSION_SLOTS
 from engine.learning.errors import BlockRefusedError
-from engine.learning.ports import Fetched
+from engine.learning.ports import Fetched, Steps
 from engine.learning.run import acks
 from engine.learning.run.misbehaviour import publish
 from engine.learning.run.node import Node, Sealed
@@ -20,10 +23,11 @@ from engine.learning.transport.records import ack_key
 from engine.learning.types import ZERO, AckCertificate, UpdateCommit
 
 EASY = 12  # bits: a proof of work of four thousand attempts takes two milliseconds
+SLICE = 1024  # of these attempts at a time
 PATIENCE = 1 / 6  # of a slot: how long a proposer waits for the ACKs before it goes without
 
 
-def propose_slot(node: Node, slot: int) -> None:
+def propose_slot(node: Node, slot: int) -> Iterator[None]:
     """Propose, where one of the node's validators is to: at once, or as soon as the ACKs of a round are read."""
     head = node.head()
     state = node.kit.tree.state_at(head, slot)
@@ -34,7 +38,7 @@ def propose_slot(node: Node, slot: int) -> None:
         return
     if node.kit.faults.has("silent_proposer", proposer):
         return
-    Proposal(node, slot, proposer, head, state).start()
+    yield from Proposal(node, slot, proposer, head, state).start()
 
 
 class Proposal:
@@ -48,41 +52,43 @@ class Proposal:
         self.state = state
         self._done = False
 
-    def start(self) -> None:
+    def start(self) -> Iterator[None]:
         """Read the ACKs where an update may be included in this slot, then publish."""
         state, kit = self.state, self.node.kit
         commit = state.commit
         if commit is None or not state.round_open or self.slot != state.round_opened + INCLUSION_SLOTS:
-            self._publish(None)
+            yield from self._publish(None)
             return
         update_id = bytes(commit.update_id)
         kit.post.fetch(kit.keyring.peer_of(self.proposer), ack_key(update_id), self._counted)
         kit.scheduler.at(kit.start_of(self.slot, PATIENCE), self._publish, None)
 
-    def _counted(self, answer: Fetched | EngineError) -> None:
+    def _counted(self, answer: Fetched | EngineError) -> Iterator[None]:
         kit, state, commit = self.node.kit, self.state, self.state.commit
         if self._done or isinstance(answer, EngineError) or commit is None:
             return
-        counted = acks.count(kit.keyring, state, commit, state.round_opened + 1, answer.records)
+        counted = yield from acks.counting(kit.keyring, state, commit, state.round_opened + 1, answer.records)
         kit.watch.rounds.counted(bytes(commit.update_id), counted)
         certificate = acks.certificate_of(kit.config, commit, state.round_opened + 1, counted)
         if certificate is not None and self._holds_back(bytes(commit.update_id)):
             certificate = None
-        self._publish(certificate)
+        yield
+        yield from self._publish(certificate)
 
     def _holds_back(self, update_id: bytes) -> bool:
         """Tell that an update was a canary: its aggregator never includes it."""
         return update_id in self.node.canaries
 
-    def _publish(self, certificate: AckCertificate | None) -> None:
+    def _publish(self, certificate: AckCertificate | None) -> Iterator[None]:
         if self._done:
             return
         self._done = True
         if self.node.kit.keyring.safety(self.proposer).may_propose(self.slot):
             parts = self._parts(certificate)
-            self.make(parts, lambda sealed: publish(self, parts, sealed))
+            yield
+            yield from self.make(parts, lambda sealed: publish(self, parts, sealed))
 
-    def make(self, parts: BlockParts, then: Callable[[Sealed], None]) -> None:
+    def make(self, parts: BlockParts, then: Callable[[Sealed], Steps]) -> Iterator[None]:
         """Mine and sign a block; at once where the proof of work is a matter of milliseconds."""
         kit = self.node.kit
         keys = kit.keyring.keys(self.state.registry, self.proposer)
@@ -91,20 +97,25 @@ class Proposal:
         sign, bits = kit.keyring.signer(keys), kit.config.pow_bits
         draft = begin(self.state, self.slot, parts, sign)
         header = draft.body.execution
+        yield
 
-        def mined(nonce: int | EngineError) -> None:
+        def mined(nonce: int | EngineError) -> Iterator[None]:
             if isinstance(nonce, EngineError):
                 return
             found = header.copy()
             found.nonce = nonce
             signed = finish(draft, found, sign)
-            then(Sealed(bytes(signed.message.hash_tree_root()), signed))
+            yield
+            yield from then(Sealed(bytes(signed.message.hash_tree_root()), signed)) or ()
 
         async def work() -> int:
             return int((await work_proof.mine_beside(header, bits)).nonce)
 
         if bits <= EASY:
-            mined(int(work_proof.mine(header, bits).nonce))
+            for found in work_proof.search(header, bits, SLICE):
+                yield
+                if found is not None:
+                    yield from mined(int(found.nonce))
         else:
             kit.scheduler.ask(f"pow/{work_proof.hash_of(header).hex()[:32]}", work, mined)
 

@@ -11,16 +11,18 @@ import asyncio
 import heapq
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from types import GeneratorType
 from typing import Any
 
 from engine.core.errors import EngineError
 from engine.learning.config import LearnConfig
 from engine.learning.errors import JournalError
+from engine.learning.ports import Steps
 from engine.learning.run.journal import Act, Answer, Journal
 
-BREATH = 0.004  # seconds of work after which the loop gets its turn, so that a window stays smooth
+BREATH = 0.002  # seconds of work after which the loop gets its turn, so that a window stays smooth
 IN_ORDER = "dht/"  # questions of this name reach the simulated DHT one after the other, and again when played again
 
 Seconds = float | Callable[[Any], float]
@@ -32,7 +34,7 @@ class Question:
 
     name: str
     work: Callable[[], Awaitable[Any]]
-    then: Callable[[Any], None]
+    then: Callable[[Any], Steps]
     seconds: Seconds
 
 
@@ -41,7 +43,7 @@ class EventHeap(ABC):
 
     def __init__(self, journal: Journal | None = None) -> None:
         self._journal = journal
-        self._heap: list[tuple[float, int, int, Callable[..., None], tuple[Any, ...]]] = []
+        self._heap: list[tuple[float, int, int, Callable[..., Steps], tuple[Any, ...]]] = []
         self._planned = 0
         self._sequence = journal.sequence if journal else 0
         self._now = 0.0
@@ -53,7 +55,7 @@ class EventHeap(ABC):
         for act in journal.acts if journal else ():
             self._push(act.time, act.order, act.sequence, self._acted, (act.name, act.value))
 
-    def at(self, when: float, action: Callable[..., None], *arguments: Any) -> None:
+    def at(self, when: float, action: Callable[..., Steps], *arguments: Any) -> None:
         """Run an action at a time; at once where that is past."""
         self._planned += 1
         self._push(max(when, self._now), 0, self._planned, action, arguments)
@@ -93,13 +95,15 @@ class EventHeap(ABC):
     def _acted(self, name: str, value: Any) -> None:
         self.on_act(name, value)
 
-    def _push(self, when: float, rank: int, sequence: int, action: Callable[..., None], arguments: Any) -> None:
+    def _push(self, when: float, rank: int, sequence: int, action: Callable[..., Steps], arguments: Any) -> None:
         heapq.heappush(self._heap, (when, rank, sequence, action, arguments))
 
-    def _run_next(self) -> None:
+    def _run_next(self) -> Iterable[None]:
+        """Begin the next action; what is returned is to be gone through, breathing, before any other."""
         self._now, _, _, action, arguments = heapq.heappop(self._heap)
         self._untouched = False
-        action(*arguments)
+        steps = action(*arguments)
+        return steps if isinstance(steps, GeneratorType) else ()
 
     def _arrive(self, when: float) -> None:
         if when > self._now:
@@ -138,7 +142,7 @@ class SimScheduler(EventHeap):
         self._questions: list[Question] = []
 
     def ask(
-        self, name: str, work: Callable[[], Awaitable[Any]], then: Callable[[Any], None], *, seconds: Seconds = 0.0
+        self, name: str, work: Callable[[], Awaitable[Any]], then: Callable[[Any], Steps], *, seconds: Seconds = 0.0
     ) -> None:
         """Do work outside, before any other action, and hand its answer to ``then`` that many seconds later."""
         self._named(name)
@@ -149,7 +153,8 @@ class SimScheduler(EventHeap):
         self._take_held()
         await self._settle()
         while self._heap and self._heap[0][0] < when:
-            self._run_next()
+            for _ in self._run_next():
+                await self._breathe()
             await self._settle()
             await self._breathe()
         self._arrive(when)
@@ -218,7 +223,7 @@ class LiveScheduler(EventHeap):
         return max(self._now, self._base + (time.perf_counter() - self._anchor) * self._speed)
 
     def ask(
-        self, name: str, work: Callable[[], Awaitable[Any]], then: Callable[[Any], None], *, seconds: Seconds = 0.0
+        self, name: str, work: Callable[[], Awaitable[Any]], then: Callable[[Any], Steps], *, seconds: Seconds = 0.0
     ) -> None:
         """Do work beside everything else; its answer comes when it ends. ``seconds`` are those that pass."""
         self._named(name)
@@ -276,7 +281,7 @@ class LiveScheduler(EventHeap):
         """Play what is on record, without waiting: all that the run had come to when its last line was written."""
         last = self._journal.last_time if self._journal else 0.0
         while self._now < last and self._heap and self._heap[0][0] < end:
-            self._act_now()
+            await self._act_now()
             await self._breathe()
         if self._now < end:
             self._arrive(end)
@@ -298,7 +303,7 @@ class LiveScheduler(EventHeap):
         present = self.present
         due = self._heap[0][0] if self._heap else when
         if due < when and due <= present:
-            self._act_now()
+            await self._act_now()
             return True
         if present >= when:
             return False
@@ -315,10 +320,11 @@ class LiveScheduler(EventHeap):
         except TimeoutError:
             return
 
-    def _act_now(self) -> None:
+    async def _act_now(self) -> None:
         self._in_action = True
         try:
-            self._run_next()
+            for _ in self._run_next():
+                await self._breathe()
         finally:
             self._in_action = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -76,21 +76,24 @@ class Watch:
         self._slot = slot
         self.main = self._main(slot)
 
-    def end(self, slot: int) -> str:
-        """A slot ends: tell what changed, and return the hash of the run so far."""
+    def end(self, slot: int) -> Iterator[None]:
+        """A slot ends: tell what changed, and chain the hash of the run so far."""
         self.main = self._main(slot)
         head = self.main.head()
         state = self._kit.tree.state_at(head, slot)
         self._attest(slot, head)
         self._tell_slots(slot, head)
+        yield
         self._tell_finality(slot, state)
         self._tell_updates(slot, head, state)
+        yield
         self._tell_slashings(state)
         self._tell_nodes(slot)
         self._tell_validators(slot, state)
+        yield
         self._tell_peers(slot)
         self._compare()
-        return self._chain(slot, state)
+        self._chain(slot, state)
 
     def _main(self, slot: int) -> Node:
         """Return a node whose head most of the stake follows; of equals the lower one."""
@@ -248,10 +251,9 @@ class Watch:
                 if first < second and not (tree.is_ancestor(first, second) or tree.is_ancestor(second, first)):
                     self.conflicts.add((first, second))
 
-    def _chain(self, slot: int, state: BeaconState) -> str:
+    def _chain(self, slot: int, state: BeaconState) -> None:
         heads = sorted({node.head().hex() for node in self._nodes})
         finals = sorted({(node.choice.finalized.epoch, node.choice.finalized.root.hex()) for node in self._nodes})
         slashings = [[item.validator, item.reason, item.slot, item.evidence.hex()] for item in state.slashings]
         text = canonical_json([slot, heads, finals, slashings, self.rounds.verdicts()])
         self.trace = sha256(bytes.fromhex(self.trace) + text).hexdigest()
-        return self.trace

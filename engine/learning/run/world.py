@@ -7,7 +7,7 @@ scheduler, brain and DHT are handed in.
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from engine.core.events import Event
@@ -18,7 +18,7 @@ from engine.learning.config import LearnConfig
 from engine.learning.events import LearnFault, LearnPhase, LearnStarted
 from engine.learning.faults import Fault
 from engine.learning.genesis import genesis
-from engine.learning.ports import Dht
+from engine.learning.ports import Dht, Steps
 from engine.learning.results import PHASES, LearnResult
 from engine.learning.run import aggregator, attester, proposer
 from engine.learning.run.attackers import Attackers
@@ -172,8 +172,9 @@ class World:
             )
         )
 
-    def _phase(self, slot: int, phase: str) -> None:
-        getattr(self, f"_{phase}")(slot)
+    def _phase(self, slot: int, phase: str) -> Steps:
+        steps: Steps = getattr(self, f"_{phase}")(slot)
+        return steps
 
     def _tell_phase(self, slot: int, phase: str) -> None:
         text = phase_text(phase, slot, self.kit.watch.state(slot))
@@ -181,7 +182,7 @@ class World:
         when = self.kit.start_of(slot, PARTS[phase])
         self.emit(LearnPhase(self.run_id, slot, epoch, phase, when, text))
 
-    def _propose(self, slot: int) -> None:
+    def _propose(self, slot: int) -> Iterator[None]:
         self.slot = slot
         self.kit.post.dht.advance(self.scheduler.now)
         for node in self.nodes:
@@ -192,7 +193,7 @@ class World:
         self._tell_phase(slot, "propose")
         if slot > 0:
             for node in self.nodes:
-                proposer.propose_slot(node, slot)
+                yield from proposer.propose_slot(node, slot)
 
     def _train(self, slot: int) -> None:
         self._tell_phase(slot, "train")
@@ -205,10 +206,10 @@ class World:
         for number in range(len(self.nodes)):
             self.scheduler.at(self.scheduler.now, self._vote_at, number, slot)
 
-    def _vote_at(self, number: int, slot: int) -> None:
+    def _vote_at(self, number: int, slot: int) -> Iterator[None]:
         """Let a node's validators vote: each node by itself, so that a window need not wait for all of them."""
         node, members = self.nodes[number], self.members[number]
-        attester.attest(node, slot)
+        yield from attester.attest(node, slot)
         members.vote(slot)
         members.open(slot)
         self.reporters[number].look(slot)
@@ -220,12 +221,14 @@ class World:
         for node in self.nodes:
             aggregator.aggregate_slot(node, slot)
 
-    def _finalise(self, slot: int) -> None:
+    def _finalise(self, slot: int) -> Iterator[None]:
         self._tell_phase(slot, "finalise")
         self._register()
-        self.kit.watch.end(slot)
+        yield
+        yield from self.kit.watch.end(slot)
         if slot % self.config.slots_per_epoch == 0:
             for node, members in zip(self.nodes, self.members, strict=True):
+                yield
                 node.prune(slot)
                 members.prune(slot)
             self.kit.desk.forget(KEPT)

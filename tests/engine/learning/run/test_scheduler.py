@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 
 from engine.learning.config import LearnConfig
 from engine.learning.errors import TrainingError
+from engine.learning.run import scheduler as scheduling
 from engine.learning.run.journal import Journal
 from engine.learning.run.scheduler import LiveScheduler, SimScheduler, open_scheduler
 
@@ -47,6 +48,37 @@ async def test_actions_run_in_the_order_of_their_times(kind: type[SimScheduler |
     await scheduler.run_until(4.0)
     assert seen == ["a", "b", "late", "c"]
     assert scheduler.now >= 4.0
+    await scheduler.close()
+
+
+@pytest.mark.parametrize("kind", [SimScheduler, LiveScheduler])
+async def test_an_action_in_pieces_lets_the_loop_go_on_and_no_other_action(
+    kind: type[SimScheduler | LiveScheduler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduling, "BREATH", -1.0)  # every piece is long enough
+    scheduler, seen, turns = kind(), [], []
+    if isinstance(scheduler, LiveScheduler):
+        scheduler.set_speed(100.0)
+
+    async def window() -> None:
+        while True:
+            turns.append(len(seen))
+            await asyncio.sleep(0)
+
+    def pieces() -> Iterator[None]:
+        for number in range(3):
+            seen.append((scheduler.now, number))
+            yield
+        scheduler.at(0.0, seen.append, "planned by it")
+        seen.append("end")
+
+    beside = asyncio.create_task(window())
+    scheduler.at(1.0, pieces)
+    scheduler.at(1.0, seen.append, "other")
+    await scheduler.run_until(2.0)
+    beside.cancel()
+    assert seen == [(1.0, 0), (1.0, 1), (1.0, 2), "end", "other", "planned by it"]
+    assert {1, 2, 3} <= set(turns)
     await scheduler.close()
 
 

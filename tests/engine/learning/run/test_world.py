@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -11,9 +14,11 @@ from engine.core.events import Event
 from engine.learning import events
 from engine.learning.ai.brain import ReplayBrain
 from engine.learning.config import LearnConfig
+from engine.learning.crypto import bls
 from engine.learning.errors import LearnSettingError
 from engine.learning.faults import Fault
 from engine.learning.results import PHASES, SLOT_STATES, STAGES
+from engine.learning.run.scheduler import SimScheduler
 from engine.learning.run.world import World
 from tests.engine.learning.run.worlds import SMALL, play
 
@@ -52,6 +57,36 @@ async def test_a_committee_certifies_merges_and_finalises(brain: ReplayBrain) ->
     phases = [event for event in told if isinstance(event, events.LearnPhase)]
     assert [event.phase for event in phases] == list(PHASES) * 40
     assert [event.time for event in phases] == sorted(event.time for event in phases)
+
+
+async def test_no_piece_of_work_makes_more_than_a_few_signatures_or_checks(
+    brain: ReplayBrain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One node holds all keys: as one piece, its votes alone would take sixteen signatures and more."""
+    config = LearnConfig.read({**SMALL, "validators": 48, "nodes": 1, "slots_per_epoch": 3, "slots": 9})
+    whole = await play(config, brain)
+    done, pieces = [0], []
+
+    def counted(work: Callable[..., Any]) -> Callable[..., Any]:
+        def counting(*given: Any) -> Any:
+            done[0] += 1
+            return work(*given)
+
+        return counting
+
+    async def breathe(scheduler: SimScheduler) -> None:
+        pieces.append(done[0])
+        done[0] = 0
+        await asyncio.sleep(0)
+
+    bls.forget()
+    for name in ("sign", "_verify"):
+        monkeypatch.setattr(bls, name, counted(getattr(bls, name)))
+    monkeypatch.setattr(SimScheduler, "_breathe", breathe)
+    world = await play(config, brain)
+    assert sum(pieces) > 48 * 3
+    assert max(pieces) <= 3
+    assert world.kit.watch.trace == whole.kit.watch.trace
 
 
 async def test_the_same_settings_take_the_same_course(brain: ReplayBrain) -> None:
