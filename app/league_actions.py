@@ -188,9 +188,8 @@ class LeagueActions:
 
     def _start_with_chain(self) -> None:
         async def work() -> None:
-            settings = self._w.devnet.state
-            await self._w.runtime.devnet.up(port=settings.port, chain_id=settings.chain_id)
-            await self._w.runtime.jobs.start("Deploy the contracts", lambda job: self._w.runtime.chain()).result()
+            await self._w.devnet.start_node()
+            await self._w.runtime.jobs.run("Deploy the contracts", lambda job: self._w.runtime.chain())
             self._run_now()
 
         self._w.bridge.spawn(work(), "Starting the devnet", key="devnet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,9 @@ from engine.core.files import write_atomically
 from widgets.table import DataTable
 
 if TYPE_CHECKING:
+    from app.support import Bundle
     from app.wiring import Wiring
+    from engine.core.jobs import JobContext
 
 
 def save_bundle(w: Wiring) -> None:
@@ -66,14 +69,23 @@ def write_text(w: Wiring, path: Path, text: str) -> None:
 
 
 def save_support(w: Wiring) -> None:
-    """Save the support bundle; looking at the machine takes seconds, so a thread does it."""
+    """Save the support bundle; looking at the machine takes seconds, so a job does it, in a thread."""
 
-    async def write(path: Path) -> None:
+    async def work(job: JobContext, path: Path) -> Bundle:
         from app.doctor import examine
         from app.support import write_bundle
 
-        root = w.runtime.data.root
-        written = await asyncio.to_thread(lambda: write_bundle(path, root, examine(root)))
+        root, given_up = w.runtime.data.root, threading.Event()
+        try:
+            job.progress(0, 2, "Looking at the machine")
+            checks = await asyncio.to_thread(examine, root)
+            job.progress(1, 2, "Writing")
+            return await asyncio.to_thread(write_bundle, path, root, checks, given_up.is_set)
+        finally:
+            given_up.set()  # a thread cannot be stopped: it leaves no file when it comes to its end
+
+    async def write(path: Path) -> None:
+        written = await w.runtime.jobs.run("Write the support bundle", lambda job: work(job, path))
         text = f"{len(written.files)} files, {written.size / 1000:,.0f} kB. Look through it before you send it."
         w.bridge.notify(Notice("ok", f"Saved {path.name}", text, key="support"))
 

@@ -10,7 +10,7 @@ import sqlite3
 import stat
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,11 +49,13 @@ class Bundle:
         return {"path": str(self.path), "bytes": self.size, "files": list(self.files), "left_out": list(self.left_out)}
 
 
-def write_bundle(path: Path, data_root: Path, checks: list[Check]) -> Bundle:
+def write_bundle(
+    path: Path, data_root: Path, checks: list[Check], given_up: Callable[[], bool] = lambda: False
+) -> Bundle:
     """Write the bundle of a data directory to ``path``. Raises EngineError where it cannot be written.
 
-    Keys, tokens, a devnet's state, modules, journals and the store itself are never looked at for it; what is taken
-    is cleaned of what may be a secret.
+    ``given_up`` is asked before each part and at the end: no file is left then. Keys, tokens, a devnet's state,
+    modules, journals and the store itself are never looked at for it; what is taken is cleaned of what may be a secret.
     """
     redactor = Redactor(tuple(_known(data_root)), Path.home())
     names: list[str] = []
@@ -62,6 +64,7 @@ def write_bundle(path: Path, data_root: Path, checks: list[Check]) -> Bundle:
     try:
         with atomic_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as packed:
             for name, text in _parts(data_root, checks, left_out):
+                _go_on(given_up)
                 content = redactor.clean(text).encode("utf-8", "replace")
                 if len(content) > room:
                     left_out.append(f"{name}: the bundle is full")
@@ -70,12 +73,18 @@ def write_bundle(path: Path, data_root: Path, checks: list[Check]) -> Bundle:
                 packed.writestr(name, content)
                 names.append(name)
             packed.writestr("MANIFEST.txt", redactor.clean(_manifest(names, left_out)))
+            _go_on(given_up)
         size = path.stat().st_size
     except OSError as error:
         raise EngineError(
             f"The support bundle {path.name} cannot be written", error.strerror or repr(error), "Choose another place."
         ) from error
     return Bundle(path, size, (*names, "MANIFEST.txt"), tuple(left_out))
+
+
+def _go_on(given_up: Callable[[], bool]) -> None:
+    if given_up():
+        raise EngineError("The support bundle was given up", "", "Write it again.")
 
 
 def _parts(root: Path, checks: list[Check], left_out: list[str]) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ from engine.core.errors import EngineError
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
+    from engine.core.jobs import JobContext
     from engine.runtime import Runtime
 
 _log = logging.getLogger(__name__)
@@ -156,11 +157,26 @@ class DevnetViewModel(ViewModel[DevnetState]):
             self.update(busy="Starting", tried=(), alternatives=(), port_error="")
             self.start(self._up(), "Starting the devnet", key="devnet")
 
+    async def start_node(self) -> None:
+        """Start the node as a job: reading the state of a long chain takes a while. Raises EngineError."""
+
+        async def work(job: JobContext) -> None:
+            job.progress(0, 2, "Getting ready")
+            await asyncio.to_thread(_prepare)
+            job.progress(1, 2, "Waiting for Anvil")
+            await self._runtime.devnet.up(port=self.state.port, chain_id=self.state.chain_id)
+
+        await self._runtime.jobs.run("Start the devnet", work)
+
     def down(self) -> None:
         """Stop the node; it saves its state first."""
         if not self.state.busy and self.state.status.state == "running":
             self.update(busy="Stopping")
-            self.start(self._work(self._runtime.devnet.down), "Stopping the devnet", key="devnet")
+
+            async def work() -> None:
+                await self._runtime.jobs.run("Stop the devnet", lambda job: self._runtime.devnet.down())
+
+            self.start(self._work(work), "Stopping the devnet", key="devnet")
 
     def deploy(self) -> None:
         """Put the contracts on the chain; those that are there stay."""
@@ -168,7 +184,7 @@ class DevnetViewModel(ViewModel[DevnetState]):
             self.update(busy="Deploying")
 
             async def work() -> None:
-                await self._runtime.jobs.start("Deploy the contracts", lambda job: self._runtime.chain()).result()
+                await self._runtime.jobs.run("Deploy the contracts", lambda job: self._runtime.chain())
 
             self.start(self._work(work), "Deploying the contracts", key="devnet")
 
@@ -187,8 +203,7 @@ class DevnetViewModel(ViewModel[DevnetState]):
 
     async def _up(self) -> None:
         try:
-            await asyncio.to_thread(_prepare)
-            await self._runtime.devnet.up(port=self.state.port, chain_id=self.state.chain_id)
+            await self.start_node()
         except AnvilMissingError as error:
             self.update(tried=tuple(str(path) for path in error.data.get("tried", ())))
             raise

@@ -97,6 +97,9 @@ class Devnet:
                     await asyncio.to_thread(check_state, self._state)
                     await self._start_on_good_state(binary, port or 0, chain_id, detached)
                     keep_good(self._state)
+                except asyncio.CancelledError:  # whoever asked for it wants it no more
+                    self._set(DevnetStatus())
+                    raise
                 except BaseException as error:
                     self._set(DevnetStatus("failed", cause=str(error) or repr(error)))
                     raise

@@ -84,6 +84,16 @@ class Jobs:
         self._running[job_id] = job
         return job
 
+    async def run(self, title: str, work: Work[T]) -> T:
+        """Do ``work`` as a job and wait for it; it ends with whoever waits."""
+        job = self.start(title, work)
+        try:
+            return await job.result()
+        except asyncio.CancelledError:
+            if not job.done:
+                job.cancel_soon()
+            raise
+
     def get(self, job_id: int) -> Job[Any] | None:
         """Return the running job of that id."""
         return self._running.get(job_id)
