@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from app.pages.base import ConsolePage, side_by_side
-from widgets.basics import Card, IconLabel, button, column, label, row
+from widgets.basics import Card, ElidedLabel, IconLabel, button, column, label, row
 
 DEMO = (
     "Eleven steps from an empty chain to a trained update: devnet, league, replay, proof, consensus, learning chain. "
@@ -48,7 +50,9 @@ class WelcomePage(ConsolePage):
         self.files = button("Open files…", "open")
         self.workspace = button("Open a workspace…", "open")
         self.guide = button("Read the guide", "logs", "ghost")
-        self.place = label("", "mono-muted", wrap=True, selectable=True)
+        self.place = ElidedLabel("mono-muted", mode=Qt.TextElideMode.ElideMiddle)
+        self.holds = label("", "muted", wrap=True)
+        self.holds.hide()
         for made, signal in (
             (self.demo, self.demoRequested),
             (self.walk, self.walkRequested),
@@ -62,7 +66,7 @@ class WelcomePage(ConsolePage):
             made.setAutoDefault(True)  # Enter presses it
         cards = (
             _choice("rocket", "Run the demo", DEMO, self.demo, self.walk),
-            _choice("plus", "New workspace", NEW, self.stay, self.new, note=self.place),
+            _choice("plus", "New workspace", NEW, self.stay, self.new, notes=(self.place, self.holds)),
             _choice("open", "Open", OPEN, self.files, self.workspace),
         )
         self.add(side_by_side(*cards, narrow=NARROW))
@@ -80,20 +84,22 @@ class WelcomePage(ConsolePage):
 
     def show_place(self, root: str, holds: tuple[str, ...]) -> None:
         """Say where this window's workspace lies and what is in it already."""
-        self.place.setText(f"{root}\n{', '.join(holds)}" if holds else root)
+        self.place.setText(root)
+        self.holds.setText(", ".join(holds))
+        self.holds.setVisible(bool(holds))
         self.place.setAccessibleName(f"This window's folder: {self.place.text()}")
         self.stay.setText("Stay in this folder" if holds else "Use this folder")
         self.stay.setAccessibleName(self.stay.text())
 
 
-def _choice(icon: str, title: str, text: str, *buttons: QPushButton, note: QWidget | None = None) -> Card:
+def _choice(icon: str, title: str, text: str, *buttons: QPushButton, notes: Sequence[QWidget] = ()) -> Card:
     """A way to begin: what it is, and what does it."""
     card = Card(margins=24, spacing=12)
     card.setMinimumWidth(240)
     card.add(IconLabel(icon, "accent", 32))
     card.add(label(title, "title"))
     card.add(label(text, "", wrap=True))
-    if note is not None:
+    for note in notes:
         card.add(note)
     card.body.addStretch(1)
     below = column(spacing=8)

@@ -343,6 +343,7 @@ async def test_a_bundle_opens_by_drop_and_by_the_dialog(
         await until(lambda: wiring.replay.state.facts)
         assert wiring.navigator.here == Place("replay")
         assert wiring.replay.state.facts.name == "first.nets"
+        await until(wiring.pages["replay"]._open.isEnabled)
         wiring.pages["replay"]._open.click()
         dialog = await until(
             lambda: next((w for w in QApplication.topLevelWidgets() if isinstance(w, QFileDialog) and w.isVisible()), 0)

@@ -91,7 +91,7 @@ async def test_staying_makes_the_folder_a_workspace_and_ends_the_welcome(
         wiring.commands.actions["welcome"].trigger()
         assert wiring.navigator.here == Place("welcome")
         assert wiring.pages["welcome"].stay.text() == "Stay in this folder"
-        assert "settings" in wiring.pages["welcome"].place.text()
+        assert "settings" in wiring.pages["welcome"].holds.text()
 
 
 async def test_what_is_dropped_on_it_is_opened(

@@ -10,11 +10,11 @@ from eth_utils.address import to_checksum_address
 
 from engine.chain.abi import (
     CONTRACTS,
-    _types,
     contract_abi,
     decode_call,
     decode_log,
     explain_revert,
+    parameter_types,
     selector,
     signature,
 )
@@ -239,8 +239,8 @@ def test_every_error_and_event_of_the_contracts_is_decoded():
             assert facts["error"] == item["name"] and item["name"] in text
             assert len(facts["arguments"]) == len(types)
         for item in abi.events.values():
-            indexed = _types([entry for entry in item["inputs"] if entry["indexed"]])
-            plain = _types([entry for entry in item["inputs"] if not entry["indexed"]])
+            indexed = parameter_types([entry for entry in item["inputs"] if entry["indexed"]])
+            plain = parameter_types([entry for entry in item["inputs"] if not entry["indexed"]])
             topics = [keccak(signature(item).encode())]
             topics += [encode([kind], [samples.get(kind, 1)]) for kind in indexed]
             found = decode_log(topics, encode(plain, [samples.get(kind, 1) for kind in plain]))

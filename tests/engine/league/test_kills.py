@@ -49,8 +49,13 @@ async def main(data, limit):
                 os.kill(os.getpid(), signal.SIGKILL)
 
         league = runtime.league
-        await runtime.devnet.up()
-        await runtime.chain()
+        for _ in range(100):
+            try:
+                await runtime.devnet.up()
+                await runtime.chain()
+                break
+            except EngineError:  # the node of who was killed a moment ago still stood, and has gone since
+                await asyncio.sleep(0.1)
         runtime.store.db.set_trace_callback(count)
         for summary in reversed(league.rounds()):
             await league.resume(summary.round_id)
