@@ -1,8 +1,7 @@
-"""Entry of the program: worker processes first, then the command line. Qt is imported only for a window."""
+"""Entry of the program: worker processes first, then a window or the command line. Qt is imported only for a window."""
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 
 
@@ -17,9 +16,12 @@ def use_add_ons() -> None:
 def main() -> int:
     """Run the program with the process's arguments and return its exit status."""
     use_add_ons()
-    # In a frozen build a worker process is this same program: it must not get further than here.
-    multiprocessing.freeze_support()
-    from app.cli import run
+    if getattr(sys, "frozen", False):
+        import multiprocessing
+
+        # In a frozen build a worker process is this same program: it must not get further than here.
+        multiprocessing.freeze_support()
+    from app.entry import run
 
     return run(sys.argv[1:])
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from app.errors import Notice, is_expected, notice_of
 from engine.core.bus import EventBus, Subscription
 from engine.core.events import Event
+from engine.core.turns import turns
 
 PERIOD = 1 / 30
 REST = 2.0  # times as long as a flush with its painting took, the loop is left to others
@@ -35,6 +37,8 @@ class Bridge:
         self._dirty: dict[Callable[[], None], None] = {}
         self._timer: asyncio.TimerHandle | asyncio.Handle | None = None
         self._last_flush = -1.0
+        self._left = 0  # flushes under way that wait for their turn
+        self._took = 0.0
         self._period = PERIOD
         self._closed = False
 
@@ -47,10 +51,13 @@ class Bridge:
         if self._closed:
             return
         self._dirty[flush] = None
-        if self._timer is None:
+        self._plan()
+
+    def _plan(self) -> None:
+        if self._timer is None and not self._left:
             loop = asyncio.get_running_loop()
             wait = max(0.0, self._last_flush + self._period - loop.time())
-            self._timer = loop.call_later(wait, self._flush)
+            self._timer = loop.call_later(wait, self._spread)
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str, *, key: str = "") -> asyncio.Task[Any]:
         """Run ``work`` as a task of the bridge. Expected failures become a notice, others reach the crash dialog."""
@@ -96,15 +103,40 @@ class Bridge:
             self.report(error, task.get_name(), key=key)
 
     def _flush(self) -> None:
-        self._timer = None
-        loop = asyncio.get_running_loop()
-        self._last_flush = loop.time()
+        """Show at once all that changed: for who must see it before the loop's next turn."""
         pending, self._dirty = list(self._dirty), {}
         for flush in pending:
             flush()
-        loop.call_soon(self._measure)  # by then what changed has been painted
 
-    def _measure(self) -> None:
+    def _spread(self) -> None:
+        """Give each that is to hear of a change a turn of its own: all of them at once take longer than a frame."""
+        self._timer = None
+        self._last_flush = asyncio.get_running_loop().time()
+        self._took = 0.0
+        pending, self._dirty = list(self._dirty), {}
+        self._left = len(pending)
+        for flush in pending:
+            turns().call(partial(self._flush_one, flush))
+
+    def _flush_one(self, flush: Callable[[], None]) -> None:
+        self._left -= 1
+        if self._closed:  # the loop may have ended by then
+            return
+        loop = asyncio.get_running_loop()
+        self._dirty.pop(flush, None)  # what changed while it waited is shown now
+        start = loop.time()
+        try:
+            flush()
+        finally:
+            loop.call_soon(self._measure, start)  # by then what changed has been painted
+
+    def _measure(self, start: float) -> None:
         """Flush less often where showing takes long: what is shown late is better than a window that is late."""
-        took = asyncio.get_running_loop().time() - self._last_flush
-        self._period = min(LONGEST, max(PERIOD, (1 + REST) * took))
+        if self._closed:
+            return
+        self._took += asyncio.get_running_loop().time() - start
+        if self._left:
+            return
+        self._period = min(LONGEST, max(PERIOD, (1 + REST) * self._took))
+        if self._dirty:
+            self._plan()

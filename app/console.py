@@ -6,8 +6,8 @@ import asyncio
 import contextlib
 import importlib
 import logging
+import re
 import signal
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,18 +15,15 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from app.bridge import Bridge
 from app.crash import CrashHandler
-from app.dialogs import crash_dialog, store_dialog, tell
 from app.errors import Notice
-from app.instance import SingleInstance
-from app.outside import open_outside
 from app.window import MainWindow
 from engine.core.errors import EngineError
 from engine.core.paths import DataDir
 from widgets.theme import THEMES, apply_theme, begin_theme, current_theme
 
 if TYPE_CHECKING:
+    from app.instance import SingleInstance
     from app.settings import Settings, SettingsFile
     from app.wiring import Wiring
     from engine.runtime import Runtime
@@ -34,6 +31,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_THEME = re.compile(r"""^theme\s*=\s*(["'])(\w+)\1""", re.MULTILINE)
 
 
 class Console:
@@ -103,12 +101,15 @@ class Console:
 
     def open_logs(self) -> None:
         """Show the folder of the log files."""
+        from app.outside import open_outside
+
         open_outside(self.data.logs)
 
     async def _session(self, files: list[Path]) -> None:
         # Importing these takes over a second: it happens while the first frame stands already.
         await asyncio.to_thread(importlib.import_module, "app.wiring")
         self._load_settings()
+        from app.bridge import Bridge
         from app.wiring import Wiring
 
         runtime = await self._open()
@@ -162,6 +163,7 @@ class Console:
 
     async def _ask_how_to_mend(self, error: EngineError) -> Callable[[Path], Mended] | None:
         """Offer the backup, an empty store, or to leave; None is that."""
+        from app.dialogs import store_dialog
         from engine.store.damage import begin_anew, date_of, go_back
 
         chosen: list[Callable[[Path], Mended]] = []
@@ -188,6 +190,8 @@ class Console:
 
     async def _fatal(self, error: EngineError) -> None:
         """Say why the console cannot work here, then leave."""
+        from app.dialogs import tell
+
         self._failed = True
         _log.error("%s", error)
         dialog = tell(self.window, error.what, " ".join(part for part in (error.why, error.next_step) if part))
@@ -195,16 +199,18 @@ class Console:
         await self._closing.wait()
 
     def _show_crash(self, summary: str, report: str, path: Path) -> None:
+        from app.dialogs import crash_dialog
+
         crash_dialog(self.window, summary, report, path, self.open_logs)
 
 
 def theme_of(data: DataDir) -> str:
-    """Return the theme that the settings name, without the checks of all the rest: those take pydantic."""
+    """Return the theme that the settings name, for the first frame: their checks, and TOML's parser, come after it."""
     try:
-        named = tomllib.loads((data.root / "settings.toml").read_text("utf-8")).get("theme")
+        found = _THEME.search((data.root / "settings.toml").read_text("utf-8"))
     except (OSError, ValueError):
         return "system"
-    return named if named in THEMES else "system"
+    return found[2] if found is not None and found[2] in THEMES else "system"
 
 
 def _about_settings(told: str) -> Notice:

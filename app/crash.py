@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import faulthandler
 import logging
-import platform
 import sys
 import threading
 import time
@@ -148,6 +147,7 @@ def _report_text(error: BaseException, where: str) -> str:
 
 
 def _head(where: str) -> str:
+    import platform
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -18,11 +18,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from app.display import WINDOW, loads, window_problem
 from engine.core.errors import DependencyError, EngineError
-from engine.core.paths import DataDir, assets_dir, is_frozen, source_root
+from engine.core.paths import DataDir, assets_dir, how_to_get, is_frozen, source_root
 from engine.core.process import child_environment
 
-# Libraries that Qt loads, with the Debian packages that bring them: to draw at all, and for a window under X.
+# Libraries that Qt loads to draw at all, with the Debian packages that bring them; those of a window: app.display.
 DRAWING = {
     "libGL.so.1": "libgl1",
     "libEGL.so.1": "libegl1",
@@ -32,16 +33,9 @@ DRAWING = {
     "libfontconfig.so.1": "libfontconfig1",
     "libdbus-1.so.3": "libdbus-1-3",
 }
-WINDOW = {
-    "libxcb-cursor.so.0": "libxcb-cursor0",
-    "libxcb-icccm.so.4": "libxcb-icccm4",
-    "libxcb-keysyms.so.1": "libxcb-keysyms1",
-    "libxkbcommon-x11.so.0": "libxkbcommon-x11-0",
-    "libxcb-shape.so.0": "libxcb-shape0",
-}
 PACKAGES = (
     *("pyqtgraph", "qasync", "wasmtime", "web3", "coincurve", "keyring", "prometheus-client"),
-    *("numpy", "scipy", "numba", "torch"),
+    *("numpy", "scipy", "numba"),
 )
 QT_VERSION = "6.11.3"
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")
@@ -88,7 +82,13 @@ def _python() -> Iterator[Check]:
     yield Check("SQLite", fit, True, sqlite3.sqlite_version, "" if fit else "A Python with SQLite 3.37 is needed.")
     for name in PACKAGES:
         found = _version_of(name)
+        if name == "numba" and not found and is_frozen():
+            continue  # the solvers were compiled ahead of time
         yield Check(name, bool(found), True, found or "missing", "" if found else _again())
+    found = _version_of("torch")
+    # A build has it as an add-on: without it the rest works.
+    hint = _again() if not is_frozen() else f"Agents, the learning chain, neural agents: {how_to_get('torch')}."
+    yield Check("torch", bool(found), not is_frozen(), found or "missing", "" if found else hint)
 
 
 def _again() -> str:
@@ -119,48 +119,11 @@ def _libraries() -> Iterator[Check]:
     under_x = bool(os.environ.get("DISPLAY"))
     for table, required in ((DRAWING, True), (WINDOW, under_x)):
         for library, package in table.items():
-            if _loads(library):
+            if loads(library):
                 yield Check(library, True, required, "found")
             else:
                 why = "Qt cannot draw without it." if table is DRAWING else "Windows under X need it."
                 yield Check(library, False, required, "missing", why, package)
-
-
-def window_problem() -> str:
-    """Return what keeps Qt from opening a window under X here, nothing when it can or when it will not use X."""
-    platform_wanted = os.environ.get("QT_QPA_PLATFORM", "")
-    name = os.environ.get("DISPLAY", "")
-    wayland = os.environ.get("WAYLAND_DISPLAY") and not platform_wanted
-    if not sys.platform.startswith("linux") or wayland or platform_wanted not in ("", "xcb") or not name:
-        return ""
-    lacking = {library: package for library, package in WINDOW.items() if not _loads(library)}
-    if lacking:
-        return f"{', '.join(lacking)} missing (Debian: apt-get install {' '.join(lacking.values())})"
-    return "" if _x_answers(name) else f"no X server answers at DISPLAY={name}"
-
-
-def _loads(library: str) -> bool:
-    try:
-        ctypes.CDLL(library)
-    except OSError:
-        return False
-    return True
-
-
-def _x_answers(name: str) -> bool:
-    """Whether an X server lets us in. Without libX11 Qt has to find out by itself."""
-    try:
-        x11 = ctypes.CDLL("libX11.so.6")
-    except OSError:
-        return True
-    x11.XOpenDisplay.restype = ctypes.c_void_p
-    x11.XOpenDisplay.argtypes = [ctypes.c_char_p]
-    x11.XCloseDisplay.argtypes = [ctypes.c_void_p]
-    display = x11.XOpenDisplay(name.encode())
-    if display is None:
-        return False
-    x11.XCloseDisplay(display)
-    return True
 
 
 def _fonts() -> Check:

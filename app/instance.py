@@ -12,8 +12,6 @@ from pathlib import Path
 from PySide6.QtCore import QLockFile, QObject, QTimer
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
 
-from engine.core.hashing import parse_json
-
 DEADLINE_MS = 5000  # for an answer: a console that is busy, or still builds its window, gives one within it
 LONGEST = 1 << 20  # bytes of what a later start may say
 TAKEN = b"taken\n"
@@ -107,6 +105,8 @@ class SingleInstance(QObject):
             if socket.bytesAvailable() > LONGEST:
                 socket.readAll()
             return
+        from engine.core.hashing import parse_json  # not before the first paint
+
         try:
             names = parse_json(bytes(socket.readLine().data()))
             files = [Path(name) for name in names if isinstance(name, str)]

@@ -12,22 +12,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from app.display import require_window
+from engine.core.paths import DataDir
+
 if TYPE_CHECKING:
     from app.console import Console
     from app.instance import SingleInstance
-    from engine.core.paths import DataDir
 
 Leave = Callable[[int], object]
+SWITCH_S = 0.0005  # until the loop's thread gets its turn beside one that imports or counts; Python's own is 5 ms
 THREADS_MS = 250  # that an export under way has, when the window is closed
 
 
-def display_problem() -> str | None:
-    """Return why no window can be opened here, None when one can. Needs no Qt."""
-    if sys.platform != "linux" or os.environ.get("QT_QPA_PLATFORM"):
-        return None
-    if os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
-        return None
-    return "neither DISPLAY nor WAYLAND_DISPLAY is set"
+def open_window(root: Path | None, files: list[Path]) -> int:
+    """Open the console where a window can be opened; ``root`` None: the platform's own place. Raises EngineError."""
+    require_window()
+    return run_console(DataDir.open(root), files, leave_at_once)
 
 
 def run_console(data: DataDir, files: list[Path], leave: Leave | None = None) -> int:
@@ -39,6 +39,7 @@ def run_console(data: DataDir, files: list[Path], leave: Leave | None = None) ->
     os.environ.setdefault("NASHBOARD_NICE", "10")  # what computes gives way to the window
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # nothing large is multiplied here; a pool waits in turns
     gc.disable()  # until all is imported and built, of which next to nothing is garbage
+    sys.setswitchinterval(SWITCH_S)
     os.environ.setdefault("QT_API", "pyside6")  # qasync would try PyQt5 first
     os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.services=false")
     from PySide6.QtWidgets import QApplication
@@ -88,11 +89,13 @@ async def _life(console: Console, instance: SingleInstance, files: list[Path], l
 
 
 async def _settle(console: Console) -> None:
-    """Import what plots need, then take what is there out of the collector's sight: to look it through takes 0.1 s."""
+    """Import what plots need, then see to when the collector looks at what: to look all of it through takes 0.1 s."""
     await console.wait_ready()
     await asyncio.to_thread(importlib.import_module, "widgets.curve_item")  # pyqtgraph with it: 0.3 s on the loop
-    gc.freeze()
-    gc.enable()
+    from app.collector import Collector
+
+    wiring = console.wiring
+    await Collector(lambda: wiring is not None and wiring.runtime.jobs.busy).run()
 
 
 def _no_answer(data: DataDir, instance: SingleInstance) -> int:

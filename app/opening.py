@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app.consensus_actions import GAME_FILES
 from app.dialogs import choose_files
+from app.entry import OPENED
 from app.errors import Notice
 from app.links import Place
 from app.viewmodels.agreement_task import is_task_file
@@ -16,7 +17,6 @@ from widgets.drop_zone import FOLDER
 if TYPE_CHECKING:
     from app.wiring import Wiring
 
-OPENED = (".nets", ".wasm", *SUFFIXES, ".toml")
 DROPPED = (*OPENED, FOLDER)
 
 

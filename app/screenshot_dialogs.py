@@ -82,7 +82,7 @@ async def _notices(wiring: Any, camera: Camera) -> None:
     for kind, title, text in (
         ("error", "The round could not be anchored", "The devnet does not answer on its port."),
         ("warn", "Some files cannot be opened", "notes.txt is neither an agent, a match, a game nor a task."),
-        ("ok", "The proof was saved", "It verifies with: nashboard proof verify proof.json."),
+        ("ok", "The proof was saved", "It verifies with: nashboard trace check proof.json."),
     ):
         again = (Action("Try again", lambda: None),) if kind == "error" else ()
         notices.show_notice(Notice(kind, title, text, "", again, key=kind))

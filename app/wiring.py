@@ -214,7 +214,12 @@ class Wiring:
             lambda why: self.notify(Notice("warn", "Some files cannot be opened", f"{why}.", key="files")),
         )
         self.navigator.observe(self._on_place)
-        self.bridge.subscribe(lambda event: self.logs.add(line_level(event.text), "anvil", event.text), DevnetLine)
+        self.bridge.subscribe(self._on_node_line, DevnetLine)
+
+    def _on_node_line(self, event: DevnetLine) -> None:
+        level = line_level(event.text)
+        if level != "debug":  # the requests that it answers, hundreds a second, stand in its own log alone
+            self.logs.add(level, "anvil", event.text)
 
     def _observe(self) -> None:
         self._ends += [

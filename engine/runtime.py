@@ -71,6 +71,7 @@ class Runtime:
 
         ``wallet`` None: the development accounts, whose keys are public.
         """
+        await asyncio.to_thread(Store.prepare, data.database)
         return cls(data, Store.open(data.database), workers=workers, anvil=anvil, wallet=wallet)
 
     async def __aenter__(self) -> Runtime:

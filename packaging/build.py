@@ -1,6 +1,6 @@
-"""Build what operators install: a folder with everything inside, an archive of it, Debian packages, the add-on.
+"""Build what operators install: the program's folder, the add-ons' (torch, learning), archives and Debian packages.
 
-    python packaging/build.py [--fast] [--no-add-on] [--folder-only]
+    python packaging/build.py [--fast] [--without ADD-ON] [--folder-only]
 
 Run it with the project's own Python (``make package`` does). PyInstaller lies in an environment of its own, which sees
 the project's packages; whatever belongs to developers only is kept out by name. Results are in ``dist/``.
@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import compileall
-import gzip
+import contextlib
 import hashlib
+import importlib.util
 import json
+import lzma
 import os
 import platform
 import py_compile
@@ -22,11 +24,14 @@ import sys
 import sysconfig
 import tarfile
 import time
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
+from typing import IO
 
 import bundle
 import deb
+import icu
 from bootstrap import BIN, SetupError, call, digest, one_at_a_time, say
 
 ROOT = bundle.ROOT
@@ -36,7 +41,10 @@ FREEZER = ROOT / "build" / "pyinstaller"
 PINS = ROOT / "packaging" / "tools" / "pyinstaller.txt"
 STAMP = FREEZER / "nashboard-setup"
 SPECS = {"win32": "nashboard-windows.spec", "darwin": "nashboard-macos.spec"}
-LIMIT_MB = 1000  # torch 400, LLVM 160, Qt 100, Anvil 44
+# Of the program's folder, of what is packed of it, and of the folder with torch beside it.
+LIMITS_MB = {"folder": 340, "archive": 110, "with torch": 850}
+COMPILER_MB = 170  # more of each where the solvers could not be compiled ahead of time
+LEVEL, ADD_ON_LEVEL, FAST_LEVEL = 6, 1, 0  # of xz: 6 takes ten times as long as 1 and makes a fifth less of it
 ROOM_BYTES = 3_000_000_000
 # Libraries whose headers were edited after linking: strip would break them.
 _FRAGILE = ("numpy.libs", "scipy.libs", "pillow.libs")
@@ -102,8 +110,28 @@ def freeze(python: Path) -> Path:
     return DIST / bundle.NAME
 
 
+def compile_ahead() -> None:
+    """Compile the solvers for this machine's kind and tell the freezer; where that fails, their compiler goes along."""
+    if importlib.util.find_spec("kernels") is None:
+        return
+    try:
+        made = importlib.import_module("kernels").build(WORK.parent / "kernels")
+    except SetupError as error:
+        say(f"the solvers are not compiled ahead of time, so that the build gets larger: {error}")
+        return
+    for library in made:
+        anonymous(library)
+    os.environ["NASHBOARD_AHEAD"] = os.pathsep.join(map(str, made))
+
+
+def anonymous(library: Path) -> None:
+    """Take this machine's folder out of the places that errors name; all lengths stay, since they are written too."""
+    place = str(ROOT).encode()
+    library.write_bytes(library.read_bytes().replace(place, b"/" * len(place)))
+
+
 def finish(folder: Path) -> None:
-    """Compile what lies as files, add the twin's link, and strip what has symbols."""
+    """Compile what lies as files, add the twin's link, and take away what no run reads: symbols, languages, twins."""
     inside = folder / bundle.CONTENTS
     for package in bundle.AS_FILES:
         compileall.compile_dir(
@@ -117,15 +145,30 @@ def finish(folder: Path) -> None:
     twin = folder / f"{bundle.NAME}-cli"
     twin.unlink(missing_ok=True)
     twin.symlink_to(bundle.NAME)
-    if shutil.which("strip") is not None:
-        strip(inside)
+    share(inside)
+    for path in inside.rglob("libicudata.so.*"):
+        if not path.is_symlink():
+            icu.trim(path)
+    strip(inside)
+
+
+def share(folder: Path) -> None:
+    """Let packages that bring the same library of the compiler's have it once."""
+    first: dict[str, Path] = {}
+    for path in sorted(folder.glob("*.libs/*.so*")):
+        same = first.setdefault(digest(path.read_bytes()), path)
+        if same != path and not path.is_symlink():
+            path.unlink()
+            path.symlink_to(f"../{same.relative_to(folder).as_posix()}")
 
 
 def strip(folder: Path) -> None:
     """Remove the symbols that only debuggers read; a library that is refused stays as it is."""
+    if shutil.which("strip") is None:
+        return
     libraries = [
         path
-        for path in folder.rglob("*.so*")
+        for path in (*folder.rglob("*.so*"), *folder.glob("bin/*"))
         if path.is_file() and not path.is_symlink() and not set(path.relative_to(folder).parts) & set(_FRAGILE)
     ]
     for start in range(0, len(libraries), 50):
@@ -136,16 +179,19 @@ def strip(folder: Path) -> None:
 # The add-on ------------------------------------------------------------------------------------------------------
 
 
-def collect_add_on() -> Path:
-    """Copy the packages of the learning extra, as pip installed them, and return their folder."""
-    target = DIST / f"{bundle.NAME}-{bundle.ADD_ON}" / "addons" / bundle.ADD_ON
+def collect_add_on(add_on: str) -> Path:
+    """Copy the packages of an add-on, as pip installed them but for what debuggers read, and return their folder."""
+    target = DIST / f"{bundle.NAME}-{add_on}" / "addons" / add_on
     shutil.rmtree(target.parents[1], ignore_errors=True)
-    for name in sorted(bundle.of_add_on()):
+    for name in sorted(bundle.of_add_on(add_on)):
         try:
             found = distribution(name)
         except PackageNotFoundError as error:
             raise SetupError(
-                "The add-on is not complete", f"{name} is not installed", "Run 'make setup', or add --no-add-on.", 4
+                "The add-on is not complete",
+                f"{name} is not installed",
+                f"Run 'make setup', or add --without {add_on}.",
+                4,
             ) from error
         for file in found.files or []:
             source = Path(str(found.locate_file(file)))
@@ -154,37 +200,47 @@ def collect_add_on() -> Path:
             place = target / file
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(source, place)
+    if sys.platform == "linux":
+        strip(target)
     return target
 
 
 # Packing ---------------------------------------------------------------------------------------------------------
 
 
-def archive(folder: Path, root: str, target: Path, *, fast: bool) -> Path:
-    """Write a tar.gz of a folder under the name ``root``; the same files give the same bytes."""
-    moment = int(os.environ.get("SOURCE_DATE_EPOCH", "0")) or committed()
+@contextlib.contextmanager
+def squeezed(target: Path, level: int) -> Iterator[IO[bytes]]:
+    """Give what to write into and have it packed by xz: on all processors where its program is there."""
+    if shutil.which("xz") is None:
+        with lzma.open(target, "wb", preset=level) as stream:
+            yield stream
+        return
+    with target.open("wb") as packed:
+        command = ["xz", f"-{level}", "--threads=0", "--stdout"]
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=packed)
+        assert process.stdin is not None
+        try:
+            yield process.stdin
+        finally:
+            process.stdin.close()
+            status = process.wait()
+    if status:
+        raise SetupError(f"{target.name} could not be packed", f"xz ended with {status}", "Run it again.")
+
+
+def archive(folder: Path, root: str, target: Path, level: int) -> Path:
+    """Write a tar.xz of a folder under the name ``root``; the same files give the same bytes."""
 
     def plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
         entry.uid = entry.gid = 0
         entry.uname = entry.gname = "root"
         return entry
 
-    with target.open("wb") as raw:
-        with gzip.GzipFile("", "wb", 1 if fast else 6, raw, mtime=moment) as packed:
-            with tarfile.open(fileobj=packed, mode="w", format=tarfile.PAX_FORMAT) as tar:
-                for path in sorted(folder.rglob("*")):
-                    tar.add(path, f"{root}/{path.relative_to(folder).as_posix()}", recursive=False, filter=plain)
+    with squeezed(target, level) as packed:
+        with tarfile.open(fileobj=packed, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+            for path in sorted(folder.rglob("*")):
+                tar.add(path, f"{root}/{path.relative_to(folder).as_posix()}", recursive=False, filter=plain)
     return target
-
-
-def committed() -> int:
-    """Return the moment of the last commit, now where there is none."""
-    command = ["git", "log", "-1", "--format=%ct"]
-    try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        return int(done.stdout)
-    except (OSError, ValueError, subprocess.CalledProcessError):
-        return int(time.time())
 
 
 def sums(files: list[Path]) -> Path:
@@ -198,31 +254,35 @@ def sums(files: list[Path]) -> Path:
     return target
 
 
-def debian(folder: Path, add_on: Path | None, *, fast: bool) -> list[Path]:
-    """Write the Debian packages of the program and of the add-on."""
+def debian(folder: Path, add_ons: list[Path], levels: tuple[int, int]) -> list[Path]:
+    """Write the Debian packages of the program and of the add-ons; ``levels`` are those of xz for both kinds."""
     version, tree = bundle.version(), WORK / "deb"
     licence = ROOT / "LICENSE"
     deb.lay_out(tree, folder, licence)
     needs = ", ".join((f"libc6 (>= {deb.glibc_needed(folder.rglob('*'))})", *deb.NEEDS))
-    made = [deb.pack(tree, DIST, bundle.NAME, version, needs, fast=fast)]
-    if add_on is not None:
-        name, tree = f"{bundle.NAME}-{bundle.ADD_ON}", WORK / "deb-add-on"
+    made = [deb.pack(tree, DIST, bundle.NAME, version, needs, levels[0])]
+    before = [bundle.NAME]
+    for add_on in add_ons:
+        name, tree = f"{bundle.NAME}-{add_on.name}", WORK / f"deb-{add_on.name}"
         deb.lay_out_add_on(tree, name, add_on, licence)
-        made.append(deb.pack(tree, DIST, name, version, f"{bundle.NAME} (= {version})", fast=fast))
+        needs = ", ".join(f"{other} (= {version})" for other in before)
+        made.append(deb.pack(tree, DIST, name, version, needs, levels[1]))
+        before.append(name)
     return made
 
 
-def pack(folder: Path, add_on: Path | None, report: Report, *, fast: bool) -> list[Path]:
+def pack(folder: Path, add_ons: list[Path], report: Report, *, fast: bool) -> list[Path]:
     """Write archives, packages and sums; return the files."""
     label = f"{bundle.version()}-{platform.system().lower()}-{platform.machine().lower()}"
-    made = [archive(folder, bundle.NAME, DIST / f"{bundle.NAME}-{label}.tar.gz", fast=fast)]
-    if add_on is not None:
-        name = f"{bundle.NAME}-{bundle.ADD_ON}"
+    levels = (FAST_LEVEL, FAST_LEVEL) if fast else (LEVEL, ADD_ON_LEVEL)
+    made = [archive(folder, bundle.NAME, DIST / f"{bundle.NAME}-{label}.tar.xz", levels[0])]
+    for add_on in add_ons:
         # Unpacked where the program was, it lies beside it.
-        made.append(archive(add_on.parents[1], bundle.NAME, DIST / f"{name}-{label}.tar.gz", fast=fast))
+        name = f"{bundle.NAME}-{add_on.name}-{label}.tar.xz"
+        made.append(archive(add_on.parents[1], bundle.NAME, DIST / name, levels[1]))
     report.step("archive")
     if shutil.which("dpkg-deb") is not None:
-        made += debian(folder, add_on, fast=fast)
+        made += debian(folder, add_ons, levels)
         report.step("deb")
     sums(made)
     return made
@@ -242,6 +302,8 @@ def build(options: argparse.Namespace) -> Report:
     check_room(ROOM_BYTES if options.folder_only else 2 * ROOM_BYTES)
     python = install_freezer()
     report.step("set-up")
+    compile_ahead()
+    report.step("kernels")
     folder = freeze(python)
     report.step("freeze")
     finish(folder)
@@ -249,21 +311,34 @@ def build(options: argparse.Namespace) -> Report:
     report.size("folder", folder)
     for part in sorted((folder / bundle.CONTENTS).iterdir(), key=size_of, reverse=True)[:12]:
         report.size(f"  {part.name}", part)
-    add_on = None if options.no_add_on or options.folder_only else collect_add_on()
-    if add_on is not None:
-        report.size("add-on", add_on)
-        report.step("add-on")
+    add_ons = [collect_add_on(name) for name in bundle.ADD_ONS if name not in options.without]
+    for add_on in add_ons:
+        report.size(f"add-on {add_on.name}", add_on)
+    report.step("add-ons")
     if not options.folder_only:
-        for path in pack(folder, add_on, report, fast=options.fast):
+        for path in pack(folder, add_ons, report, fast=options.fast):
             report.size(path.name, path)
     return report
+
+
+def check_size(report: Report, *, fast: bool) -> None:
+    """Raise SetupError for what is larger than it may be."""
+    sizes = report.megabytes
+    found = {"folder": sizes["folder"], "with torch": sizes["folder"] + sizes.get("add-on torch", 0.0)}
+    if not fast:
+        own = [size for name, size in sizes.items() if name.startswith(f"{bundle.NAME}-{bundle.version()}")]
+        found["archive"] = max(own, default=0.0)
+    for name, megabytes in found.items():
+        limit = LIMITS_MB[name] + (0 if os.environ.get("NASHBOARD_AHEAD") else COMPILER_MB)
+        if megabytes > limit:
+            raise SetupError("The build is too large", f"{name}: {megabytes:.0f} of {limit} MB", "Prune it.")
 
 
 def main(arguments: list[str]) -> int:
     """Build, tell and check the size."""
     parser = argparse.ArgumentParser(description="Build the program that operators install, into dist/.")
     parser.add_argument("--fast", action="store_true", help="compress little: for tests")
-    parser.add_argument("--no-add-on", action="store_true", help="leave the learning add-on out")
+    parser.add_argument("--without", action="append", default=[], choices=bundle.ADD_ONS, help="leave an add-on out")
     parser.add_argument("--folder-only", action="store_true", help="neither archives nor packages")
     options = parser.parse_args(arguments)
     DIST.mkdir(exist_ok=True)
@@ -271,8 +346,7 @@ def main(arguments: list[str]) -> int:
     (DIST / "build.json").write_text(json.dumps(vars(report), default=str, indent=1), "utf-8")
     for name, megabytes in report.megabytes.items():
         sys.stdout.write(f"{megabytes:8.1f} MB  {name}\n")
-    if report.megabytes["folder"] > LIMIT_MB:
-        raise SetupError("The build is too large", f"{report.megabytes['folder']:.0f} of {LIMIT_MB} MB", "Prune it.")
+    check_size(report, fast=options.fast)
     return 0
 
 

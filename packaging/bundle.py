@@ -6,6 +6,7 @@ itself, and nothing of the developers' own tools ever does.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import sys
@@ -19,7 +20,10 @@ ROOT = Path(__file__).resolve().parents[1]
 NAME = "nashboard"
 OWN = ("app", "engine", "widgets")
 CONTENTS = "_internal"
-ADD_ON = "learn"
+# What lies beside the program where it is wanted, in this order: each may use what those before it bring.
+ADD_ONS = ("torch", "learn")
+# The libraries of solvers compiled ahead of time, as build.py says; with them a build needs no compiler of its own.
+AHEAD = tuple(filter(None, os.environ.get("NASHBOARD_AHEAD", "").split(os.pathsep)))
 # Only a checkout compiles contracts; the rest builds and installs packages.
 NEVER = {"solcx", "setuptools", "pkg_resources", "_distutils_hack", "wheel", "tkinter", "PyQt5", "PyQt6", "PySide2"}
 # Numba stamps what it keeps by the source file of each function, so these modules lie beside the archive.
@@ -27,10 +31,10 @@ AS_FILES = {"engine.games": "py"}
 # Versions of these are shown or compared while the program runs.
 WITH_METADATA = (
     *("PySide6-Essentials", "pyqtgraph", "qasync", "wasmtime", "web3", "coincurve", "keyring", "prometheus-client"),
-    *("numpy", "scipy", "numba", "torch", "safetensors", "tqdm", "regex", "packaging", "filelock"),
+    *("numpy", "scipy", "safetensors", "tqdm", "regex", "packaging", "filelock", *(() if AHEAD else ("numba",))),
 )
 # Big packages that an add-on finds in the build as far as the program itself needs them.
-_BIG = {"torch", "numpy", "scipy", "sympy", "networkx", "mpmath", "setuptools"}
+_BIG = {"numpy", "scipy", "networkx", "setuptools"}
 # Parts of the standard library that no program runs: its tests, windows of another kind, tools.
 _NOT_STANDARD = re.compile(
     r"^(test|idlelib|tkinter|_tkinter|turtle|turtledemo|lib2to3|nis|ensurepip|venv|pydoc_data|distutils|antigravity|this"
@@ -80,14 +84,31 @@ def closure(requirements: Iterable[str]) -> set[str]:
     return {name for name, _ in seen}
 
 
+def requirements(add_on: str = "") -> list[str]:
+    """Return what the program, or an add-on, names as its requirements."""
+    table = project()
+    named: list[str] = table["dependencies"]  # type: ignore[assignment]
+    apart = {*ADD_ONS, *(("numba",) if AHEAD else ())}
+    if not add_on:
+        return [text for text in named if named_by(text) not in apart]
+    extras: dict[str, list[str]] = table["optional-dependencies"]  # type: ignore[assignment]
+    return extras[add_on] if add_on in extras else [text for text in named if named_by(text) == add_on]
+
+
+def named_by(requirement: str) -> str:
+    """Return the distribution that a requirement names."""
+    return normal(re.split(r"[\s\[<>=!~;(]", requirement.strip(), maxsplit=1)[0])
+
+
 def of_program() -> set[str]:
     """Return the distributions that the program needs."""
-    return closure(project()["dependencies"])  # type: ignore[arg-type]
+    return closure(requirements())
 
 
-def of_add_on() -> set[str]:
-    """Return the distributions of the learning add-on that the program does not bring already."""
-    return closure(project()["optional-dependencies"][ADD_ON]) - of_program()  # type: ignore[index]
+def of_add_on(name: str) -> set[str]:
+    """Return the distributions of an add-on that neither the program nor an add-on before it brings."""
+    before = (closure(requirements(other)) for other in ADD_ONS[: ADD_ONS.index(name)])
+    return closure(requirements(name)) - of_program().union(*before)
 
 
 def excluded() -> list[str]:
@@ -100,8 +121,8 @@ def excluded() -> list[str]:
 
 
 def shared() -> list[str]:
-    """Return the importable names that program and add-on both use: whole, since the add-on may use other parts."""
-    both = (of_program() & closure(project()["optional-dependencies"][ADD_ON])) - _BIG  # type: ignore[index]
+    """Return the importable names that program and add-ons both use: whole, since an add-on may use other parts."""
+    both = (of_program() & set().union(*(closure(requirements(name)) for name in ADD_ONS))) - _BIG
     found = packages_distributions().items()
     return sorted(name for name, owners in found if {normal(owner) for owner in owners} & both and name.isidentifier())
 
@@ -177,39 +198,40 @@ _PLUGINS = (
     "platforms|iconengines|imageformats|platformthemes|platforminputcontexts|xcbglintegrations|styles|tls"
     "|wayland-decoration-client|wayland-graphics-integration-client|wayland-shell-integration"
 )
-_TORCH_AS_CODE = (
-    "_inductor|_dynamo|_functorch|_export|_higher_order_ops|_subclasses|_vendor|ao|distributed|export|onnx|testing"
-)
 _SCIPY_UNUSED = "io|stats|signal|ndimage|interpolate|cluster|integrate|fftpack|odr|datasets|misc|differentiate"
 _PRUNED = tuple(
     re.compile(pattern)
     for pattern in (
         # Qt: its own translations and QML, plugins and libraries of modules that no window here uses
         rf"^PySide6/(Qt/)?(translations|qml|metatypes)/|^PySide6/Qt/lib/libQt6(?!({_QT})\.)",
-        rf"^PySide6/(Qt/)?plugins/(?!({_PLUGINS})/)",
+        rf"^PySide6/(Qt/)?plugins/(?!({_PLUGINS})/)|^PySide6/QtOpenGL\.",
         r"^PySide6/(Qt/)?plugins/platforms/\w*(eglfs|linuxfb|minimalegl|vkkhrdisplay|vnc|webgl|directfb)",
         r"^PySide6/(Qt/)?plugins/\w+/\w*(virtualkeyboard|qpdf|qtiff|qtga|qwbmp|qicns|qgtk3)",
         rf"^libQt6(?!({_QT})\.)",
         # torch: test programs and data, headers, compilers, what measures and exports
-        r"^torch/(test|include|share|testing/_internal|utils/(benchmark|tensorboard|bottleneck))/",
+        r"^torch/(test|include|share|utils/(benchmark|tensorboard|bottleneck))/",
+        # torch itself needs two modules of its tests, torch.distributed.fsdp two more
+        r"^torch/testing/_internal/(?!(distributed/)?(__pycache__/)?(__init__|logging_tensor|common_dtype|fake_pg)\.)",
         r"^torch/bin/(?!torch_shm_manager)",
         r"^(torch/lib/)?lib(jitbackend_test|backend_with_compiler|aoti_custom_ops|torchbind_test)\.",
         r"^torch/.*\.(h|hpp|cpp|cu|cuh|cmake|pyi|a|lib)$",
-        # and sources that only its compilers read: the modules are in the archive, only settings are read as text too
-        rf"^torch/({_TORCH_AS_CODE})/(?!.*config\w*\.py$).*\.py$",
-        rf"^scipy/({_SCIPY_UNUSED})/",
+        # algebra of fields that torch's compiler has no use for
+        r"^sympy/(physics|stats|crypto|vector|holonomic|liealgebras|diffgeom|categories|sandbox|(\w+/)*benchmarks)/",
+        rf"^scipy/({_SCIPY_UNUSED})/|^scipy/special/cython_special\.|^scipy/.*/_test_\w+\.[\w-]+\.so$",
         # everywhere: tests, headers and stubs of other packages
         r"(^|/)tests?/(?!.*\.so)",
         r"^(numpy|scipy|numba|llvmlite|pyqtgraph|Crypto)/.*\.(h|hpp|c|cpp|pyi|pyx|pxd|a|f|f90)$",
         r"^pyqtgraph/examples/|^qtawesome/fonts/(?!phosphor)",
-        r"^[\w.-]+\.dist-info/(RECORD|direct_url\.json|INSTALLER|REQUESTED)$",
+        r"^[\w.+-]+\.dist-info/((RECORD|direct_url\.json|INSTALLER|REQUESTED)$|sboms/)",
     )
 )
 _PRUNED_MODULES = re.compile(
-    # templates ask for jinja2.tests; torch itself needs two modules of its tests, torch.distributed.fsdp two more
+    # templates ask for jinja2.tests; of torch the same as above
     r"(^|(?<!jinja2)\.)tests?(\.|$)|\.testing\._internal\.(?!(logging_tensor|common_dtype|distributed(\.fake_pg)?)$)"
     r"|^torch\.utils\.(benchmark|tensorboard|bottleneck)(\.|$)|^pyqtgraph\.examples|^numpy\.distutils(\.|$)"
     rf"|^scipy\.({_SCIPY_UNUSED})(\.|$)"
+    # of what colours code, only what shows our own errors
+    r"|^pygments\.lexers\.(?!(_mapping|python|special|data)$)"
 )
 
 

@@ -31,6 +31,11 @@ ABOUT = {
         " trees, settles on a local Ethereum node and simulates proof-of-learning chains.\n"
         " Brings its own Python, Qt and Anvil.",
     ),
+    "nashboard-torch": (
+        "torch for Nashboard: agents that agree, the learning chain, neural agents",
+        "Without it the console plays, proves and settles leagues and solves games, and\n"
+        " says of everything else that this is missing.",
+    ),
     "nashboard-learn": (
         "real training and a real DHT for Nashboard",
         "Transformers, PEFT and hivemind for the learning chain. Without them it replays\n"
@@ -49,6 +54,12 @@ def glibc_needed(files: Iterable[Path]) -> str:
     return f"2.{newest}"
 
 
+def threads() -> list[str]:
+    """Return what lets dpkg-deb pack on all processors, nothing where it is too old to be told so."""
+    done = subprocess.run(["dpkg-deb", "--help"], capture_output=True, text=True, check=False)
+    return [f"--threads-max={os.cpu_count()}"] if "--threads-max" in done.stdout else []
+
+
 def architecture() -> str:
     """Return dpkg's name of this machine's architecture."""
     done = subprocess.run(["dpkg", "--print-architecture"], capture_output=True, text=True, check=True)
@@ -58,9 +69,11 @@ def architecture() -> str:
 def control(name: str, version: str, depends: str, kilobytes: int, machine: str) -> str:
     """Return the control file of a package."""
     short, long = ABOUT[name]
+    # A package manager fetches it too where it is told both; without it most of the program works.
+    recommends = f"Recommends: nashboard-torch (= {version})\n" if name == "nashboard" else ""
     return (
         f"Package: {name}\nVersion: {version}\nArchitecture: {machine}\nMaintainer: {MAINTAINER}\n"
-        f"Installed-Size: {kilobytes}\nDepends: {depends}\nSection: science\nPriority: optional\n"
+        f"Installed-Size: {kilobytes}\nDepends: {depends}\n{recommends}Section: science\nPriority: optional\n"
         f"Description: {short}\n {long}\n"
     )
 
@@ -98,7 +111,7 @@ def linked(source: str, target: str) -> str:
     return target
 
 
-def pack(tree: Path, target: Path, name: str, version: str, depends: str, *, fast: bool) -> Path:
+def pack(tree: Path, target: Path, name: str, version: str, depends: str, level: int) -> Path:
     """Write the package of a tree and return its path; everything in it belongs to root and can be read by all."""
     for path in (tree, *tree.rglob("*")):
         if not path.is_symlink():
@@ -108,7 +121,7 @@ def pack(tree: Path, target: Path, name: str, version: str, depends: str, *, fas
     (tree / "DEBIAN").mkdir()
     (tree / "DEBIAN" / "control").write_text(control(name, version, depends, size, machine), "utf-8")
     package = target / f"{name}_{version}_{machine}.deb"
-    squeeze = ["-Zgzip", "-z1"] if fast else ["-Zxz", "-z6"]
+    squeeze = ["-Zxz", f"-z{level}", *threads()]
     call(
         f"{package.name} could not be packed",
         ["dpkg-deb", *squeeze, "--root-owner-group", "--build", str(tree), str(package)],

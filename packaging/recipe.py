@@ -15,7 +15,10 @@ from PyInstaller.depend.bindepend import get_imports
 from PyInstaller.utils.hooks import collect_data_files, collect_dynamic_libs, collect_submodules, copy_metadata
 
 # Modules that something names in a string, and extensions that compiled code imports.
-HIDDEN = ("qtawesome", "coincurve._libsecp256k1", "coincurve._cffi_backend", "_cffi_backend", "blspy", "ckzg")
+HIDDEN = (
+    *("qtawesome", "coincurve._libsecp256k1", "coincurve._cffi_backend", "_cffi_backend", "blspy", "ckzg"),
+    "scipy.linalg.cython_blas",  # solvers compiled ahead of time load it by its name
+)
 WITH_DATA = ("eth_account", "ens", "eth_utils", "qtawesome")
 LIBRARIES = {"win32": ["*.dll"], "darwin": ["*.dylib"]}
 
@@ -31,13 +34,15 @@ def analysed() -> Analysis:
         datas += collect_data_files(name)
     for name in bundle.WITH_METADATA:
         datas += copy_metadata(name)
+    libraries = collect_dynamic_libs("wasmtime", search_patterns=LIBRARIES.get(sys.platform, ["*.so"]))
+    libraries += [(path, "engine/games") for path in bundle.AHEAD]
     hidden = [*bundle.own_modules(), *bundle.standard_modules(), *HIDDEN]
     for name in bundle.shared():
         hidden += collect_submodules(name, on_error="ignore")
     found = Analysis(
         [str(bundle.ROOT / "packaging" / "frozen_entry.py")],
         pathex=[str(bundle.ROOT)],
-        binaries=collect_dynamic_libs("wasmtime", search_patterns=LIBRARIES.get(sys.platform, ["*.so"])),
+        binaries=libraries,
         datas=datas,
         hiddenimports=hidden,
         excludes=bundle.excluded(),
@@ -47,7 +52,8 @@ def analysed() -> Analysis:
     found.binaries = bundle.kept_files(found.binaries)
     if sys.platform == "linux":
         found.binaries = bundle.reachable(found.binaries, lambda path: (name for name, _ in get_imports(path)))
-    found.pure = bundle.kept_modules(found.pure)
+    stub = bundle.ROOT / "packaging" / "stubs" / "QtOpenGL.py"
+    found.pure = [*bundle.kept_modules(found.pure), ("PySide6.QtOpenGL", str(stub), "PYMODULE")]
     return found
 
 

@@ -1,9 +1,9 @@
-"""Try a built program as an operator would who has no Python: python3 packaging/smoke.py dist/nashboard [--json]
+"""Try a built program as an operator would who has no Python: python3 packaging/smoke.py dist/nashboard
 
 It runs from an environment with an empty PATH and new folders for everything it may write: the command line, the gate,
 the bundled Anvil, matches and a league by worker processes, the whole demo, and the window on an X server of its own,
 which has to stand within five seconds. Then come troubles (``troubles.py``). Afterwards no process of it may run and
-nothing may lie anywhere but in its data directory.
+nothing may lie anywhere but in its data directory. First it is tried alone, then with the add-ons that lie beside it.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import argparse
 import contextlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from deb import linked
 from trial import Bench, SmokeError, lacking, need, opened, picture, running, screen, titles, wait_for
 from troubles import TROUBLES
 
@@ -70,7 +72,7 @@ def anvil(bench: Bench) -> None:
 
 
 def solving(bench: Bench) -> None:
-    """A game is solved by code that is compiled here, and the second time by what was kept of it."""
+    """A game is solved by code that was compiled ahead of time, or is compiled here and kept for the second time."""
     game = bench.home / "pennies.nfg"
     game.write_text('NFG 1 R "Matching pennies" { "A" "B" } { 2 2 }\n1 -1 -1 1 -1 1 1 -1\n')
     try:
@@ -81,7 +83,9 @@ def solving(bench: Bench) -> None:
     for text, _ in (first, again):
         found = json.loads(text)["equilibria"]
         need(found and abs(found[0]["profile"][0][0] - 0.5) < 1e-6, f"nothing was solved: {text}")
-    need(any((bench.home / ".cache" / "nashboard").rglob("*.nbi")), "no compiled code was kept")
+    ahead = any((bench.folder / "_internal" / "engine" / "games").glob("_ahead.*"))
+    kept = any((bench.home / ".cache" / "nashboard").rglob("*.nbi"))
+    need(ahead != kept, "code was compiled here" if kept else "no compiled code was kept")
     bench.facts |= {"solve_first_s": round(first[1], 1), "solve_s": round(again[1], 1)}
 
 
@@ -97,6 +101,17 @@ def matches(bench: Bench) -> None:
     words = ("league", "run", "--system", "matrix", "--agents", *chosen, "--matches", "4", "--seed", "5", "--json")
     results = [json.loads(bench.run(*words, "--workers", count)[0])["results_hash"] for count in ("1", "2")]
     need(results[0] == results[1], f"one worker and two give {results}")
+
+
+def without_torch(bench: Bench) -> None:
+    """What needs torch names the add-on that brings it, and it is no fault that it is not there."""
+    task = next(bench.folder.rglob("assets/tasks/portfolio.json"))
+    for words in (("consensus", "run", str(task), "--off-chain"), ("learn", "run", "solo")):
+        refused = json.loads(bench.run(*words, "--json", status=4)[0])
+        need("nashboard-torch" in refused["next"], f"{words}: {refused}")
+    checks = json.loads(bench.run("doctor", "--json")[0])["checks"]
+    torch = next(check for check in checks if check["name"] == "torch")
+    need(not torch["ok"] and not torch["required"] and "nashboard-torch" in torch["hint"], f"doctor: {torch}")
 
 
 def consensus(bench: Bench) -> None:
@@ -119,7 +134,9 @@ def refusals(bench: Bench) -> None:
 def demo(bench: Bench) -> None:
     """The main job, whole: devnet, league, anchor, dispute, consensus, settlement, verification."""
     text, seconds = bench.run("demo", "--json", limit=300)
-    need(json.loads(text).get("ok") is True, f"demo: {text[-2000:]}")
+    whole = json.loads(text)
+    apart = [] if (bench.folder / "addons" / "torch").is_dir() else ["consensus", "learning"]
+    need(whole.get("ok") is True and whole["skipped"] == apart, f"demo: {text[-2000:]}")
     bench.facts["demo_s"] = round(seconds, 1)
 
 
@@ -177,11 +194,29 @@ def traces(bench: Bench, before: dict[str, tuple[int, int]]) -> None:
     need(not strange, f"left at home: {strange}")
 
 
+ALONE = (texts, doctor, gate, anvil, without_torch, matches, window, demo)
 STEPS = (texts, doctor, gate, anvil, refusals, solving, matches, window, consensus, demo, learning, *TROUBLES)
 
 
+def add_ons(folder: Path) -> list[Path]:
+    """Return the add-ons that were built with a program."""
+    return sorted(folder.parent.glob(f"{folder.name}-*/addons/*"))
+
+
+@contextlib.contextmanager
+def complete(folder: Path) -> Iterator[Path]:
+    """Give a copy of a program, on the same disk, that has its add-ons."""
+    with tempfile.TemporaryDirectory(prefix="trial-", dir=folder.parent) as place:
+        Path(place).chmod(0o755)
+        copy = Path(place) / folder.name
+        shutil.copytree(folder, copy, symlinks=True, copy_function=linked)
+        for add_on in add_ons(folder):
+            shutil.copytree(add_on, copy / "addons" / add_on.name, symlinks=True, copy_function=linked)
+        yield copy
+
+
 def smoke(folder: Path, steps: tuple[Callable[[Bench], None], ...] = STEPS) -> dict[str, Any]:
-    """Try everything and return what was measured. Raises SmokeError."""
+    """Try these steps and return what was measured. Raises SmokeError."""
     need((folder / "nashboard").exists() or (folder / "nashboard.exe").exists(), f"no program in {folder}")
     with tempfile.TemporaryDirectory(prefix="nashboard-smoke-") as world:
         bench = Bench(folder, Path(world))
@@ -200,7 +235,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("folder", type=Path, nargs="?", default=Path("dist/nashboard"))
     options = parser.parse_args(arguments)
     try:
-        facts = smoke(options.folder)
+        facts = {"alone": smoke(options.folder, ALONE)}
+        if add_ons(options.folder):
+            with complete(options.folder) as copy:
+                facts["with add-ons"] = smoke(copy)
     except (SmokeError, subprocess.TimeoutExpired) as error:
         sys.stderr.write(f"FAILED: {error}\n")
         return 1

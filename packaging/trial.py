@@ -126,7 +126,7 @@ def screen() -> Iterator[str]:
     """Give the name of an X server of our own that answers: of a number by lot, since others look for low ones too."""
     for _ in range(TRIES):
         display = f":{random.randint(1_000, 30_000)}"
-        arguments = ["Xvfb", display, "-screen", "0", "1440x900x24", "-nolisten", "tcp"]
+        arguments = ["Xvfb", display, "-screen", "0", "1440x900x24", "-nolisten", "tcp", "-noreset"]
         server = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
         try:
             if stands(server, display):

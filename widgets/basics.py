@@ -151,7 +151,25 @@ class Card(QFrame):
         add(self.body, item, stretch)
 
 
-class Pair(QWidget):
+class Turning(QWidget):
+    """Parts side by side or beneath each other, as ``_turn`` finds that there is room."""
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Turn when the room changes."""
+        super().resizeEvent(event)
+        self._turn()
+
+    def event(self, event: QEvent) -> bool:
+        """Turn when a part needs other room."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._turn()
+        return super().event(event)
+
+    def _turn(self) -> None:
+        raise NotImplementedError
+
+
+class Pair(Turning):
     """Two widgets side by side where there is room for both, one beneath the other where there is not."""
 
     def __init__(self, first: QWidget, second: QWidget, *, spacing: int = 16, parent: QWidget | None = None) -> None:
@@ -169,17 +187,6 @@ class Pair(QWidget):
         """As wide as the wider one, as high as the layout of the moment."""
         wide = max(part.minimumSizeHint().width() for part in self._parts)
         return QSize(wide, self._box.minimumSize().height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Turn when the room changes."""
-        super().resizeEvent(event)
-        self._turn()
-
-    def event(self, event: QEvent) -> bool:
-        """Turn when a part needs other room."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._turn()
-        return super().event(event)
 
     def _turn(self) -> None:
         needed = sum(part.minimumSizeHint().width() for part in self._parts) + self._gap

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Hashable
 from dataclasses import dataclass
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame, QProgressBar, QVBoxLayout, QWidget
 
 from widgets.access import Role
-from widgets.basics import IconLabel, button, clear, label, row, tool_button
+from widgets.basics import IconLabel, button, label, row, tool_button
 from widgets.panels import EmptyPanel, EmptyPanelState
 
+LINGER_MS = 1500  # for which the room of a job that ended is kept
 _LOOKS = {
     "running": ("running", "accent", "running"),
     "done": ("ok", "ok", "done"),
@@ -126,20 +127,34 @@ class JobsTray(QFrame):
         self._empty = EmptyPanel(EmptyPanelState("clock", "No jobs", "Long work shows here, with a way to stop it."))
         self._layout.addWidget(self._empty)
         self._layout.addStretch(1)
+        self._lingering = QTimer(self, singleShot=True, interval=LINGER_MS)
+        self._lingering.timeout.connect(lambda: self.setMinimumHeight(0))
         self.setAccessibleName("Jobs")
         self.set_state(state or JobsState())
 
     def set_state(self, state: JobsState) -> None:
-        """Show jobs; a card lives as long as its job's id is in the state."""
-        if tuple(self._cards) != tuple(job.id for job in state.jobs):
-            clear(self._rows)
-            self._cards = {}
-            for job in state.jobs:
-                card = JobCard(job)
+        """Show jobs; a card lives as long as its job's id is in the state, its room a moment longer.
+
+        Where one short job follows another, the page above would be laid out and painted anew each time.
+        """
+        ids = [job.id for job in state.jobs]
+        ended = self._cards.keys() - set(ids)
+        if ended and self.isVisible():
+            self.setMinimumHeight(self.height())
+            self._lingering.start()
+        for gone in ended:
+            card = self._cards.pop(gone)
+            self._rows.removeWidget(card)
+            card.hide()
+            card.deleteLater()
+        for place, job in enumerate(state.jobs):
+            if job.id not in self._cards:
+                card = self._cards[job.id] = JobCard(job)
                 card.cancelRequested.connect(self.cancelRequested)
                 card.dismissed.connect(self.dismissed)
-                self._rows.addWidget(card)
-                self._cards[job.id] = card
+            if self._rows.indexOf(self._cards[job.id]) != place:
+                self._rows.insertWidget(place, self._cards[job.id])
+        self._cards = {job.id: self._cards[job.id] for job in state.jobs}
         for job in state.jobs:
             self._cards[job.id].set_state(job)
         self._empty.setVisible(not state.jobs)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import QEvent, QRectF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
+from PySide6.QtCore import QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QColor, QGuiApplication, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QBoxLayout, QHBoxLayout, QLabel, QLayout, QSizePolicy, QWidget
 
 from widgets.access import Role
-from widgets.basics import column, elide_middle, label, row, tool_button
+from widgets.basics import Turning, column, elide_middle, label, row, tool_button
 from widgets.fonts import mono_font, scaled
 from widgets.icons import paint_icon
 from widgets.theme import current_tokens, follow
@@ -190,7 +190,7 @@ class PillHolder(QWidget):
         layout.addStretch(1)
 
 
-class SectionHeader(QWidget):
+class SectionHeader(Turning):
     """A heading with a muted line beneath and room for buttons at the right (``add_action``)."""
 
     def __init__(self, title: str, subtitle: str = "", parent: QWidget | None = None, *, page: bool = False) -> None:
@@ -225,17 +225,6 @@ class SectionHeader(QWidget):
         """As wide as the wider part, as high as the layout of the moment."""
         wide = max(self._words.minimumSize().width(), self._right.minimumSize().width())
         return QSize(wide, self._outer.minimumSize().height())
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Turn when the room changes."""
-        super().resizeEvent(event)
-        self._turn()
-
-    def event(self, event: QEvent) -> bool:
-        """Turn when words or buttons need other room."""
-        if event.type() == QEvent.Type.LayoutRequest:
-            self._turn()
-        return super().event(event)
 
     def _turn(self) -> None:
         buttons = self._right.sizeHint().width()

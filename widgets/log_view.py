@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -46,6 +47,11 @@ class LogLine:
     level: str
     source: str
     text: str
+
+
+def line_of(when: float, level: str, source: str, text: str) -> LogLine:
+    """Return a line whose level is named in any case; a million lines share the few names there are."""
+    return LogLine(when, sys.intern(level.upper()), source, text)
 
 
 class _Lines(QAbstractScrollArea):

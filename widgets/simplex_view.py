@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 GRID = 4
+MANY = 256  # points of a way, above which those that cannot be told apart are left out
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,10 +101,14 @@ def place_of(corners: list[QPointF], strategy: Any) -> QPointF:
 
 
 def places_of(corners: list[QPointF], strategies: Any) -> list[QPointF]:
-    """Where many strategies (k, 3) lie."""
+    """Where many strategies (k, 3) lie, without those that come to lie where the one before does, to half a pixel."""
     import numpy as np
 
     at = np.asarray(strategies) @ np.array([[corner.x(), corner.y()] for corner in corners])
+    if len(at) > MANY:
+        moved = (np.diff(np.rint(2 * at), axis=0) != 0).any(axis=1)
+        moved[-1] = True  # the end is marked, and stays where it is
+        at = at[np.concatenate(([True], moved))]
     return [QPointF(x, y) for x, y in at.tolist()]
 
 

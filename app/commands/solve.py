@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
@@ -208,7 +208,7 @@ def _run(output: Output, solving: Solving, trace: Path | None) -> dict[str, Any]
     from engine.games.trace import TraceDigest, TraceWriter
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_terminable())
+        interrupts = stack.enter_context(Interrupts())
         show = stack.enter_context(_progress(output))
         writer = None if trace is None else stack.enter_context(TraceWriter(trace, solving.game))
         digest = TraceDigest()
@@ -216,8 +216,9 @@ def _run(output: Output, solving: Solving, trace: Path | None) -> dict[str, Any]
             for step in solving:
                 show(step)
                 if writer is not None:
-                    writer.write(step)
-                    digest.update(step)
+                    with interrupts.whole():  # a row is counted and hashed, or not written
+                        writer.write(step)
+                        digest.update(step)
         except KeyboardInterrupt:
             solving.cancel()
     assert solving.solution is not None
@@ -229,16 +230,42 @@ def _run(output: Output, solving: Solving, trace: Path | None) -> dict[str, Any]
     return value
 
 
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Take SIGTERM like Ctrl+C: the best so far is told, and no half-written trace stays behind."""
-    import signal
+class Interrupts:
+    """Take SIGTERM like Ctrl+C: the best so far is told. Neither comes in the midst of what is ``whole``."""
 
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    def __init__(self) -> None:
+        self._held = self._came = False
+
+    def __enter__(self) -> Self:
+        """Take the signals, but for a Ctrl+C that whoever started the program had it ignore."""
+        import signal
+
+        numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not signal.SIG_IGN]
+        self._before = {number: signal.signal(number, self._on_signal) for number in numbers}
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Give the signals back."""
+        import signal
+
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    @contextlib.contextmanager
+    def whole(self) -> Iterator[None]:
+        """Let a signal wait until what belongs together is done. Raises KeyboardInterrupt then."""
+        self._held = True
+        try:
+            yield
+        finally:
+            self._held = False
+        if self._came:
+            raise KeyboardInterrupt
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._came = True
+        if not self._held:
+            raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

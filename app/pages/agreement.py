@@ -52,21 +52,23 @@ class AgreementHalf(QWidget):
         self.setup = AgreementSetup(model)
         yield
         self.bar = AgreementBar(model)
+        card = Card()
+        card.add(self.bar)
+        card.add(self.tabs, 1)
+        self.setup.setMinimumWidth(236)
+        self._body.addWidget(side_by_side(self.setup, card, stretches=(2, 6), narrow=760), 1)
+        yield
         self.agents = AgentsTab(model)
         yield
         self.task, self.live = TaskTab(model), AgreementLive()
         yield
         self.chain, self.result, self.rounds = ChainTab(model), AgreementResult(model), RoundsTab(model)
         self.parts = (self.agents, self.task, self.live, self.chain, self.result, self.rounds)
+        yield
         for title, part in zip(TITLES, self.parts, strict=True):
             part.layout().setContentsMargins(0, 12, 0, 0)
             self.tabs.addTab(part, title)
-        yield
-        card = Card()
-        card.add(self.bar)
-        card.add(self.tabs, 1)
-        self.setup.setMinimumWidth(236)
-        self._body.addWidget(side_by_side(self.setup, card, stretches=(2, 6), narrow=760), 1)
+            yield
         self._connect()
         self._unobserve = [self.setup.unobserve, model.observe(self._show)]
 

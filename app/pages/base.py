@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent, QShowEvent
@@ -93,6 +94,35 @@ class ConsolePage(Page):
     def tables(self) -> dict[str, QWidget]:
         """Return the tables whose columns persist, by a stable name."""
         return {}
+
+
+class InSight(QObject):
+    """Shows a part's state only while the part is in sight: what it missed, it shows when it is shown again.
+
+    The first state is shown in any case, so that the part is complete.
+    """
+
+    def __init__(self, part: QWidget, show: Callable[[Any], None]) -> None:
+        super().__init__(part)
+        self._part, self._show = part, show
+        self._missed: list[Any] = []
+        self._begun = False
+        part.installEventFilter(self)
+
+    def __call__(self, state: Any) -> None:
+        """Show a state, now or later."""
+        if self._begun and not self._part.isVisible():
+            self._missed = [state]
+            return
+        self._begun = True
+        self._missed.clear()
+        self._show(state)
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Catch up."""
+        if event.type() == QEvent.Type.Show and self._missed:
+            self._show(self._missed.pop())
+        return super().eventFilter(watched, event)
 
 
 def scrolling(inner: QWidget) -> QScrollArea:

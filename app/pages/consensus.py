@@ -54,29 +54,32 @@ class ConsensusPage(ConsolePage):
         self.setup = SetupCard(model)
         yield
         self.bar = RunBar(model)
-        self.live = LiveTab()
-        yield
-        self.game = GameTab(model)
-        self.result = ResultTab()
-        yield
-        self.compare = CompareTab(model)
-        titles = ("Live", "Game", "Equilibria", "Compare")
-        for title, tab in zip(titles, (self.live, self.game, self.result, self.compare), strict=True):
-            tab.layout().setContentsMargins(0, 12, 0, 0)
-            self.tabs.addTab(tab, title)
-        yield
         card = Card()
         card.add(self.bar)
         card.add(self.tabs, 1)
         self.setup.setMinimumWidth(236)
         games = QWidget()
         column(games).addWidget(side_by_side(self.setup, card, stretches=(2, 6), narrow=760))
-        yield from self.agents.steps()
         yield
         self.add(self.halves, 1)
-        for half, title in ((games, "Games"), (self.agents, "Agents")):
-            self.halves.addTab(half, title)
+        self.halves.addTab(games, "Games")  # from here on each part is styled as it comes, not all of them in the end
+        yield
+        self.live = LiveTab()
+        yield
+        self.game = GameTab(model)
+        self.result = ResultTab()
+        yield
+        self.compare = CompareTab(model)
+        yield
+        titles = ("Live", "Game", "Equilibria", "Compare")
+        for title, tab in zip(titles, (self.live, self.game, self.result, self.compare), strict=True):
+            tab.layout().setContentsMargins(0, 12, 0, 0)
+            self.tabs.addTab(tab, title)
             yield
+        self.halves.addTab(self.agents, "Agents")
+        yield
+        yield from self.agents.steps()
+        yield
         self._menu()
         self.switch.chosen.connect(self._on_half)
         self.agents.linkActivated.connect(self.linkActivated)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QLineEdit, QWidget
@@ -19,7 +20,7 @@ from app.viewmodels.logs import line_level
 from engine.chain.wallet import DEVELOPMENT_WARNING
 from widgets.basics import Card, button, column, label, row
 from widgets.labels import SectionHeader
-from widgets.log_view import LogLine, LogView
+from widgets.log_view import LogLine, LogView, line_of
 from widgets.panels import Action, Banner, BannerState, EmptyPanelState
 from widgets.plot import BarPlot, BarPlotState
 from widgets.table import DataTable, TableState
@@ -49,51 +50,56 @@ class DevnetPage(ConsolePage):
         self._down = button("Stop devnet", "stop")
         self._deploy = button("Deploy contracts", "anchor")
         self._banner = Banner(None)
-        self.node = NodeCard(model)
-        self.detail = TransactionCard()
-        self.call = CallForm(calls)
-        self._contract_table = contracts_table()
-        self._accounts = accounts_table()
-        self._blocks = blocks_table()
-        self._transactions = transactions_table()
-        self._gas = BarPlot()
-        self._log = LogView(capacity=100_000)
-        self._log.set_level("INFO")
         self.tabs = Tabs("Parts of the chain")
-        self._build()
-        self.keep(model.observe(self._show), self.call.unobserve)
+        self._calls = calls
 
-    def _build(self) -> None:
+    def steps(self) -> Iterator[None]:
+        """Build card by card and tab by tab, so that the window breathes."""
         self.header.add_action(self._deploy)
         self.header.add_action(self._down)
         self.header.add_action(self._up)
         self.add(self._banner)
+        self.node, self._contract_table = NodeCard(self._model), contracts_table()
         contracts = Card()
         contracts.add(SectionHeader("Contracts", "Stakes and results on chain"))
         self._contract_table.fit_height(2, 8)
         contracts.add(self._contract_table)
         contracts.body.addStretch(1)
         self.add(side_by_side(self.node, contracts, stretches=(2, 3), narrow=980))
+        yield
+        self.detail = TransactionCard()
         self.add(self.detail)
-        for title, tab in (
-            (
-                "Transactions",
-                _tab(search_field("Filter transactions", self._transactions.set_filter), self._transactions),
-            ),
-            ("Blocks", _tab(search_field("Filter blocks", self._blocks.set_filter), self._blocks)),
-            ("Accounts", _tab(label(DEVELOPMENT_WARNING, "error"), self._accounts)),
-            ("Call a contract", scrolling(self.call)),
-            ("Gas", _tab(None, self._gas)),
-            ("Node log", _tab(None, self._log)),
-        ):
+        self.tabs.setMinimumHeight(300)
+        self.add(self.tabs, 1)
+        yield
+        for title, tab in self._make_tabs():
             self.tabs.addTab(tab, title)
+            yield
+        self._connect()
+        yield
+        self.keep(self._model.observe(self._show), self.call.unobserve)
+
+    def _make_tabs(self) -> Iterator[tuple[str, QWidget]]:
+        self._transactions = transactions_table()
+        yield (
+            "Transactions",
+            _tab(search_field("Filter transactions", self._transactions.set_filter), self._transactions),
+        )
+        self._blocks = blocks_table()
+        yield "Blocks", _tab(search_field("Filter blocks", self._blocks.set_filter), self._blocks)
+        self._accounts = accounts_table()
+        yield "Accounts", _tab(label(DEVELOPMENT_WARNING, "error"), self._accounts)
+        self.call = CallForm(self._calls)
+        yield "Call a contract", scrolling(self.call)
+        self._gas = BarPlot()
         self._gas.offer(*NOT_RUNNING.actions)
         self._gas.set_state(BarPlotState("Gas used by block", empty="Start the devnet to see its gas"))
         self._gas.emptyAction.connect(lambda key: self._model.up())
         self._gas.barClicked.connect(self._on_bar)
-        self.tabs.setMinimumHeight(300)
-        self.add(self.tabs, 1)
-        self._connect()
+        yield "Gas", _tab(None, self._gas)
+        self._log = LogView(capacity=100_000)
+        self._log.set_level("INFO")
+        yield "Node log", _tab(None, self._log)
 
     def _connect(self) -> None:
         self._up.clicked.connect(self._start)
@@ -269,7 +275,7 @@ def _tab(top: QWidget | None, body: QWidget) -> QWidget:
 
 
 def _line(text: str) -> LogLine:
-    return LogLine(time.time(), line_level(text).upper(), "anvil", text)
+    return line_of(time.time(), line_level(text), "anvil", text)
 
 
 def _trouble(state: DevnetState) -> BannerState | None:

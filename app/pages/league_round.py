@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from app.formats import count, ether, plural
 from app.links import tx_link
-from app.pages.base import search_field, side_by_side
+from app.pages.base import InSight, search_field, side_by_side
 from app.pages.league_tables import MatchesTable, StandingsTable
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
 from app.viewmodels.setup import FORMAT_TITLES
@@ -57,8 +57,9 @@ class RoundCard(Card):
         self.race.setMinimumHeight(240)
         self.matches = MatchesTable()
         self._all = button("Show all matches", "close", "ghost")
+        self._seen: dict[str, tuple[object, ...]] = {}
         self._build()
-        self.unobserve: Callable[[], None] = model.observe(self._show)
+        self.unobserve: Callable[[], None] = model.observe(InSight(self, self._show))
 
     def _build(self) -> None:
         self.add(row(self._choice, self._pill, None, self._resume, self._after, self._now))
@@ -100,7 +101,8 @@ class RoundCard(Card):
     def _show(self, state: RoundsState) -> None:
         run, result = state.run, state.result
         running = run.state != "idle"
-        self._fill_choice(state)
+        if self._changed("choice", state.rounds, state.selected):
+            self._fill_choice(state)
         self._after.setVisible(running)
         self._now.setVisible(running)
         self._after.setEnabled(run.state == "running")
@@ -116,14 +118,24 @@ class RoundCard(Card):
         self._note.setVisible(running or interrupted)
         self._pill.setVisible(running or result is not None)
         self._pill.set_state(_pill(state, interrupted))
-        self._show_facts(state)
-        self.standings.show_round(state)
-        self.matches.show_round(state)
+        if self._changed("facts", result, state.title, state.host, state.matches):
+            self._show_facts(state)
+        if self._changed("standings", result, state.selected, run):
+            self.standings.show_round(state)
+        if self._changed("matches", result, state.selected, state.matches, state.pair):
+            self.matches.show_round(state)
         self._matches_box.setVisible(result is not None)
         self._all.setVisible(state.pair is not None)
         self._matches_header.set_text("Matches", _pair_text(state))
-        self._show_crosstable(state)
-        self._show_race(state)
+        if self._changed("crosstable", result, state.matches, state.crosstable):
+            self._show_crosstable(state)
+        if self._changed("race", result, state.race):
+            self._show_race(state)
+
+    def _changed(self, part: str, *of: object) -> bool:
+        """Whether what a part shows is another object than the last time: most of a state stays while a round runs."""
+        before, self._seen[part] = self._seen.get(part), of
+        return before is None or any(one is not other for one, other in zip(before, of, strict=True))
 
     def _fill_choice(self, state: RoundsState) -> None:
         items = [(f"{r.name} #{r.number}", r.round_id) for r in state.rounds]

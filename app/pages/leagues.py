@@ -62,18 +62,23 @@ class LeaguesPage(ConsolePage):
         self.setup = SetupCard(self._setup_model)
         yield
         self.roster = RosterCard(self._roster_model)
+        yield
         self.tabs.addTab(_padded(self.setup, self.roster, stretches=(3, 4)), "Set up")
         yield
         self.round = RoundCard(self._rounds)
+        yield
         self.tabs.addTab(_padded(self.round), "Round")
         yield
         self.season = SeasonCard(self._seasons)
+        yield
         self.tabs.addTab(_padded(self.season), "Season")
         yield
         self.settlement, self.claims = SettlementCard(self._rounds), ClaimsCard(self._rounds)
+        yield
         self.tabs.addTab(_padded(self.settlement, self.claims), "Settlement")
         yield
         self.disputes = DisputesCard(self._disputes)
+        yield
         self.tabs.addTab(_padded(self.disputes), "Disputes")
         yield
         self._connect()

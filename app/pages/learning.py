@@ -60,19 +60,6 @@ class LearningPage(ConsolePage):
         self.setup = LearningSetup(model)
         yield
         self.bar, self.timeline = LearningBar(model), SlotTimeline()
-        self.chain, self.votes = ChainTab(model), VotesTab(model)
-        yield
-        self.updates, self.network = UpdatesTab(model), NetworkTab(model)
-        yield
-        self.refused, self.faults, self.scenarios = RefusedTab(), FaultsTab(model), ScenariosTab(model)
-        self.runs = ResultTab(model)
-        yield
-        self.parts = (self.chain, self.votes, self.updates, self.network, self.refused, self.faults, self.scenarios,
-                      self.runs)  # fmt: skip
-        for title, part in zip(TITLES, self.parts, strict=True):
-            part.layout().setContentsMargins(0, 12, 0, 0)
-            self.tabs.addTab(part, title)
-        yield
         card = Card()
         card.add(self.bar)
         card.add(self.timeline)
@@ -81,17 +68,36 @@ class LearningPage(ConsolePage):
         half = QWidget()
         column(half).addWidget(side_by_side(self.setup, card, stretches=(2, 6), narrow=760), 1)
         yield
+        self.add(self.halves, 1)
+        self.halves.addTab(half, "Chain")  # from here on each part is styled as it comes, not all of them in the end
+        yield
+        yield from self._build_parts()
         self.sweep = LearningSweep(self._sweep_model)
         yield
-        self.add(self.halves, 1)
-        for part, title in ((half, "Chain"), (self.sweep, "Sweep")):
-            self.halves.addTab(part, title)
-            yield
+        self.halves.addTab(self.sweep, "Sweep")
+        yield
         self._menu()
         self._connect()
         yield
         model.in_sight = self.isVisible
         self.keep(self.setup.unobserve, self.sweep.unobserve, model.observe(self._show))
+
+    def _build_parts(self) -> Iterator[None]:
+        model = self.model
+        self.chain, self.votes = ChainTab(model), VotesTab(model)
+        yield
+        self.updates, self.network = UpdatesTab(model), NetworkTab(model)
+        yield
+        self.refused, self.faults, self.scenarios = RefusedTab(), FaultsTab(model), ScenariosTab(model)
+        yield
+        self.runs = ResultTab(model)
+        self.parts = (self.chain, self.votes, self.updates, self.network, self.refused, self.faults, self.scenarios,
+                      self.runs)  # fmt: skip
+        yield
+        for title, part in zip(TITLES, self.parts, strict=True):
+            part.layout().setContentsMargins(0, 12, 0, 0)
+            self.tabs.addTab(part, title)
+            yield
 
     def _menu(self) -> None:
         menu = QMenu(self._export)

@@ -8,7 +8,7 @@ from PySide6.QtWidgets import QLineEdit
 from app.pages.base import ConsolePage
 from app.viewmodels.logs import LogState, LogViewModel
 from widgets.basics import button
-from widgets.log_view import LogLine, LogView
+from widgets.log_view import LogView, line_of
 
 
 class LogsPage(ConsolePage):
@@ -39,7 +39,7 @@ class LogsPage(ConsolePage):
     def _show(self, state: LogState) -> None:
         taken = self._model.take()
         if taken:
-            self._view.append([LogLine(line.time, line.level.upper(), line.source, line.text) for line in taken])
+            self._view.append([line_of(line.time, line.level, line.source, line.text) for line in taken])
 
     def find(self) -> None:
         """Search the log."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
@@ -34,47 +36,26 @@ class OverviewPage(ConsolePage):
         self._recovery.actionTriggered.connect(self._on_recovery)
         self._recovery.closed.connect(model.decline)
         self._tiles = {name: StatCard() for name in ICONS}
-        self.demo = DemoCard(model)
-        self.demo.linkActivated.connect(self.linkActivated)
-        self._rounds = DataTable(
-            (
-                Column(
-                    "Round",
-                    width=70,
-                    align="right",
-                    kind="link",
-                    format=lambda r: f"#{r[1]}",
-                    link=lambda r: round_link(r[0]),
-                    key=lambda r: r[1],
-                ),
-                Column("League"),
-                Column("Matches", align="right", kind="number", width=78),
-                Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s.lower(), "neutral"), width=120),
-                Column("Started", format=brief_moment, width=84),
-            ),
-            name="Recent rounds",
-        )
-        self._best_title = SectionHeader("Standings of the last round")
-        self._best = DataTable(
-            (
-                Column("Rank", align="right", kind="number", width=64),
-                Column("Agent"),
-                Column("Score", align="right", kind="number", width=84),
-                Column("Reward", align="right", kind="number", format=ether, width=116),
-            ),
-            name="Standings of the last round",
-        )  # fmt: skip
-        self._build()
-        self.keep(model.observe(self._show))
 
-    def _build(self) -> None:
+    def steps(self) -> Iterator[None]:
+        """Build card by card, so that the window breathes."""
         self.add(self._recovery)
         tiles = row(spacing=16)
         for tile in self._tiles.values():
             tile.linkActivated.connect(self.linkActivated)
             tiles.addWidget(tile, 1)
         self.add(tiles)
+        yield
+        self.demo = DemoCard(self._model)
+        self.demo.linkActivated.connect(self.linkActivated)
+        yield
+        self._rounds = _rounds_table()
+        yield
+        self._best_title, self._best = SectionHeader("Standings of the last round"), _standings_table()
+        yield
         self.add(side_by_side(self.demo, self._rounds_card(), stretches=(4, 3), narrow=960), 1)
+        yield
+        self.keep(self._model.observe(self._show))
 
     def _rounds_card(self) -> Card:
         card = Card()
@@ -135,3 +116,37 @@ EMPTY_ROUNDS = EmptyPanelState(
 
 def _card(tile: Tile) -> StatCardState:
     return StatCardState(tile.title, tile.value, "", tile.note, ICONS[tile.title], tile.kind, tile.link)
+
+
+def _rounds_table() -> DataTable:
+    number = Column(
+        "Round",
+        width=70,
+        align="right",
+        kind="link",
+        format=lambda r: f"#{r[1]}",
+        link=lambda r: round_link(r[0]),
+        key=lambda r: r[1],
+    )
+    return DataTable(
+        (
+            number,
+            Column("League"),
+            Column("Matches", align="right", kind="number", width=78),
+            Column("State", kind="pill", pill=lambda s: STATE_KINDS.get(s.lower(), "neutral"), width=120),
+            Column("Started", format=brief_moment, width=84),
+        ),
+        name="Recent rounds",
+    )
+
+
+def _standings_table() -> DataTable:
+    return DataTable(
+        (
+            Column("Rank", align="right", kind="number", width=64),
+            Column("Agent"),
+            Column("Score", align="right", kind="number", width=84),
+            Column("Reward", align="right", kind="number", format=ether, width=116),
+        ),
+        name="Standings of the last round",
+    )

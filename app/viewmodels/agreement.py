@@ -257,7 +257,9 @@ class AgreementViewModel(DraftViewModel):
     async def _verify(self, task_hash: str) -> None:
         self.update(verifying=True)
         try:
-            found = await self._runtime.consensus.verify(task_hash)
+            found = await self._runtime.jobs.run(
+                "Verify a consensus", lambda _: self._runtime.consensus.verify(task_hash)
+            )
             for record in self.state.runs:
                 if record.task_hash == task_hash:
                     record.verification = found

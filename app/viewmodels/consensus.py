@@ -243,19 +243,27 @@ class ConsensusViewModel(ViewModel[ConsensusState]):
         self._built += 1
         mine = self._built
         try:
-            game = await asyncio.to_thread(build, key, values)
+            # Cancelled, the waiting ends at once; a thread cannot be stopped, and what it makes is dropped.
+            game = await self._runtime.jobs.run("Make the game", lambda _: asyncio.to_thread(build, key, values))
         except EngineError as error:
+            self._not_made(mine, str(error))
+        except asyncio.CancelledError:
+            self._not_made(mine, "Making the game was cancelled. Change a parameter, or choose another game.")
+            raise
+        else:
             if mine == self._built:
-                self.update(building=False, game_error=str(error))
-                self._check()
-            return
-        if mine == self._built:
-            self._take_game(game)
+                self._take_game(game)
+
+    def _not_made(self, built: int, why: str) -> None:
+        """Say why there is no game, where no later one was asked for."""
+        if built == self._built:
+            self.update(building=False, game_error=why)
+            self._check()
 
     async def _open(self, path: Path) -> None:
         from engine.games.files import read_game
 
-        game = await asyncio.to_thread(read_game, path)
+        game = await self._runtime.jobs.run(f"Open {path.name}", lambda _: asyncio.to_thread(read_game, path))
         self.use(game, path.name)
         self.bridge.notify(Notice("ok", f"Opened {path.name}", game.title or "", key="game-file"))
 

@@ -59,7 +59,7 @@ class JobsViewModel(ViewModel[JobsState]):
         if job is not None and job_id in self._running:
             self._running[job_id] = replace(self._running[job_id], cancelling=True)
             self._publish()
-            job.cancel()
+            job.cancel_soon()
 
     def _on_started(self, event: JobStarted) -> None:
         self._running[event.job_id] = JobView(event.job_id, event.title, cancellable=event.cancellable)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from app.bridge import Bridge
 
 WAITING = 20_000
-SHORT = 40  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +53,6 @@ class LogViewModel(ViewModel[LogState]):
 
     def add(self, level: str, source: str, text: str) -> None:
         """Append a line that came from elsewhere than the engine's log."""
-        if len(text) <= SHORT:
-            text = sys.intern(text)  # the node says the same few words, thousands of times
         self._waiting.append(LogEntry(time.time(), level, source, text))
         state = self.state
         self.update(

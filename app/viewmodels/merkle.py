@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from engine.league.trees import FlatTree, MatchTree, StepTree, leaf_tuple
 if TYPE_CHECKING:
     from app.bridge import Bridge
     from app.viewmodels.tree_loader import TreeLoader
+    from engine.core.jobs import JobContext
     from engine.runtime import Runtime
 
 FOUND = 200
@@ -114,11 +116,11 @@ class MerkleViewModel(ViewModel[MerkleState]):
         if self._round is not None and self._round.round_id == round_id:
             self._show_round(leaf)
         else:
-            self._begin("the round", self._open_round(round_id, leaf))
+            self._begin("the round", lambda job: self._open_round(job, round_id, leaf))
 
     def open_step(self, round_id: str, fixture: int, step: int = 0) -> None:
         """Show a match's trace tree, and a step of it."""
-        self._begin(f"match {fixture}", self._open_step(round_id, fixture, step))
+        self._begin(f"match {fixture}", lambda job: self._open_step(job, round_id, fixture, step))
 
     def open_match(self) -> None:
         """Go down into the chosen match."""
@@ -186,13 +188,16 @@ class MerkleViewModel(ViewModel[MerkleState]):
 
     def verify_on_chain(self) -> None:
         """Ask the contract about the leaf as it is shown."""
-        if self.state.proof is not None and self._round is not None:
-            self.start(self._verify(self.state.proof), "Asking the contract", key="merkle")
+        proof = self.state.proof
+        if proof is not None and self._round is not None:
+            work = self._runtime.jobs.run("Ask the contract about a leaf", lambda _: self._verify(proof))
+            self.start(work, "Asking the contract", key="merkle")
 
     def export_proof(self, path: Path) -> None:
         """Write the proof of the chosen leaf as JSON; ``nashboard trace check`` reads it."""
         if self.state.chosen is not None:
-            self.start(self._export(path), "Saving the proof", key="merkle")
+            work = self._runtime.jobs.run(f"Save {path.name}", lambda _: self._export(path))
+            self.start(work, "Saving the proof", key="merkle")
 
     # Inside
 
@@ -202,30 +207,33 @@ class MerkleViewModel(ViewModel[MerkleState]):
         if self._round is None or event.round_id != self._round.round_id or self.state.loading:
             return
         if facts is not None and facts.kind == "round":
-            self._begin("the round", self._open_round(event.round_id, leaf))
+            self._begin("the round", lambda job: self._open_round(job, event.round_id, leaf))
         else:
             self.start(self._ask_root(), "Reading the root", key="merkle")
 
-    def _begin(self, what: str, work: Any) -> None:
-        """Start loading; what is still loading is no longer wanted."""
+    def _begin(self, what: str, work: Callable[[JobContext], Awaitable[None]]) -> None:
+        """Start loading as a job; what is still loading is no longer wanted.
+
+        What is cancelled ends at once; the worker process reads to its end all the same, and nobody takes it.
+        """
         if self._work is not None:
             self._work.cancel()
         self.update(loading=what)
-        self._work = self.bridge.spawn(self._loading(work), f"Loading {what}", key="merkle")
-        # One that is cancelled before it began would otherwise be a coroutine that nobody awaited.
-        self._work.add_done_callback(lambda _: work.close())
+        self._work = self.bridge.spawn(self._loading(what, work), f"Loading {what}", key="merkle")
 
-    async def _loading(self, work: Any) -> None:
+    async def _loading(self, what: str, work: Callable[[JobContext], Awaitable[None]]) -> None:
         mine = asyncio.current_task()
         try:
-            await work
+            await self._runtime.jobs.run(f"Load {what}", work)
         finally:
             if self._work is mine:
                 self.update(loading="")
 
-    async def _open_round(self, round_id: str, leaf: int | None) -> None:
+    async def _open_round(self, job: JobContext, round_id: str, leaf: int | None) -> None:
+        job.progress(0, 2, "Making the round's tree")
         await self._load_round(round_id)
         self._show_round(leaf)
+        job.progress(1, 2, "Asking for the root on chain")
         await self._ask_root()
 
     async def _load_round(self, round_id: str) -> MatchTree:
@@ -234,21 +242,25 @@ class MerkleViewModel(ViewModel[MerkleState]):
         self.update(onchain=None, query="", found=())
         return loaded
 
-    async def _open_step(self, round_id: str, fixture: int, step: int) -> None:
+    async def _open_step(self, job: JobContext, round_id: str, fixture: int, step: int) -> None:
         played = self._round
         fresh = played is None or played.round_id != round_id
+        job.progress(0, 4, "Making the round's tree")
         if played is None or fresh:
             played = await self._load_round(round_id)
         leaf = played.leaf_of(fixture)
         if leaf is None:
             raise UsageError(f"The round has no match {fixture}", "it is not played, or was skipped")
+        job.progress(1, 4, "Playing the match again")
         path = await self._runtime.league.bundle(round_id, fixture)
+        job.progress(2, 4, "Making the match's tree")
         self._match, self._bundle = await self._trees.trace(path), path
         size, tree = self._match.tree.size, self._match.tree
         facts = TreeFacts("match", f"Match {fixture}", size, tree.depth if size else 0, self._match.trace_root.hex())
         self.update(facts=facts, round_id=round_id, leaf=leaf, fixture=fixture, step=None, proof=None, has_match=True,
                     node=None, offered=False, found=(), query="")  # fmt: skip
         self.choose(min(step, size - 1), focus=True)
+        job.progress(3, 4, "Asking for the root on chain")
         if fresh:
             await self._ask_root()
 

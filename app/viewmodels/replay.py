@@ -6,7 +6,7 @@ import asyncio
 import json
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.errors import Notice
 from app.viewmodels.base import ViewModel
@@ -26,10 +26,12 @@ from engine.league.sandbox import Sandbox
 if TYPE_CHECKING:
     from app.bridge import Bridge
     from app.viewmodels.tree_loader import TreeLoader
+    from engine.core.jobs import JobContext
     from engine.runtime import Runtime
 
 STEPS_A_SECOND = 8
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+LOADING = 3  # steps of opening a file, as its job counts them
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,16 @@ class ReplayState:
     fixture: int = -1
 
 
+class Loaded(NamedTuple):
+    """A match that can be shown."""
+
+    bundle: Bundle
+    system: SystemImage
+    description: dict[str, Any]
+    replay: Replay
+    reading: MatchReading
+
+
 class ReplayViewModel(ViewModel[ReplayState]):
     """Opens bundles and matches of rounds, moves through them, verifies them."""
 
@@ -83,7 +95,7 @@ class ReplayViewModel(ViewModel[ReplayState]):
         """Open a match bundle; a file that is none is refused with the reason, and what is shown stays."""
         self._asked += 1
         self.update(opening=path.name)
-        self.start(self._open(path, "", -1, self._asked), f"Opening {path.name}", key="replay")
+        self.start(self._open(path, self._asked), f"Opening {path.name}", key="replay")
 
     def open_match(self, round_id: str, fixture: int, step: int = 0) -> None:
         """Open a match of a round, at a step: its bundle is made by playing it again."""
@@ -164,13 +176,17 @@ class ReplayViewModel(ViewModel[ReplayState]):
     # Inside
 
     async def _open_match(self, round_id: str, fixture: int, step: int, asked: int) -> None:
+        async def work(job: JobContext) -> tuple[Path, Loaded]:
+            job.progress(0, 1 + LOADING, "Playing it again")
+            path = await self._runtime.league.bundle(round_id, fixture)
+            return path, await self._load(path, job, 1)
+
         try:
-            job = self._runtime.jobs.start("Replay a match", lambda _: self._runtime.league.bundle(round_id, fixture))
-            path = await job.result()
-        except BaseException:
-            self._opened(asked)
-            raise
-        if await self._open(path, round_id, fixture, asked):
+            path, loaded = await self._runtime.jobs.run("Replay a match", work)
+        finally:
+            newest = self._opened(asked)
+        if newest:
+            self._take(path, loaded, round_id, fixture)
             self.seek(step)
 
     def _opened(self, asked: int) -> bool:
@@ -179,23 +195,35 @@ class ReplayViewModel(ViewModel[ReplayState]):
             self.update(opening="")
         return asked == self._asked
 
-    async def _open(self, path: Path, round_id: str, fixture: int, asked: int) -> bool:
+    async def _open(self, path: Path, asked: int) -> None:
         try:
-            bundle = await asyncio.to_thread(read_bundle, path)
-            verdict = await self._runtime.gate.check(bundle.system, "system", "the bundle's System")
-            system = verdict.system()
-            if self._sandbox is None:
-                self._sandbox = Sandbox(self._runtime.data.cache)
-            description = system.spec.model_dump()
-            replay, reading = await asyncio.to_thread(_read, bundle, system, self._sandbox, description)
-        except BaseException:
-            self._opened(asked)
-            raise
-        if not self._opened(asked):
-            return False
+            loaded = await self._runtime.jobs.run(f"Open {path.name}", lambda job: self._load(path, job))
+        finally:
+            newest = self._opened(asked)
+        if newest:
+            self._take(path, loaded)
+
+    async def _load(self, path: Path, job: JobContext, done: int = 0) -> Loaded:
+        """Read, check and follow a match, as steps of a job that has done some before.
+
+        What is cancelled ends here at once; its thread goes on to its end, and what it made is dropped.
+        """
+        job.progress(done, done + LOADING, "Reading the file")
+        bundle = await asyncio.to_thread(read_bundle, path)
+        job.progress(done + 1, done + LOADING, "Checking the System")
+        system = (await self._runtime.gate.check(bundle.system, "system", "the bundle's System")).system()
+        job.progress(done + 2, done + LOADING, "Following the match")
+        if self._sandbox is None:
+            self._sandbox = Sandbox(self._runtime.data.cache)
+        description = system.spec.model_dump()
+        replay, reading = await asyncio.to_thread(_read, bundle, system, self._sandbox, description)
+        return Loaded(bundle, system, description, replay, reading)
+
+    def _take(self, path: Path, loaded: Loaded, round_id: str = "", fixture: int = -1) -> None:
+        bundle, system = loaded.bundle, loaded.system
         self._stop()
-        self._replay = replay
-        self.description = description
+        self._replay = loaded.replay
+        self.description = loaded.description
         if not round_id:
             round_id, fixture = self._runtime.league.history.by_commitment(bundle.commitment) or ("", -1)
         self.update(
@@ -205,10 +233,9 @@ class ReplayViewModel(ViewModel[ReplayState]):
             fixture=fixture,
             verify=VerifyState(),
             chain=None,
-            reading=reading,
+            reading=loaded.reading,
         )
         self._show(0)
-        return True
 
     def _names(self, bundle: Bundle, system: str) -> tuple[str, ...]:
         known = {**shipped_agents(system), **{a.sha256: a.name for a in self._runtime.league.agents(removed=True)}}
@@ -255,7 +282,8 @@ class ReplayViewModel(ViewModel[ReplayState]):
 
     async def _verify(self, path: Path) -> None:
         try:
-            result = await self._runtime.league.verify(path)
+            # Cancelled, the worker process plays the match to its end all the same; nobody waits for it.
+            result = await self._runtime.jobs.run(f"Verify {path.name}", lambda _: self._runtime.league.verify(path))
         except EngineError as error:
             self.update(verify=VerifyState("failed", str(error)))
             return
@@ -271,8 +299,11 @@ class ReplayViewModel(ViewModel[ReplayState]):
 
     async def _verify_on_chain(self, state: ReplayState, bundle: Bundle) -> None:
         assert state.proof is not None
-        check = await check_on_chain(self._runtime, self._trees, bundle, state.proof)
-        self.update(chain=replace(check, step=state.proof.index))
+        proof = state.proof
+        check = await self._runtime.jobs.run(
+            "Ask the contract about a step", lambda _: check_on_chain(self._runtime, self._trees, bundle, proof)
+        )
+        self.update(chain=replace(check, step=proof.index))
 
 
 def _read(

@@ -81,6 +81,7 @@ class RoundsViewModel(ViewModel[RoundsState]):
         self._clock = 0.0
         self._from = 0
         self._looked = 0.0
+        self._unread = ""  # the round to read with the list, at the next flush
         bridge.subscribe(self._on_started, RoundStarted)
         bridge.subscribe(self._on_played, MatchesPlayed)
         bridge.subscribe(self._on_slashed, AgentSlashed)
@@ -241,8 +242,19 @@ class RoundsViewModel(ViewModel[RoundsState]):
             agents=event.agents,
             scores=(0,) * len(event.agents),
         )
-        self.update(run=run, rounds=tuple(self._runtime.league.rounds()), selected=event.round_id)
-        self.select(event.round_id)
+        self.update(run=run, selected=event.round_id)
+        self._read_soon(event.round_id)
+
+    def _read_soon(self, round_id: str = "") -> None:
+        """Read the list of the rounds at the next flush, and a round: whoever plays it is not to wait for that."""
+        self._unread = round_id or self._unread
+        self.bridge.changed(self._read)
+
+    def _read(self) -> None:
+        self.update(rounds=tuple(self._runtime.league.rounds()))
+        unread, self._unread = self._unread, ""
+        if unread and unread == self.state.selected:
+            self.select(unread)
 
     def _on_played(self, event: MatchesPlayed) -> None:
         if self.state.run.state == "idle":
@@ -266,7 +278,7 @@ class RoundsViewModel(ViewModel[RoundsState]):
         now = time.monotonic()
         if event.done <= LIVE_MATCHES and now - self._looked >= LIVE_PERIOD:
             self._looked = now
-            self.select(event.round_id)
+            self._read_soon(event.round_id)
         else:
             self.update(race=thinned((*self.state.race, (event.done, event.scores))))
 
@@ -279,11 +291,10 @@ class RoundsViewModel(ViewModel[RoundsState]):
         self.bridge.notify(Notice("warn", f"{name} was slashed", text, key=f"slash/{event.round_id}/{event.agent}"))
 
     def _on_changed(self, event: RoundChanged) -> None:
-        self.update(rounds=tuple(self._runtime.league.rounds()))
         if self._control is None and self.state.run.round_id == event.round_id:
             self.update(run=RunView())
-        if event.round_id == self.state.selected and self.state.run.state == "idle":
-            self.select(event.round_id)
+        wanted = event.round_id == self.state.selected and self.state.run.state == "idle"
+        self._read_soon(event.round_id if wanted else "")
 
 
 def race_of(matches: Sequence[Any], size: int) -> tuple[RacePoint, ...]:

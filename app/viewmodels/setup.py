@@ -218,7 +218,7 @@ class SetupViewModel(ViewModel[SetupState]):
         checked = replace(checked, summary=summary)
         if checked != self.state:
             self.state = checked
-            self.bridge.changed(self._flush)
+            self._announce()
 
     def _errors(self, state: SetupState) -> dict[str, str]:
         errors = {}

@@ -22,6 +22,7 @@ from engine.chain.errors import ContractRevertError
 from engine.chain.rpc import Rpc, error_text, hex_bytes, hex_data, revert_data
 from engine.chain.session import Chain
 from engine.core.errors import UsageError
+from engine.core.hashing import nesting
 from engine.store.database import Store
 from engine.store.outbox import OutboxRow, OutboxTx
 
@@ -90,11 +91,11 @@ def parse_argument(kind: str, text: str) -> Any:
         raise UsageError(f"The type {kind} is not known", str(error)[:200]) from error
     if not (form.is_array or isinstance(form, TupleType)):
         return _value(form, text)
-    if _depth(text) > MAX_DEPTH:
+    if nesting(text) > MAX_DEPTH:
         raise UsageError("The value cannot be read", f"lists stand in each other more than {MAX_DEPTH} deep")
     try:
         value = json.loads(text, parse_float=_no_fraction)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise UsageError("The value cannot be read", f"{kind} is written as a JSON list, as in [1, 2]") from error
     return _value(form, value)
 
@@ -152,15 +153,6 @@ async def send(chain: Chain, store: Store, contract: str, address: str, call: tu
 
 def _argument(entry: Mapping[str, Any], at: int) -> Argument:
     return Argument(entry["name"] or f"argument {at}", parameter_types([entry])[0])
-
-
-def _depth(text: str) -> int:
-    """Return how deep brackets stand in each other at most."""
-    deepest = depth = 0
-    for sign in text:
-        depth += (sign in "[{") - (sign in "]}")
-        deepest = max(deepest, depth)
-    return deepest
 
 
 def _value(form: Any, value: Any) -> Any:

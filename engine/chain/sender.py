@@ -27,6 +27,7 @@ from engine.chain.signing import Signer
 from engine.chain.transactions import fees_of
 from engine.chain.wallet import Wallet
 from engine.core.bus import EventBus
+from engine.core.turns import own_turn
 from engine.store.database import Store
 from engine.store.errors import StoreBusyError
 from engine.store.outbox import Inclusion, OutboxRow, OutboxTx
@@ -194,7 +195,7 @@ class Sender:
                 break
             signed.append(self._signer.sign(row, gas))
             if len(signed) % _BREATH == 0:
-                await asyncio.sleep(0)
+                await own_turn()
         with self._store.transaction():
             for row in signed:
                 self._store.outbox.mark_signed(row.tx.key, row.nonce or 0, row.raw or b"", row.hash or "")

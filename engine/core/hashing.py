@@ -50,14 +50,20 @@ def parse_json(data: bytes | str, max_depth: int = 64, *, strict: bool = False) 
     so far that a deep enough document would end the process.
     """
     text = data.decode() if isinstance(data, bytes) else data
-    depth = 0
-    for bracket in _BRACKET.findall(_STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > max_depth:
-            raise ValueError(f"it nests deeper than {max_depth} levels")
+    if nesting(text) > max_depth:
+        raise ValueError(f"it nests deeper than {max_depth} levels")
     if not strict:
         return json.loads(text)
     return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_refuse_constant)
+
+
+def nesting(text: str) -> int:
+    """Return how many levels deep lists and objects stand in each other in JSON, without parsing it."""
+    deepest = depth = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

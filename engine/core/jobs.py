@@ -94,6 +94,11 @@ class Jobs:
                 job.cancel_soon()
             raise
 
+    @property
+    def busy(self) -> bool:
+        """Whether any job runs."""
+        return bool(self._running)
+
     def get(self, job_id: int) -> Job[Any] | None:
         """Return the running job of that id."""
         return self._running.get(job_id)
@@ -116,6 +121,10 @@ class Jobs:
             raise
         except EngineError as error:
             message = str(error)
+            raise
+        except OSError as error:
+            message = str(error)  # a full disk, say: no fault of the program; whoever waits tells it
+            _log.warning("job %d failed: %s", job_id, error)
             raise
         except Exception as error:
             message = repr(error)

@@ -32,6 +32,8 @@ def how_to_get(extra: str) -> str:
     """Return what brings one of the project's extras, in this kind of installation."""
     if is_frozen():
         return f"install the add-on nashboard-{extra} of the same version"
+    if extra == "torch":  # everything but a build installs it with the program
+        return "install Nashboard again"
     return f"pip install 'nashboard[{extra}]'"
 
 

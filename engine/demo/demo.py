@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
 from engine.core.errors import EngineError
+from engine.core.optional import is_there
+from engine.core.paths import how_to_get
 from engine.demo.agreement import agree
 from engine.demo.chain import deploy, start_devnet
 from engine.demo.host import cheat
@@ -128,9 +129,9 @@ class Demo:
     async def _step(self, step: Step) -> dict[str, Any]:
         await self._turn(step.key)
         facts = {"key": step.key, "title": step.title, "why": step.why}
-        missing = [name for name in step.needs if not _installed(name)]
+        missing = [name for name in step.needs if not is_there(name)]
         if missing:
-            text = f"left out: {', '.join(missing)} is not installed here; installing Nashboard again brings it"
+            text = f"left out: {', '.join(missing)} is not installed here; {how_to_get(missing[0])} to see it"
             self._report(DemoStep(step.key, "skipped", text))
             return {**facts, "state": "skipped", "result": text, "seconds": 0.0}
         self._report(DemoStep(step.key, "running"))
@@ -143,10 +144,3 @@ class Demo:
         self._report(DemoStep(step.key, "done", found.text, found.made))
         seconds = round(time.monotonic() - started, 3)
         return {**facts, "state": "done", "result": found.text, "seconds": seconds}
-
-
-def _installed(package: str) -> bool:
-    try:
-        return importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):
-        return False

@@ -1,4 +1,7 @@
-"""Numba with types: the twins of the clear solvers are compiled once and kept on disk."""
+"""Numba with types: the twins of the clear solvers are compiled once and kept on disk.
+
+An installed build has them compiled already and no Numba: see :mod:`engine.games.ahead`.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +15,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
-import numba
 import platformdirs
 
 from engine.core.paths import is_frozen
+from engine.games import ahead
+
+if ahead.library() is None:
+    import numba
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -64,16 +70,23 @@ def _use(folder: Path) -> None:
     config.CACHE_DIR = str(folder)
 
 
-_use(cache_folder(Path(__file__).parent))
+if ahead.library() is None:
+    _use(cache_folder(Path(__file__).parent))
 
 
 def compiled(function: Callable[P, R]) -> Callable[P, R]:
     """Compile a function of arrays and numbers without Python objects; it releases the interpreter lock."""
-    made: Any = numba.njit(cache=True, nogil=True)(function)
-    return cast("Callable[P, R]", made)
+    return _made(function)
 
 
 def compiled_ieee(function: Callable[P, R]) -> Callable[P, R]:
     """Compile like :func:`compiled`; division by zero gives infinity or NaN, as in NumPy: faster loops."""
-    made: Any = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return _made(function, error_model="numpy")
+
+
+def _made(function: Callable[P, R], **options: Any) -> Callable[P, R]:
+    library = ahead.library()
+    if library is not None:
+        return cast("Callable[P, R]", ahead.find(function, library))
+    made: Any = numba.njit(cache=True, nogil=True, **options)(function)
     return cast("Callable[P, R]", made)

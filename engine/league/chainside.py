@@ -65,6 +65,8 @@ class ChainSide:
 
     def anchor(self, row: RoundRow) -> Anchor | None:
         """Return where the round's root stands, None while it does not."""
+        if not Book(row.book).on_chain:
+            return None
         sent = self._store.outbox.get(f"{row.book}:{row.round_id}:post")
         if sent is None or row.root is None or sent.state != "mined":
             return None

@@ -111,6 +111,7 @@ class History:
         self._store = store
         self._db = store.db
         self.publications = Publications(store.db)
+        self._counted: dict[str, tuple[int, int]] = {}
 
     def next_number(self, name: str) -> int:
         """Return the number that the next round of that league gets, from 1."""
@@ -206,6 +207,15 @@ class History:
             (round_id,),
         ).fetchone()
         return row[0], row[1]
+
+    def counts_of(self, row: RoundRow) -> tuple[int, int]:
+        """Return the same; once the round is played to its end, without counting again."""
+        found = self._counted.get(row.round_id)
+        if found is None:
+            found = self.counts(row.round_id)
+            if row.state != "playing":
+                self._counted[row.round_id] = found
+        return found
 
     def match(self, round_id: str, fixture: int) -> MatchRow | None:
         """Return one played match."""

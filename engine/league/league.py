@@ -11,6 +11,7 @@ from engine.core.bus import EventBus
 from engine.core.errors import UsageError
 from engine.core.jobs import JobContext
 from engine.core.paths import DataDir
+from engine.core.turns import own_turn
 from engine.league.accounts import Accounts, Book
 from engine.league.admission import Admission, Admissions, SystemInfo
 from engine.league.bundle import SUFFIX, write_bundle
@@ -129,6 +130,7 @@ class League:
             records = await self._entrants(config, entrants)
             pool = await self._pool(config.workers, config.cluster, config.recheck_percent)
             settlement = self._settlement(chain, Book())
+            await own_turn()
             opened = Opening(self.history, self._seasons, self.claims, settlement).open(
                 config, system, records, dishonesty
             )
@@ -158,7 +160,7 @@ class League:
         """Return all rounds, newest first."""
         found = []
         for row in self.history.rounds():
-            agents, done = self.history.counts(row.round_id)
+            agents, done = self.history.counts_of(row)
             state = self._onchain.state(row)
             found.append(
                 RoundSummary(
@@ -337,6 +339,7 @@ class League:
             self._bus.publish(RoundChanged(row.round_id, "stopped", ""))
             raise
         bound = max(abs(system.spec.score_min), abs(system.spec.score_max))
+        await own_turn()
         await self._finish(row, chain, bound, await self.disputes.prepare(row, chain, bound))
         if chain is not None:
             await self._onchain.drain(chain, row)
@@ -369,7 +372,8 @@ class League:
         digest = results_hash(row, stored.entries, stored.matches, out)
         before, games = self._seasons.games(row, stored.entries, stored.matches)
         ratings = await self._workers.run(rate, before, games) if games else {}
-        with self._store.transaction():
+        await own_turn()
+        with self._store.transaction(repeatable=chain is None):
             self._seasons.keep_ratings(row.round_id, ratings)
             self._settlement(chain, Book(row.book)).finish(stored, digest, bound=bound, publication=publication)
 

@@ -53,7 +53,7 @@ class Opening:
         if dishonesty is not Dishonesty.HONEST:
             row.config["dishonesty"] = dishonesty.value
         claims = self._claims.read(config.claims)
-        with self._settlement.transaction():
+        with self._settlement.transaction(repeatable=not claims):
             for record in records:
                 if not self._accounts.known(record.address) and config.stake_wei:
                     self._settlement.stake(record.address, config.stake_wei, f"entry:{record.address}")

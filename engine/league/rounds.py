@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from engine.core.bus import EventBus
 from engine.core.jobs import JobContext
+from engine.core.turns import own_turn
 from engine.league.accounts import Accounts
 from engine.league.errors import RoundStoppedError
 from engine.league.events import AgentSlashed
@@ -75,6 +76,7 @@ class RoundPlayer:
 
         Raises RoundStoppedError when the operator stopped it, LeagueError when a match cannot be played here.
         """
+        await own_turn()
         progress = Progress(self._history, row, schedule)
         self._bus.publish(progress.started())
         for number in range(schedule.stages):
@@ -83,6 +85,7 @@ class RoundPlayer:
             todo = [fixture for fixture in fixtures if progress.misses(fixture)]
             async with contextlib.aclosing(self._batches(todo, template, control, progress)) as batches:
                 async for batch, played in batches:
+                    await own_turn()
                     self._keep(row, batch, played, template, progress)
                     if job is not None:
                         job.progress(progress.done, progress.total, progress.note(number))
@@ -122,7 +125,7 @@ class RoundPlayer:
         slashes: list[AgentSlashed] = []
         found = {match.fixture: match for match in played}
         kept: list[MatchRow] = []
-        with self._store.transaction():
+        with self._store.transaction(repeatable=not progress.claims):
             for fixture in batch:
                 winner = progress.default_winner(fixture)
                 match = template.bye(fixture, winner) if winner is not None else found.get(fixture.index)

@@ -104,9 +104,9 @@ class Settlement:
         """The book's accounts."""
         return self._accounts
 
-    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        """Return the store's transaction."""
-        return self._store.transaction()
+    def transaction(self, *, repeatable: bool = False) -> AbstractContextManager[sqlite3.Connection]:
+        """Return the store's transaction; nothing that goes to the chain is ``repeatable``."""
+        return self._store.transaction(repeatable=repeatable and self._chain is None)
 
     def stake(self, address: str, wei: int, key: str) -> None:
         """Deposit a stake, on chain from the account itself."""

@@ -6,10 +6,11 @@ miner hashes what comes before once and goes on from there: one attempt costs ab
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from hashlib import sha256
 from typing import TYPE_CHECKING
+
+from engine.core.turns import own_turn
 
 if TYPE_CHECKING:
     from engine.learning.types import ExecutionHeader
@@ -69,5 +70,5 @@ async def mine_beside(header: ExecutionHeader, bits: int) -> ExecutionHeader:
     for found in search(header, bits):
         if found is not None:
             return found
-        await asyncio.sleep(0)
+        await own_turn()
     raise AssertionError("a search ends only with what it found")

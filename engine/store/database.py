@@ -57,17 +57,28 @@ class Store:
             raise
         return cls(path, connection)
 
+    @classmethod
+    def prepare(cls, path: Path) -> None:
+        """Create the database or carry it over, and close it: what waits for the disk can so be done in a thread."""
+        cls.open(path).close()
+
     def close(self) -> None:
         """Close the database."""
         self.db.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Make all writes inside happen together or not at all; a transaction inside another joins it."""
+    def transaction(self, *, repeatable: bool = False) -> Iterator[sqlite3.Connection]:
+        """Make all writes inside happen together or not at all; a transaction inside another joins it.
+
+        ``repeatable`` is for what can be computed again with the same result: it survives a kill of the program as
+        everything does, but a loss of power may take it until the next transaction is written. Nothing waits for the
+        disk then.
+        """
         if self.db.in_transaction:
             yield self.db
             return
         try:
+            self.db.execute(f"PRAGMA synchronous = {'NORMAL' if repeatable else 'FULL'}")
             self.db.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             raise _store_error(self.path, error) from error

@@ -124,3 +124,49 @@ async def test_a_job_shows_after_a_second_and_can_be_stopped() -> None:
     assert time.monotonic() - start < 2
     assert model.state.jobs == ()
     await told.bridge.close()
+
+
+async def test_every_observer_hears_in_a_turn_of_its_own() -> None:
+    told = Told()
+    model = ViewModel(told.bridge, Count())
+    heard: list[tuple[str, int, int]] = []
+    turn = 0
+
+    def count() -> None:
+        nonlocal turn, handle
+        turn += 1
+        handle = asyncio.get_running_loop().call_soon(count)
+
+    handle = asyncio.get_running_loop().call_soon(count)
+    for name in "ab":
+        model.observe(lambda state, name=name: heard.append((name, state.n, turn)))
+    leave = model.observe(lambda state: heard.append(("left", state.n, turn)))
+    heard.clear()
+    model.update(n=1)
+    leave()
+    await asyncio.sleep(0.2)
+    handle.cancel()
+    assert [entry[:2] for entry in heard] == [("a", 1), ("b", 1)]
+    assert heard[0][2] < heard[1][2]
+    await told.bridge.close()
+
+
+async def test_what_breaks_one_observer_keeps_no_other_from_its_state() -> None:
+    told = Told()
+    model = ViewModel(told.bridge, Count())
+    seen: list[int] = []
+
+    def broken(state: Count) -> None:
+        if state.n:
+            raise ZeroDivisionError("oops")
+
+    model.observe(broken)
+    model.observe(lambda state: seen.append(state.n))
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context["exception"]))
+    for n in (1, 2):
+        model.update(n=n)
+        await asyncio.sleep(0.2)
+    assert seen == [0, 1, 2]
+    assert [repr(fault) for fault in faults] == ["ZeroDivisionError('oops')"] * 2
+    await told.bridge.close()

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from app.links import Place, address_link, tx_link
+from engine.chain.events import DevnetLine
 from engine.core.paths import DataDir
 
 pytestmark = pytest.mark.chain
@@ -36,6 +37,22 @@ async def start(wiring: Any, until: Any) -> None:
     await until(lambda: wiring.devnet.state.status.state == "running" and not wiring.devnet.state.busy)
 
 
+async def test_the_requests_that_a_node_answers_stand_in_its_own_log_alone(
+    opened: Callable[..., Any], data_dir: DataDir, until: Any
+) -> None:
+    async with opened(data_dir) as wiring:
+        wiring.pages["logs"]._view.set_level("DEBUG")
+        for text in ("eth_blockNumber", "    Block Number: 7", "error: no such block"):
+            wiring.runtime.bus.publish(DevnetLine(text))
+        await until(lambda: "no such block" in wiring.pages["logs"].text())
+        assert "Block Number: 7" in wiring.pages["logs"].text()
+        assert "eth_blockNumber" not in wiring.pages["logs"].text()
+        own = wiring.pages["devnet"]._log
+        own.set_level("DEBUG")
+        await until(lambda: "eth_blockNumber" in own.text())
+        assert "no such block" in own.text()
+
+
 async def test_a_double_click_starts_one_node(opened: Callable[..., Any], data_dir: DataDir, until: Any) -> None:
     async with opened(data_dir) as wiring:
         page = wiring.pages["devnet"]
@@ -50,6 +67,7 @@ async def test_a_double_click_starts_one_node(opened: Callable[..., Any], data_d
         assert wiring.devnet.state.accounts[0].role == "Operator"
         assert wiring.devnet.state.accounts[0].balance > 10**21
         wiring.console.settings = wiring.console.settings.model_copy(update={"confirm_chain_actions": False})
+        await until(page._down.isEnabled)
         page._down.click()
         await until(lambda: wiring.devnet.state.status.state == "stopped" and not wiring.devnet.state.busy)
         assert anvils(data_dir) == []

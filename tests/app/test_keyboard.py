@@ -173,6 +173,7 @@ async def test_leagues_merkle_and_replay(opened: Any, data_dir: DataDir, until: 
         await keys.show_tab("Parts of the league", "Set up")
         await keys.use("Add samples")
         await until(lambda: len(wiring.roster.state.agents) == 7 and wiring.setup.state.ready)
+        await until(lambda: not wiring.roster.state.checking)  # until then all that came are let play
         agents = await keys.tab("Agents", QTableView)
         await until(lambda: agents.model().rowCount() == 7)
         keys.press(Key.Key_Down)

@@ -15,8 +15,8 @@ from typing import Any
 import psutil
 import pytest
 
+from app.display import display_problem
 from app.instance import SingleInstance
-from app.main import display_problem
 from engine.core.paths import DataDir
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def test_no_display_is_said_plainly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_asking_for_a_display_needs_no_qt() -> None:
-    code = "import sys; from app.main import display_problem; display_problem(); print('PySide6' in sys.modules)"
+    code = "import sys, app.main; from app.display import display_problem as p; p(); print('PySide6' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 

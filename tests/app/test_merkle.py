@@ -60,6 +60,7 @@ async def test_from_the_root_of_a_round_down_to_a_step(
         merkle.choose(leaf)
         assert merkle.state.proof.holds
         assert merkle.state.proof.leaf[92:] == best.commitment
+        await until(page._down.isEnabled)
         page._down.click()
         await until(lambda: merkle.state.facts.kind == "match" and not merkle.state.loading)
         assert merkle.state.facts.size == best.steps

@@ -8,7 +8,7 @@ from typing import Any
 
 DIST = Path(__file__).parents[2] / "dist"
 FOLDER_MB, ARCHIVE_MB = 300.0, 90.0
-LEARN_MB = 850.0
+TORCH_MB = 850.0
 
 
 def rows(note: Callable[[str], None], seconds: float, row: Callable[..., dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -20,12 +20,12 @@ def rows(note: Callable[[str], None], seconds: float, row: Callable[..., dict[st
     yield row("bundle: folder", "MB", [_size(folder)], goal=("worst", FOLDER_MB))
     for path in sorted(DIST.glob("*.tar.*")):
         if path.name.endswith(("xz", "gz", "zst")):
-            goal = ("worst", ARCHIVE_MB) if "learn" not in path.name else None
+            goal = None if path.name.startswith(("nashboard-torch", "nashboard-learn")) else ("worst", ARCHIVE_MB)
             yield row(f"bundle: {path.name}", "MB", [path.stat().st_size / 1e6], goal=goal)
-    learn = DIST / "nashboard-learn"
-    if learn.is_dir():
-        yield row("bundle: folder with the learning add-on", "MB", [_size(folder) + _size(learn)],
-                  goal=("worst", LEARN_MB))  # fmt: skip
+    torch = DIST / "nashboard-torch"
+    if torch.is_dir():
+        both = _size(folder) + _size(torch)
+        yield row("bundle: folder with torch", "MB", [both], goal=("worst", TORCH_MB))
 
 
 def _size(folder: Path) -> float:

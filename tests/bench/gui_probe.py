@@ -32,6 +32,9 @@ HEAVY = (
     "matplotlib",
     "eth_account",
     "wasmtime",
+    "pydantic",
+    "typer",
+    "importlib.metadata",
 )
 THOUSAND = {"validators": 1000, "slots": 320, "round_every": 4, "gate_texts": 16, "reveal": False, "canary_rate": 0.0}
 EIGHT = {"validators": 8, "slots": 4000, "round_every": 4, "gate_texts": 16}
@@ -90,7 +93,7 @@ class Probe:
         from PySide6.QtCore import QEvent, QObject, QTimer
 
         from app import console as module
-        from app.cli import run
+        from app.entry import run
 
         probe, original = self, module.Console.run
 

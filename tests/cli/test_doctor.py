@@ -52,6 +52,15 @@ def test_a_library_that_is_missing_names_its_debian_package(monkeypatch: pytest.
     assert there.ok
 
 
+def test_a_build_goes_without_torch_and_names_its_add_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_version_of", lambda name: "" if name == "torch" else "1")
+    (installed,) = [check for check in doctor._python() if check.name == "torch"]
+    assert installed.required and not installed.ok
+    monkeypatch.setattr(sys, "frozen", True, raising=False)
+    (built,) = [check for check in doctor._python() if check.name == "torch"]
+    assert not built.required and not built.ok and "nashboard-torch" in built.hint
+
+
 def test_window_libraries_are_required_only_under_x(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "DRAWING", {})
     monkeypatch.setattr(doctor, "WINDOW", {"libno-such-thing.so.9": "libno9"})

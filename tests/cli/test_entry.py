@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import COMMANDS, cli, complete
+from app.entry import OPENED, Wanted, window_wanted
 from engine.core.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
@@ -26,7 +27,7 @@ class NoQt:
             raise ImportError(f"{name} is blocked", name=name)
 
 sys.meta_path.insert(0, NoQt())
-from app.cli import run
+from app.entry import run
 status = run(sys.argv[1:])
 print("imported", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
 sys.exit(status)
@@ -112,6 +113,58 @@ def test_console_without_a_display_names_the_demo(nashboard) -> None:
 )
 def test_files_and_nothing_mean_the_console(given: list[str], wanted: list[str]) -> None:
     assert complete(given) == wanted
+
+
+@pytest.mark.parametrize(
+    ("given", "wanted"),
+    [
+        ([], Wanted(None, False, [])),
+        (["gui"], Wanted(None, False, [])),
+        (["--data-dir", "x", "-v"], Wanted(Path("x"), True, [])),
+        (["--verbose", "--data-dir=x", "gui"], Wanted(Path("x"), True, [])),
+        (["a.nets", "b.WASM"], Wanted(None, False, [Path("a.nets"), Path("b.WASM")])),
+        (["-v", "gui", "a.nets"], Wanted(None, True, [Path("a.nets")])),
+    ],
+)
+def test_a_window_is_wanted_where_it_is_plainly_asked_for(
+    given: list[str], wanted: Wanted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.nets", "b.WASM"):
+        (tmp_path / name).touch()
+    found = window_wanted(given)
+    assert found is not None
+    assert found == Wanted(wanted.data_root, wanted.verbose, [tmp_path / path for path in wanted.files])
+    assert "gui" in complete(given)
+
+
+@pytest.mark.parametrize("suffix", ["", *OPENED])
+def test_a_file_with_a_command_for_a_name_is_opened_by_its_suffix(
+    suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in set(COMMANDS) - {"gui"}:
+        (tmp_path / f"{name}{suffix}").touch()
+        assert (window_wanted([f"{name}{suffix}"]) is not None) == (suffix in OPENED)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *([name] for name in COMMANDS if name != "gui"),
+        *(["--help"], ["-h"], ["--version"], ["gui", "--help"], ["--json"], ["-vv"], ["--verbose=x"], ["--"], ["-"]),
+        *(["--data-dir"], ["--data-dir="], ["--data-dir", "-v"], ["--data", "x"], ["gui", "--data-dir", "x"]),
+        *(["devnt"], ["nowhere.nets"], ["a.txt"], ["folder.nets"], ["~/a.nets"], ["a.nets", "gui"], ["gui", "gui"]),
+    ],
+)
+def test_all_else_is_for_the_parser_of_commands(
+    given: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder.nets").mkdir()
+    for name in ("a.nets", "a.txt"):
+        (tmp_path / name).touch()
+    assert window_wanted(given) is None
 
 
 def test_a_misspelt_command_is_told_apart_from_a_file() -> None:

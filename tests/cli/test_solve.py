@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.commands.solve import Interrupts
 from engine.games.catalogue import make
 from engine.games.files import read_game, write_game
 from engine.games.games import BimatrixGame
@@ -131,6 +132,21 @@ def test_the_time_limit_holds(nashboard) -> None:
     assert value["status"] == "not_converged"
     assert "0.5 s" in value["message"]
     assert 0.4 < value["seconds"] < 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_waits_for_what_belongs_together(number: signal.Signals) -> None:
+    done, before = [], signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), Interrupts() as interrupts:
+        for part in range(3):
+            with interrupts.whole():
+                if part == 1:
+                    signal.raise_signal(number)
+                done.append(part)
+    assert done == [0, 1]
+    with pytest.raises(KeyboardInterrupt), Interrupts():
+        signal.raise_signal(number)
+    assert signal.getsignal(number) is before
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -12,17 +12,22 @@ import sys
 import tarfile
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 
 # Imports all of our modules as a build would hold them: without what is excluded, and without what is pruned.
+# ``torch`` is there as its add-on brings it, unless an argument says that it is not.
 AS_BUILT = """
 import importlib, json, os, sys
 sys.path[:0] = ["packaging", "."]
 import bundle
-excluded = set(bundle.excluded())
+from importlib.metadata import packages_distributions
+brought = set() if "alone" in sys.argv else bundle.of_add_on("torch")
+there = {name for name, some in packages_distributions().items() if {bundle.normal(one) for one in some} & brought}
+excluded = set(bundle.excluded()) - there
 before = set(sys.modules)
 
 class AsBuilt:
@@ -39,7 +44,7 @@ for name in bundle.own_modules():
     try:
         importlib.import_module(name)
     except Exception as error:
-        failed[name] = repr(error)
+        failed[name] = repr(error) if getattr(error, "name", "") != "torch" else "torch"
 standard = set(bundle.standard_modules()) | {"os.path", "typing.io", "typing.re", "pyexpat.errors", "pyexpat.model"}
 used = {name for name in sys.modules if name.partition(".")[0] in sys.stdlib_module_names} - {"__main__"}
 own = {name for name in sys.modules if name.startswith(("_sysconfigdata", "__mp_main__"))}
@@ -65,23 +70,49 @@ def build() -> ModuleType:
     return importlib.import_module("build")
 
 
-def test_every_module_imports_with_only_what_a_build_holds() -> None:
+def imported(*words: str) -> dict[str, Any]:
+    """What of ours cannot be imported in a build, and what it lacks of the standard library."""
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen"}
-    command = [sys.executable, "-W", "ignore", "-c", AS_BUILT]
+    command = [sys.executable, "-W", "ignore", "-c", AS_BUILT, *words]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == {"failed": {}, "lacking": []}
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_every_module_imports_with_only_what_a_build_and_its_torch_hold() -> None:
+    assert imported() == {"failed": {}, "lacking": []}
+
+
+def test_without_torch_only_agents_and_training_are_lost() -> None:
+    found = imported("alone")
+    assert found["lacking"] == []
+    assert set(found["failed"].values()) == {"torch"}
+    lost = ("engine.consensus.agents.", "engine.consensus.library", "engine.league.neural.twin", "engine.learning.ai.")
+    assert [name for name in found["failed"] if not name.startswith(lost)] == []
 
 
 def test_the_tools_of_developers_stay_out(bundle: ModuleType) -> None:
     excluded = set(bundle.excluded())
-    assert {"pytest", "mypy", "hypothesis", "pandas", "solcx", "transformers", "hivemind"} <= excluded
-    assert not excluded & {"app", "engine", "widgets", "torch", "numpy", "wasmtime", "web3", "PySide6", "keyring"}
+    assert {"pytest", "mypy", "hypothesis", "pandas", "solcx", "transformers", "hivemind", "torch", "sympy"} <= excluded
+    assert not excluded & {"app", "engine", "widgets", "numpy", "wasmtime", "web3", "PySide6", "keyring"}
 
 
-def test_the_add_on_brings_what_the_program_lacks(bundle: ModuleType) -> None:
-    add_on = bundle.of_add_on()
-    assert {"transformers", "peft", "hivemind"} <= add_on
-    assert not add_on & bundle.of_program()
+def test_each_add_on_brings_what_the_program_lacks(bundle: ModuleType) -> None:
+    torch, learn = bundle.of_add_on("torch"), bundle.of_add_on("learn")
+    assert {"torch", "sympy"} <= torch and {"transformers", "peft", "hivemind"} <= learn
+    assert not torch & learn and not (torch | learn) & bundle.of_program()
+
+
+def test_what_was_too_large_is_named(build: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NASHBOARD_AHEAD", "/made/ahead.so")
+    report, own = build.Report(), f"nashboard-{build.bundle.version()}-x.tar.xz"
+    report.megabytes = {"folder": 339.0, "add-on torch": 511.0, own: 110.0}
+    build.check_size(report, fast=False)
+    for name, size in (("folder", 341.0), ("add-on torch", 512.0), (own, 111.0)):
+        larger = build.Report()
+        larger.megabytes = {**report.megabytes, name: size}
+        with pytest.raises(build.SetupError, match="too large"):
+            build.check_size(larger, fast=False)
 
 
 def test_all_files_that_the_program_reads_are_collected(bundle: ModuleType) -> None:
@@ -103,6 +134,8 @@ def test_all_files_that_the_program_reads_are_collected(bundle: ModuleType) -> N
     [
         ("PySide6/Qt/lib/libQt6Widgets.so.6", True),
         ("PySide6/Qt/lib/libQt6Quick.so.6", False),
+        ("PySide6/QtOpenGL.abi3.so", False),
+        ("PySide6/QtOpenGLWidgets.abi3.so", True),
         ("PySide6/Qt/lib/libQt6QuickControls2Basic.so.6", False),
         ("PySide6/Qt/plugins/platforms/libqxcb.so", True),
         ("PySide6/Qt/plugins/platforms/libqoffscreen.so", True),
@@ -118,9 +151,14 @@ def test_all_files_that_the_program_reads_are_collected(bundle: ModuleType) -> N
         ("torch/test/test_torch.py", False),
         ("torch/include/torch/all.h", False),
         ("torch/nn/functional.py", True),
-        ("torch/_inductor/graph.py", False),
+        ("torch/_inductor/graph.py", True),
+        ("torch/testing/_internal/logging_tensor.py", True),
+        ("torch/testing/_internal/distributed/__pycache__/fake_pg.cpython-311.pyc", True),
+        ("torch/testing/_internal/common_utils.py", False),
         ("scipy/optimize/_highspy/_core.so", True),
         ("scipy/stats/_stats.so", False),
+        ("scipy/special/_ufuncs.cpython-311-x86_64-linux-gnu.so", True),
+        ("scipy/special/_test_internal.cpython-311-x86_64-linux-gnu.so", False),
         ("numpy/_core/tests/data/umath.csv", False),
         ("torch-2.13.0.dist-info/METADATA", True),
         ("nashboard-0.1.0.dist-info/direct_url.json", False),
@@ -143,6 +181,8 @@ def test_pruning(bundle: ModuleType, place: str, kept: bool) -> None:
         ("torch.testing._internal.distributed.rpc_utils", False),
         ("numba.tests.support", False),
         ("pyqtgraph.examples.Plotting", False),
+        ("pygments.lexers.python", True),
+        ("pygments.lexers.php", False),
         ("torch._inductor.graph", True),
         ("scipy.optimize._linprog", True),
         ("scipy.stats", False),
@@ -198,6 +238,26 @@ def test_icons_of_windows_and_macos_hold_whole_pictures(tmp_path: Path, qapp: ob
     assert icns.count(b"\x89PNG\r\n\x1a\n") == 4
 
 
+def test_a_compiled_library_names_no_place_and_keeps_its_lengths(build: ModuleType, tmp_path: Path) -> None:
+    library, place = tmp_path / "ahead.so", str(build.ROOT).encode()
+    library.write_bytes(b"\x8c\x20" + place + b"/engine/games/jit.py\0end")
+    size = library.stat().st_size
+    build.anonymous(library)
+    content = library.read_bytes()
+    assert place not in content and content.endswith(b"/engine/games/jit.py\0end") and len(content) == size
+
+
+def test_a_library_that_two_packages_bring_lies_there_once(build: ModuleType, tmp_path: Path) -> None:
+    for place, content in (("a.libs/libq.so.5", b"same"), ("b.libs/libq.so.5", b"same"), ("b.libs/libr.so.5", b"own")):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_bytes(content)
+    build.share(tmp_path)
+    build.share(tmp_path)
+    assert [path.name for path in tmp_path.rglob("*.so*") if path.is_symlink()] == ["libq.so.5"]
+    assert (tmp_path / "b.libs/libq.so.5").resolve() == tmp_path / "a.libs/libq.so.5"
+    assert (tmp_path / "b.libs/libr.so.5").read_bytes() == b"own"
+
+
 @pytest.fixture
 def pretended(tmp_path: Path) -> Path:
     """A build as small as can be."""
@@ -215,7 +275,7 @@ def test_the_same_files_give_the_same_archive(
     build: ModuleType, pretended: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(build, "DIST", tmp_path)
-    one, two = (build.archive(pretended, "nashboard", tmp_path / name, fast=True) for name in ("1.tar.gz", "2.tar.gz"))
+    one, two = (build.archive(pretended, "nashboard", tmp_path / name, 0) for name in ("1.tar.xz", "2.tar.xz"))
     assert one.read_bytes() == two.read_bytes()
     with tarfile.open(one) as tar:
         entries = {entry.name: entry for entry in tar}
@@ -260,18 +320,20 @@ def test_the_debian_package_installs_and_goes_without_a_trace(
     dist.mkdir()
     monkeypatch.setattr(build, "DIST", dist)
     monkeypatch.setattr(build, "WORK", tmp_path / "work")
-    add_on = tmp_path / "addons" / "learn"
+    torch, add_on = tmp_path / "torch" / "addons" / "torch", tmp_path / "addons" / "learn"
+    (torch / "torch").mkdir(parents=True)
+    (torch / "torch" / "__init__.py").touch()
     (add_on / "peft").mkdir(parents=True)
     (add_on / "peft" / "__init__.py").touch()
     (pretended / "_internal/old.so").touch()
     with monkeypatch.context() as then:
         then.setattr(build.bundle, "version", lambda: "0.0.9")
-        older = build.debian(pretended, None, fast=True)
+        older = build.debian(pretended, [], (0, 0))
     (pretended / "_internal/old.so").unlink()
     shutil.rmtree(tmp_path / "work")
-    packages = build.debian(pretended, add_on, fast=True)
+    packages = build.debian(pretended, [torch, add_on], (0, 0))
     fields = subprocess.run(["dpkg-deb", "--info", packages[0]], capture_output=True, text=True, check=True).stdout
-    assert "libc6 (>= 2.34)" in fields and "libxcb-cursor0" in fields
+    assert "libc6 (>= 2.34)" in fields and "libxcb-cursor0" in fields and "Recommends: nashboard-torch (= " in fields
     (root / "var/lib/dpkg/updates").mkdir(parents=True)
     (root / "var/lib/dpkg/info").mkdir()
     (root / "var/lib/dpkg/status").touch()
@@ -292,6 +354,6 @@ def test_the_debian_package_installs_and_goes_without_a_trace(
     kinds = (root / "usr/share/mime/packages/nashboard.xml").read_text()
     assert "MimeType=application/vnd.nashboard.match+zip;" in entry and 'pattern="*.nets"' in kinds
     assert (root / "usr/share/icons/hicolor/scalable/apps/nashboard.svg").is_file()
-    dpkg("--remove", "nashboard-learn", "nashboard")
+    dpkg("--remove", "nashboard-learn", "nashboard-torch", "nashboard")
     assert [str(path) for path in root.rglob("*nashboard*") if "var/lib/dpkg" not in str(path)] == []
     assert not (root / "opt").exists()

@@ -27,8 +27,15 @@ def smoke(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("smoke")
 
 
-def test_it_does_all_that_an_operator_starts_with(smoke: ModuleType) -> None:
-    facts = smoke.smoke(BUILT)
+def test_alone_it_does_all_but_what_needs_torch(smoke: ModuleType) -> None:
+    facts = smoke.smoke(BUILT, smoke.ALONE)
+    sys.stdout.write(json.dumps(facts))
+
+
+def test_with_its_add_ons_it_does_all_that_an_operator_starts_with(smoke: ModuleType) -> None:
+    assert "torch" in [path.name for path in smoke.add_ons(BUILT)]
+    with smoke.complete(BUILT) as folder:
+        facts = smoke.smoke(folder)
     sys.stdout.write(json.dumps(facts))
 
 

@@ -1,6 +1,6 @@
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton, QVBoxLayout, QWidget
 
 from widgets.jobs import JobRow, JobsState, JobsTray, duration
 from widgets.steps import StepList, StepRow, StepsState
@@ -48,6 +48,28 @@ def test_unknown_progress_and_no_cancel(qtbot):
     card = tray._cards[1]
     assert card._bar.maximum() == 0
     assert not card._cancel.isVisible()
+
+
+def test_the_room_of_a_job_that_ended_is_kept_for_the_next(qtbot, settle):
+    holder = QWidget()
+    layout = QVBoxLayout(holder)
+    above = QLabel("The page above")
+    tray = JobsTray(JobsState((JobRow(1, "Long"), JobRow(2, "Short"))))
+    layout.addWidget(above, 1)
+    layout.addWidget(tray)
+    qtbot.addWidget(holder)
+    holder.resize(600, 600)
+    holder.show()
+    settle()
+    two, page = tray.height(), above.height()
+    tray.set_state(JobsState((JobRow(1, "Long"),)))
+    settle()
+    assert (tray.height(), above.height()) == (two, page)
+    tray.set_state(JobsState((JobRow(1, "Long"), JobRow(3, "The next"))))
+    settle()
+    assert (tray.height(), above.height()) == (two, page)
+    tray.set_state(JobsState((JobRow(1, "Long"),)))
+    qtbot.waitUntil(lambda: tray.height() < two and above.height() > page, timeout=60_000)
 
 
 def test_jobs_come_and_go(qtbot, settle):

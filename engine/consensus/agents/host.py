@@ -21,6 +21,7 @@ from engine.consensus.errors import ConsensusError
 from engine.consensus.participants import Proposal, Signer
 from engine.consensus.tasks import Task
 from engine.core.errors import EngineError
+from engine.core.optional import need_torch
 from engine.core.process import use_one_thread
 from engine.games.games import Floats
 
@@ -92,9 +93,10 @@ class AgentHost:
 
         ``seed`` and its name make an agent's seed where the spec has none. A model that gives no answer in
         ``deadline_s`` seconds is asked nothing more. Raises ConsensusError for specs that do not fit together,
-        ModelRefusedError, naming the agent, for a model that is not to be loaded.
+        ModelRefusedError, naming the agent, for a model that is not to be loaded, DependencyError without torch.
         """
         _check(specs)
+        need_torch("Agents with models cannot run")
         host = cls(specs, deadline_s)
         use_one_thread()
         ours, theirs = multiprocessing.Pipe()

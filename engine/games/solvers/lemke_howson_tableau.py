@@ -28,7 +28,8 @@ class Tableau:
 
     def __init__(self, matrix: Floats, right: Floats, slacks: int, structurals: int) -> None:
         rows, columns = matrix.shape
-        self.t: Floats = np.column_stack([matrix, right])
+        # By rows, also of a matrix by columns: one form of the compiled twin, and the faster one.
+        self.t: Floats = np.ascontiguousarray(np.column_stack([matrix, right]))
         self.slacks = slacks
         self.basic: Integers = slacks + np.arange(rows)
         self.free: Integers = structurals + np.arange(columns)

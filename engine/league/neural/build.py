@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from engine.core.optional import need_torch
 from engine.league.config import DEFAULT_BUDGET
 from engine.league.errors import LeagueError
 from engine.league.gate.verdict import SystemImage
@@ -21,9 +22,11 @@ from engine.league.neural.features import SCHEMES, FeatureMap, Ints, feature_map
 from engine.league.neural.model import Floats, Mlp, load_mlp
 from engine.league.neural.play import Played, Table
 from engine.league.neural.quantise import IntMlp, quantise
-from engine.league.neural.twin import QuantisedTwin
 from engine.league.sandbox import Sandbox
 from engine.league.system import SystemSpec
+
+if TYPE_CHECKING:
+    from engine.league.neural.twin import QuantisedTwin
 
 DEFAULT_CALIBRATION: Final = 2000
 MAX_CALIBRATION: Final = 100_000
@@ -101,14 +104,18 @@ class NeuralAgent:
 
     def twin(self) -> QuantisedTwin:
         """Return the torch module that decides the same."""
+        from engine.league.neural.twin import QuantisedTwin
+
         return QuantisedTwin(self.network, self.features, self.actions)
 
 
 def build_agent(request: BuildRequest) -> BuiltAgent:
     """Build the agent. Everything is decided by the request and the model file; nothing is written.
 
-    Raises ModelError for a model that cannot become an agent, with the layer, the figure or the file's fault.
+    Raises ModelError for a model that cannot become an agent, with the layer, the figure or the file's fault,
+    DependencyError without torch, whose twin the agent is compared with.
     """
+    need_torch("The agent cannot be built")
     if not 1 <= request.calibrate <= MAX_CALIBRATION:
         raise ModelError("The calibration does not fit", f"{request.calibrate} is not between 1 and {MAX_CALIBRATION}")
     mlp, spec = load_mlp(request.model), request.system.spec

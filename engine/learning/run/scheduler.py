@@ -17,6 +17,7 @@ from types import GeneratorType
 from typing import Any
 
 from engine.core.errors import EngineError
+from engine.core.turns import own_turn
 from engine.learning.config import LearnConfig
 from engine.learning.errors import JournalError
 from engine.learning.ports import Steps
@@ -116,7 +117,7 @@ class EventHeap(ABC):
 
     async def _breathe(self) -> None:
         if time.perf_counter() - self._breath > BREATH:
-            await asyncio.sleep(0)
+            await own_turn()
             self._breath = time.perf_counter()
 
     @abstractmethod

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from engine.core.bus import EventBus
 from engine.core.jobs import Jobs
+from engine.core.optional import is_there, need_torch
 from engine.core.paths import how_to_get
 from engine.learning.errors import LearnExtraMissingError, LearningError
 from engine.learning.service.play import RunPlay
@@ -57,11 +57,12 @@ class LearnService:
 
     def missing(self) -> str:
         """Return what real training and the real DHT lack here, "" where they lack nothing."""
-        lacking = [name for name in EXTRA if importlib.util.find_spec(name) is None]
+        lacking = [name for name in EXTRA if not is_there(name)]
         return f"{', '.join(lacking)} missing: {how_to_get('learn')}" if lacking else ""
 
     async def start(self, spec: LearnSpec) -> LearnRun:
-        """Start a run as a job. Raises LearnSettingError for a spec that cannot be run, LearnExtraMissingError."""
+        """Start a run as a job. Raises LearnSettingError for a spec that cannot be run, LearnExtraMissingError,
+        DependencyError without torch."""
         return self._begin(self._records.create(spec) if self._checked(spec) else 0, spec)
 
     async def resume(self, run_id: int) -> LearnRun:
@@ -100,6 +101,7 @@ class LearnService:
 
     def _checked(self, spec: LearnSpec) -> bool:
         _, config = spec.resolve()
+        need_torch("The learning chain cannot run")  # committees evaluate updates for real, whoever trained them
         missing = self.missing()
         if missing and (config.training == "real" or config.transport == "dht"):
             raise LearnExtraMissingError(

@@ -28,6 +28,7 @@ NOBODY = "0x" + "00" * 20
         ("uint8[]", "[]", []),
         ("uint256[2]", '["0x10", 3]', [16, 3]),
         ("bytes32[]", f'["{HEAD}"]', [bytes.fromhex("ab" * 32)]),
+        ("string[]", '["' + "[" * 40 + '"]', ["[" * 40]),  # brackets inside a text are no lists
         ("(address,uint8)[]", f'[["{NOBODY}", 3]]', [(NOBODY, 3)]),
     ],
 )

@@ -55,6 +55,19 @@ async def test_an_expected_failure_says_why():
     assert seen[-1] == JobEnded(1, "failed", "Wrong: because. Do better.")
 
 
+@pytest.mark.expects_log
+async def test_what_the_disk_refuses_is_no_fault_of_the_program(caplog):
+    jobs, seen = recorded()
+
+    async def work(job):
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space"):
+        await jobs.start("write", work).result()
+    assert seen[-1] == JobEnded(1, "failed", "[Errno 28] No space left on device")
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+
+
 async def test_close_ends_all():
     jobs, seen = recorded()
 
