@@ -31,8 +31,9 @@ PYTHONS = ((3, 11), (3, 12))
 NEEDED_BYTES = 3_000_000_000  # measured: 1.9 GB for Python, 0.15 GB for npm, the rest while unpacking
 NODE_MAJOR = 20
 TAIL_LINES = 12
-# Built by the environment's own, pinned back end: an isolated build would fetch an unpinned one.
-BUILD_TOOLS = ("hatchling", "editables")
+# Built by the environment's own, pinned back ends: an isolated build would fetch unpinned ones. hatchling and editables
+# build this project, setuptools and wheel what PyPI has as source only (prefetch_generator, which hivemind needs).
+BUILD_TOOLS = ("hatchling", "editables", "setuptools", "wheel")
 PEERS = "peers"  # the extra of what tests compare with and a machine without a C++ compiler cannot build
 
 _CAUSES = (
