@@ -30,7 +30,7 @@ def sha(domain: bytes, *parts: bytes) -> bytes:
     return digest.digest()
 
 
-def keccak(data: bytes) -> bytes:
+def keccak(data: bytes | bytearray) -> bytes:
     """Return Keccak-256 as the EVM computes it, 32 bytes."""
     return _keccak(data)
 

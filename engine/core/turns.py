@@ -8,9 +8,13 @@ them. Who waits here instead is let go alone, in the order in which they came.
 from __future__ import annotations
 
 import asyncio
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class Turns:
@@ -63,3 +67,20 @@ def turns() -> Turns:
 async def own_turn() -> None:
     """Wait for a turn of the loop in which no other piece of work is done: between two pieces of long work."""
     await turns().ask()
+
+
+async def beside(work: Callable[[Callable[[], None]], T]) -> T:
+    """Do work in a thread that mostly computes outside Python. It is given what to call between its steps.
+
+    When nobody waits for it any more, that call ends it: a thread that goes on would keep the program from ending.
+    """
+    left = threading.Event()
+
+    def go_on() -> None:
+        if left.is_set():
+            raise asyncio.CancelledError
+
+    try:
+        return await asyncio.to_thread(work, go_on)
+    finally:
+        left.set()

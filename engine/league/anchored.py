@@ -57,7 +57,7 @@ class ChainVerdict:
     leaf: int
 
 
-def anchored_round(history: History, commitment: bytes) -> tuple[StoredRound, int]:
+async def anchored_round(history: History, commitment: bytes) -> tuple[StoredRound, int]:
     """Return the round that holds a match commitment, and the match's leaf in it.
 
     Raises LeagueError when no round holds it, or the round was played on paper.
@@ -65,7 +65,7 @@ def anchored_round(history: History, commitment: bytes) -> tuple[StoredRound, in
     found = history.by_commitment(commitment)
     if found is None:
         raise LeagueError("The match is in no round here", f"no stored match has {commitment.hex()}")
-    stored = StoredRound.load(history, found[0])
+    stored = await StoredRound.read(history, found[0])
     if stored.row.root is None or not Book(stored.row.book).on_chain:
         raise LeagueError("The round of this match is not anchored", "", "Run rounds with anchoring on.")
     return stored, stored.leaf_index(found[1])
@@ -76,7 +76,7 @@ async def verify_on_chain(connect: Callable[[], Awaitable[Chain]], history: Hist
 
     Raises LeagueError when no round on the chain that ``connect`` gives holds it.
     """
-    stored, leaf = anchored_round(history, shown.commitment)
+    stored, leaf = await anchored_round(history, shown.commitment)
     chain = await connect()
     if stored.row.book != chain.book:
         raise LeagueError("The round is not on this chain", f"its book is {stored.row.book}")

@@ -113,7 +113,7 @@ class Claims:
                 return replace(outcome, note="the agent is disqualified already; nobody is slashed twice")
             self._history.replace_claim(round_id, claim)
             event = slash(self._history, settlement.accounts, round_id, entry, found)
-            settlement.prove(StoredRound.load(self._history, round_id), found)
+            settlement.prove(stored, found)
         return replace(outcome, slashed=event, note="the replay gives another score: slashed and disqualified")
 
 

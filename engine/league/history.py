@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from engine.core.errors import UsageError
@@ -113,6 +114,11 @@ class History:
         self.publications = Publications(store.db)
         self._counted: dict[str, tuple[int, int]] = {}
 
+    @property
+    def path(self) -> Path:
+        """Where the store lies."""
+        return self._store.path
+
     def next_number(self, name: str) -> int:
         """Return the number that the next round of that league gets, from 1."""
         row = self._db.execute("SELECT COALESCE(MAX(number), 0) + 1 FROM rounds WHERE name = ?", (name,)).fetchone()
@@ -189,6 +195,16 @@ class History:
         """Return the played matches of a round in their order."""
         rows = self._db.execute("SELECT * FROM matches WHERE round_id = ? ORDER BY fixture", (round_id,))
         return [_match(row) for row in rows]
+
+    def scores(self, round_id: str, roster_size: int) -> list[int]:
+        """Return the sums of what each seat scored in the matches of a round."""
+        rows = self._db.execute(
+            "SELECT seat, SUM(score) FROM (SELECT a AS seat, score_a AS score FROM matches WHERE round_id = ?1 "
+            "UNION ALL SELECT b, score_b FROM matches WHERE round_id = ?1 AND b IS NOT NULL) GROUP BY seat",
+            (round_id,),
+        )
+        found = dict(rows.fetchall())
+        return [found.get(seat) or 0 for seat in range(roster_size)]
 
     def by_commitment(self, commitment: bytes) -> tuple[str, int] | None:
         """Return the newest round and the fixture that hold a match commitment."""

@@ -11,7 +11,7 @@ from engine.core.bus import EventBus
 from engine.core.errors import UsageError
 from engine.core.jobs import JobContext
 from engine.core.paths import DataDir
-from engine.core.turns import own_turn
+from engine.core.turns import beside, own_turn
 from engine.league.accounts import Accounts, Book
 from engine.league.admission import Admission, Admissions, SystemInfo
 from engine.league.bundle import SUFFIX, write_bundle
@@ -224,10 +224,11 @@ class League:
 
     def settlement_preview(self, round_id: str) -> list[Payout]:
         """Return what the settlement will credit to whom, by seat."""
-        stored = StoredRound.load(self.history, round_id)
-        accounts = Accounts(self._store, Book(stored.row.book))
+        row = self.history.round(round_id)
+        entries, shares = StoredRound.preview(self.history, row)
+        accounts = Accounts(self._store, Book(row.book))
         lines = []
-        for entry, wei in zip(stored.entries, stored.payouts().wei, strict=True):
+        for entry, wei in zip(entries, shares.wei, strict=True):
             before = accounts.balance(entry.address).credit
             lines.append(Payout(entry.name, entry.address, before, wei, before + wei))
         return lines
@@ -235,7 +236,7 @@ class League:
     async def settle(self, round_id: str) -> RoundResult:
         """Pay a played round out, once, in the ledger and on chain. Raises LeagueError when it is settled already."""
         with self._store.exclusive(LOCK):
-            stored = StoredRound.load(self.history, round_id)
+            stored = await StoredRound.read(self.history, round_id)
             row = stored.row
             if row.state == "playing":
                 raise LeagueError("The round is not played to its end", "", "Resume it first.")
@@ -260,7 +261,7 @@ class League:
     async def submit_claim(self, round_id: str, bundle: Path) -> ClaimOutcome:
         """Judge a match bundle that claims a score in this round; a false claim is slashed and disqualified."""
         with self._store.exclusive(LOCK):
-            stored = StoredRound.load(self.history, round_id)
+            stored = await StoredRound.read(self.history, round_id)
             chain = await self._onchain.of(stored.row)
             settlement = self._settlement(chain, Book(stored.row.book))
             outcome = self.claims.submit(stored, self.claims.read([bundle])[0], settlement)
@@ -367,9 +368,9 @@ class League:
         return self._workers
 
     async def _finish(self, row: RoundRow, chain: Chain | None, bound: int, publication: Publication | None) -> None:
-        stored = StoredRound.load(self.history, row.round_id)
+        stored = await StoredRound.read(self.history, row.round_id)
         out = [item.seat for item in stored.disqualified]
-        digest = results_hash(row, stored.entries, stored.matches, out)
+        digest = await beside(lambda _: results_hash(row, stored.entries, stored.matches, out))
         before, games = self._seasons.games(row, stored.entries, stored.matches)
         ratings = await self._workers.run(rate, before, games) if games else {}
         await own_turn()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -107,6 +107,9 @@ def results_hash(row: RoundRow, entries: Sequence[EntryRow], matches: Sequence[M
     return sha(_RESULTS, canonical_json(value)).hex()
 
 
-def commitment_of(roster_size: int, matches: Sequence[MatchRow]) -> RoundCommitment:
-    """Return the leaves, tree and final scores of the stored matches."""
-    return commit_round(roster_size, [Played(m.a, m.b, m.score_a, m.score_b, m.commitment) for m in matches])
+def commitment_of(
+    roster_size: int, matches: Sequence[MatchRow], go_on: Callable[[], object] = lambda: None
+) -> RoundCommitment:
+    """Return the leaves, tree and final scores of the stored matches; ``go_on`` as in :func:`commit_round`."""
+    played = [Played(m.a, m.b, m.score_a, m.score_b, m.commitment) for m in matches]
+    return commit_round(roster_size, played, go_on)

@@ -6,12 +6,16 @@ Every step writes the ledger and the outbox in one SQLite transaction; the chain
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 
 from engine.chain.bindings import Call, ScoreClaim
 from engine.chain.session import Chain
 from engine.core.hashing import keccak
+from engine.core.turns import beside
 from engine.league.accounts import Accounts, Book
 from engine.league.disputes.published import Dishonesty, Publication, Published
 from engine.league.history import ClaimRow, Disqualification, EntryRow, History, MatchRow, RoundRow
@@ -21,6 +25,8 @@ from engine.league.schedule import league_round_id
 from engine.league.standings import RoundCommitment
 from engine.store.database import Store
 from engine.store.outbox import OutboxTx
+
+AT_ONCE = 100_000  # agents times matches: scores that are hashed within some milliseconds
 
 
 def book_of(chain: Chain) -> Book:
@@ -48,15 +54,32 @@ class StoredRound:
     publication: Publication | None = None
 
     @classmethod
-    def load(cls, history: History, round_id: str) -> StoredRound:
-        """Read the round from the store. ``commitment`` is what its host posts: of a dishonest one not the truth."""
+    def load(cls, history: History, round_id: str, go_on: Callable[[], object] = lambda: None) -> StoredRound:
+        """Read the round from the store. ``commitment`` is what its host posts: of a dishonest one not the truth.
+
+        ``go_on`` as in :func:`~engine.league.standings.commit_round`.
+        """
         row = history.round(round_id)
         entries = tuple(history.entries(row.round_id))
         matches = tuple(history.matches(row.round_id))
         out = tuple(history.disqualifications(row.round_id))
         publication = history.publications.get(row.round_id)
-        commitment = commitment_of(len(entries), matches) if publication is None else publication.commitment
+        commitment = commitment_of(len(entries), matches, go_on) if publication is None else publication.commitment
         return cls(row, entries, matches, out, commitment, publication)
+
+    @classmethod
+    async def read(cls, history: History, round_id: str) -> StoredRound:
+        """Load the round without holding up the loop: ten thousand agents in as many matches are hashed for seconds."""
+        row = history.round(round_id)
+        agents, matches = history.counts(row.round_id)
+        if agents * matches <= AT_ONCE:
+            return cls.load(history, row.round_id)
+        return await beside(partial(cls._load_beside, history.path, row.round_id))
+
+    @classmethod
+    def _load_beside(cls, database: Path, round_id: str, go_on: Callable[[], object]) -> StoredRound:
+        with Store.reading(database) as store:
+            return cls.load(History(store), round_id, go_on)
 
     def published(self) -> Published:
         """Return what others see of the round."""
@@ -80,6 +103,14 @@ class StoredRound:
     def payouts(self) -> Payouts:
         """Return what each seat earns as things stand."""
         return payouts(self.commitment.scores, {item.seat for item in self.disqualified}, self.pot)
+
+    @classmethod
+    def preview(cls, history: History, row: RoundRow) -> tuple[list[EntryRow], Payouts]:
+        """Return the roster and what :meth:`payouts` will be, without hashing the round for it."""
+        entries, publication = history.entries(row.round_id), history.publications.get(row.round_id)
+        scores = history.scores(row.round_id, len(entries)) if publication is None else publication.commitment.scores
+        out = {item.seat for item in history.disqualifications(row.round_id)}
+        return entries, payouts(scores, out, int(row.config["pot_wei"]))
 
     def leaf_index(self, fixture: int) -> int:
         """Return the position of a fixture among the played matches: the index of its leaf."""

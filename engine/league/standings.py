@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.core.hashing import keccak
@@ -11,6 +11,7 @@ from engine.core.merkle import RoundTree, round_leaf_hash
 
 NO_OPPONENT = 0xFFFFFFFF
 _LEAF = struct.Struct(">IIIqq32s32s32s")
+_SCORE = struct.Struct(">q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +72,27 @@ def standings_hash(scores: Sequence[int]) -> bytes:
     return keccak(pack_standings(scores))
 
 
-def commit_round(roster_size: int, matches: Sequence[Played]) -> RoundCommitment:
-    """Return the leaves and the tree of a round whose ``matches`` are given in order."""
+def commit_round(
+    roster_size: int, matches: Sequence[Played], go_on: Callable[[], object] = lambda: None
+) -> RoundCommitment:
+    """Return the leaves and the tree of a round whose ``matches`` are given in order.
+
+    All standings are hashed after each match. ``go_on`` is called before each: what it raises ends the work.
+    """
     scores = [0] * roster_size
-    pre = standings_hash(scores)
+    packed = bytearray(pack_standings(scores))  # a match changes two scores of perhaps thousands: only they are packed
+    pre = keccak(packed)
     leaves = []
     for index, match in enumerate(matches):
+        go_on()
         scores[match.a] += match.score_a
+        _SCORE.pack_into(packed, _SCORE.size * match.a, scores[match.a])
         d_b = 0
         if match.b is not None and match.score_b is not None:
             d_b = match.score_b
             scores[match.b] += d_b
-        post = standings_hash(scores)
+            _SCORE.pack_into(packed, _SCORE.size * match.b, scores[match.b])
+        post = keccak(packed)
         b = NO_OPPONENT if match.b is None else match.b
         leaves.append(RoundLeaf(index, match.a, b, match.score_a, d_b, pre, post, match.commitment))
         pre = post

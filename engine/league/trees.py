@@ -7,7 +7,6 @@ node, a path or a leaf costs nothing then, whatever the tree's size; searching 1
 from __future__ import annotations
 
 import re
-import sqlite3
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -196,12 +195,8 @@ class StepTree:
 
 def load_round(database: Path, round_id: str) -> MatchTree:
     """Build a round's tree from the store; for worker processes. Raises UsageError for an unknown round."""
-    connection = sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
-    connection.row_factory = sqlite3.Row
-    try:
-        stored = StoredRound.load(History(Store(database, connection)), round_id)
-    finally:
-        connection.close()
+    with Store.reading(database) as store:
+        stored = StoredRound.load(History(store), round_id)
     leaves, tree = stored.commitment.leaves, stored.commitment.tree
     matches = stored.matches[: len(leaves)]
     flat = FlatTree(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -61,6 +61,14 @@ class Store:
     def prepare(cls, path: Path) -> None:
         """Create the database or carry it over, and close it: what waits for the disk can so be done in a thread."""
         cls.open(path).close()
+
+    @classmethod
+    @contextmanager
+    def reading(cls, path: Path) -> Iterator[Store]:
+        """Open a database that is there for reading alone: for threads and processes beside the one that writes."""
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10.0)) as connection:
+            connection.row_factory = sqlite3.Row
+            yield cls(path, connection)
 
     def close(self) -> None:
         """Close the database."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from engine.chain.session import Chain
+from engine.core.turns import beside
 from engine.league.disputes.checks import Fraud, FraudKind, self_proving
 from engine.league.disputes.posted import Anchored, read_anchored
 from engine.league.disputes.published import Published
@@ -76,7 +78,7 @@ async def audit(stored: StoredRound, chain: Chain, replay: Replay) -> Audit:
     published = replace(stored.published(), scores=anchored.scores)
     frauds = list(self_proving(published, anchored.posted))
     rows = await replayed_rows(stored, replay)
-    honest = commitment_of(len(stored.entries), rows)
+    honest = await beside(partial(commitment_of, len(stored.entries), rows))
     found, compared = _compare(published, honest, anchored)
     frauds += found
     return Audit(stored, anchored, published, honest, tuple(frauds), len(rows), compared)

@@ -64,7 +64,7 @@ class Disputes:
         how = Dishonesty(row.config.get("dishonesty", Dishonesty.HONEST))
         if how is Dishonesty.HONEST or chain is None:
             return None
-        stored, seed = StoredRound.load(self._history, row.round_id), row.config["seed"]
+        stored, seed = await StoredRound.read(self._history, row.round_id), row.config["seed"]
         claimed = {claim.fixture for claim in self._history.claims(row.round_id)}
         played = [
             index
@@ -128,7 +128,7 @@ class Disputes:
 
     async def resume(self, round_id: str, chain: Chain, conduct: Conduct = HONEST) -> list[DisputeView]:
         """Go on with the open disputes of a round; the caller keeps other programs out."""
-        stored = StoredRound.load(self._history, round_id)
+        stored = await StoredRound.read(self._history, round_id)
         court = self._proceedings(stored, chain)
         open_cases = [case for case in self._cases.all(stored.row.round_id) if case.state == OPEN]
         return self._done(stored, [await court.drive(case, conduct) for case in open_cases])
@@ -143,7 +143,7 @@ class Disputes:
         for dispute_id in sorted(broken):
             case = self._cases.get(dispute_id)
             if case.state in (UPHELD, DISMISSED, REFUNDED):
-                stored = StoredRound.load(self._history, case.round_id)
+                stored = await StoredRound.read(self._history, case.round_id)
                 await self._proceedings(stored, chain).drive(case, HONEST)
 
     def all(self, round_id: str | None = None) -> list[DisputeView]:
@@ -167,7 +167,7 @@ class Disputes:
             self._rerun.resize(workers)
 
     async def _anchored(self, round_id: str) -> tuple[StoredRound, Chain]:
-        stored = StoredRound.load(self._history, round_id)
+        stored = await StoredRound.read(self._history, round_id)
         chain = await self._onchain.of(stored.row)
         if chain is None or stored.row.root is None:
             raise LeagueError("The round is not anchored", "", "Only what stands on a chain can be disputed.")

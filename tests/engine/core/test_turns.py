@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
+from collections.abc import Callable
 
-from engine.core.turns import own_turn, turns
+import pytest
+
+from engine.core.turns import beside, own_turn, turns
 
 
 class Clock:
@@ -83,3 +88,30 @@ def test_every_loop_has_its_own_queue() -> None:
 
     asyncio.run(leave())
     assert asyncio.run(ask())
+
+
+async def test_work_beside_the_loop_ends_when_nobody_waits_for_it() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    def work(go_on: Callable[[], None]) -> None:
+        try:
+            while True:
+                begun.set()
+                go_on()
+                time.sleep(0.001)
+        finally:
+            ended.set()
+
+    waiting = asyncio.create_task(beside(work))
+    while not begun.is_set():
+        await asyncio.sleep(0.001)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await asyncio.to_thread(ended.wait, 60)
+
+
+async def test_work_beside_the_loop_gives_its_result_or_its_error() -> None:
+    assert await beside(lambda go_on: threading.get_ident()) != threading.get_ident()
+    with pytest.raises(ZeroDivisionError):
+        await beside(lambda go_on: 1 // 0)

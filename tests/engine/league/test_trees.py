@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import threading
 from concurrent.futures import ProcessPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -136,6 +137,26 @@ def test_a_round_loads_in_a_process_of_its_own(played: Any) -> None:
     assert tree.tree.line(5) == ["match 10", "agent5", "", "LOSS", "OUT_OF_GAS", "score 2", "9 steps"]
     assert tree.tree.search("out_of_gas agent3") == [n for n in range(70) if n % 5 == 0 and n % 7 == 3]
     assert tree.tree.search(sha256(b"c33").hexdigest()) == tree.tree.search(sha256(b"t33").hexdigest()[:20]) == [33]
+
+
+@pytest.mark.parametrize("at_once", [0, 10**9])
+async def test_a_large_round_is_read_beside_the_loop(played: Any, monkeypatch: Any, at_once: int) -> None:
+    store, round_id = played
+    monkeypatch.setattr("engine.league.settlement.AT_ONCE", at_once)
+    history, threads = History(store), []
+    load = StoredRound.load
+    monkeypatch.setattr(StoredRound, "load", lambda *given: (threads.append(threading.get_ident()), load(*given))[1])
+    found = await StoredRound.read(history, round_id)
+    plain = load(history, round_id)
+    assert (found.row, found.entries, found.matches, found.disqualified) == (
+        plain.row, plain.entries, plain.matches, plain.disqualified
+    )  # fmt: skip
+    assert (found.commitment.leaves, found.commitment.scores) == (plain.commitment.leaves, plain.commitment.scores)
+    assert found.commitment.tree.levels == plain.commitment.tree.levels
+    assert (threads == [threading.get_ident()]) is (at_once > 0)
+    entries, shares = StoredRound.preview(history, found.row)
+    assert (tuple(entries), shares) == (found.entries, found.payouts())
+    assert history.scores(round_id, len(entries)) == list(found.commitment.scores)
 
 
 def test_an_unknown_round_is_refused_and_the_store_stays_as_it_is(played: Any) -> None:
