@@ -18,6 +18,7 @@ from engine.core.bus import EventBus
 from engine.core.errors import EngineError
 from engine.core.jobs import Jobs
 from engine.core.logs import BusHandler, log_to_file
+from engine.core.memory import GiveBack, keep_large_apart
 from engine.core.paths import DataDir, assets_dir
 from engine.games.live import GameRuns
 from engine.league.admission import Admissions
@@ -42,6 +43,7 @@ class Runtime:
         self.store = store
         self.bus = EventBus()
         self.jobs = Jobs(self.bus)
+        self._memory = GiveBack(self.bus)
         self.games = GameRuns(self.bus, self.jobs)
         self.gate = Gate()
         self.wallet = wallet or Wallet.development()
@@ -71,6 +73,7 @@ class Runtime:
 
         ``wallet`` None: the development accounts, whose keys are public.
         """
+        keep_large_apart()
         await asyncio.to_thread(Store.prepare, data.database)
         return cls(data, Store.open(data.database), workers=workers, anvil=anvil, wallet=wallet)
 
@@ -93,6 +96,7 @@ class Runtime:
         await self._disconnect()
         await self.devnet.close()
         await self._end_watcher()
+        await self._memory.close()
         self.store.close()
         for handler in self._handlers:
             logging.getLogger("engine").removeHandler(handler)

@@ -9,6 +9,7 @@ from engine.consensus.errors import ConsensusError
 from engine.consensus.negotiation.byzantine import Misbehaving, misbehave
 from engine.consensus.participants import Participant
 from engine.consensus.results import ConsensusResult
+from engine.consensus.rounds.records import CANCELLED, DONE, FAILED
 from engine.consensus.specs import RunSpec
 from engine.core.jobs import Job, JobContext, Jobs
 
@@ -139,8 +140,10 @@ class ConsensusRun:
         self._job = jobs.start(f"Consensus: {self.spec.task.title}", lambda job: play(self, job))
 
     def enter(self, state: str) -> None:
-        """Go over to a state."""
+        """Go over to a state; at the end the agents rise, and their models' process is let go of."""
         self._state = state
+        if state in (DONE, CANCELLED, FAILED):
+            self._seats.clear()
 
     def seat(self, participants: Sequence[Participant]) -> list[Participant]:
         """Return the participants with their behaviours, which ``inject`` changes."""

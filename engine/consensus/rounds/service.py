@@ -17,6 +17,7 @@ from engine.consensus.rounds.run import ConsensusRun, check_behaviour
 from engine.consensus.specs import AgentSpec, RunSpec
 from engine.core.bus import EventBus
 from engine.core.errors import EngineError
+from engine.core.handles import Handles
 from engine.core.jobs import Jobs
 from engine.store.database import Store
 from engine.store.ledger import LOCAL_BOOK
@@ -64,7 +65,7 @@ class ConsensusService:
     ) -> None:
         self._parts = ServiceParts(store, bus, jobs, wallet, connect, seats, folder)
         self._records = Records(store, wallet.address)
-        self._runs: dict[int, ConsensusRun] = {}
+        self._runs: Handles[ConsensusRun] = Handles()
         self._turn = asyncio.Lock()
 
     async def start(self, spec: RunSpec) -> ConsensusRun:
@@ -101,7 +102,7 @@ class ConsensusService:
         return self._records.all()
 
     def run(self, run_id: int) -> ConsensusRun | None:
-        """Return the handle of a round of this program."""
+        """Return the handle of a round of this program; of those that are over only the newest are kept."""
         return self._runs.get(run_id)
 
     async def agents(self) -> list[AgentRow]:
@@ -122,7 +123,7 @@ class ConsensusService:
 
     async def close(self) -> None:
         """Cancel the rounds that run, and wait for them."""
-        running = [run for run in self._runs.values() if not run.done]
+        running = self._runs.working()
         for run in running:
             run.cancel()
         await asyncio.gather(*(run.result() for run in running), return_exceptions=True)
@@ -147,7 +148,7 @@ class ConsensusService:
             )
             run.task_hash = await phase.reserve(spec.task)
         play = RoundPlay(self._parts, self._records, run, phase)
-        self._runs[run_id] = run
+        self._runs.put(run_id, run)
         run.begin(self._parts.jobs, lambda _, job: play.play(job))
         return run
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.core.bus import EventBus
+from engine.core.handles import Handles
 from engine.core.jobs import Jobs
 from engine.core.optional import is_there, need_torch
 from engine.core.paths import how_to_get
@@ -46,8 +47,9 @@ class LearnService:
     def __init__(self, parts: LearnParts, folder: Path) -> None:
         self._parts = parts
         self._records = Records(folder)
-        self._runs: dict[int, LearnRun] = {}
-        self._sweeps: list[SweepRun] = []
+        self._runs: Handles[LearnRun] = Handles()
+        self._sweeps: Handles[SweepRun] = Handles()
+        self._swept = 0
 
     def scenarios(self) -> tuple[Scenario, ...]:
         """Return the scenarios that come with the program."""
@@ -81,20 +83,20 @@ class LearnService:
         return [self._as_it_is(record) for record in self._records.all()]
 
     def run(self, run_id: int) -> LearnRun | None:
-        """Return the handle of a run of this program."""
+        """Return the handle of a run of this program; of those that are over only the newest are kept."""
         return self._runs.get(run_id)
 
     async def sweep(self, spec: SweepSpec) -> SweepRun:
         """Start a byzantine sweep as a job. Raises LearnSettingError."""
-        sweep = SweepRun(len(self._sweeps) + 1, spec, self._parts.bus)
-        self._sweeps.append(sweep)
+        self._swept += 1
+        sweep = SweepRun(self._swept, spec, self._parts.bus)
+        self._sweeps.put(sweep.sweep_id, sweep)
         sweep.begin(self._parts.jobs, self._parts.cache, self._parts.workers)
         return sweep
 
     async def close(self) -> None:
         """Cancel what runs, and wait for it."""
-        work: list[LearnRun | SweepRun] = [*self._runs.values(), *self._sweeps]
-        work = [item for item in work if not item.done]
+        work: list[LearnRun | SweepRun] = [*self._runs.working(), *self._sweeps.working()]
         for item in work:
             item.cancel()
         await asyncio.gather(*(item.result() for item in work), return_exceptions=True)
@@ -114,7 +116,7 @@ class LearnService:
     def _begin(self, run_id: int, spec: LearnSpec, *, resumed: bool = False) -> LearnRun:
         scenario, config = spec.resolve()
         run = LearnRun(run_id, spec, scenario, config, self._parts.bus)
-        self._runs[run_id] = run
+        self._runs.put(run_id, run)
         play = RunPlay(self._parts, self._records, run, resumed=resumed)
         run.begin(self._parts.jobs, lambda _, job: play.play(job))
         return run
