@@ -35,7 +35,7 @@ DRAWING = {
 }
 PACKAGES = (
     *("pyqtgraph", "qasync", "wasmtime", "web3", "coincurve", "keyring", "prometheus-client"),
-    *("numpy", "scipy", "numba"),
+    *("numpy", "highspy", "numba"),
 )
 QT_VERSION = "6.11.3"
 FONT_FOLDERS = ("/usr/share/fonts", "/usr/local/share/fonts", "~/.fonts", "~/.local/share/fonts")

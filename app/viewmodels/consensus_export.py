@@ -16,7 +16,7 @@ from engine.games.games import Game
 from engine.games.trace import column_name, write_trace_csv
 
 WHOLE = 20_000  # numbers of a profile, or of a game, that go into a result
-VERSIONS = ("nashboard", "numpy", "scipy", "numba")
+VERSIONS = ("nashboard", "numpy", "numba")
 
 
 def export_csv(path: Path, record: RunRecord) -> int:

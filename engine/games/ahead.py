@@ -45,6 +45,8 @@ FORMS = {
     "batch_jit.bimatrix_games": "f8[:,:,::1] f8[:,:,::1] f8[:,::1] f8[:,::1] caps i8[::1]",
     "batch_jit.gaps": "f8[:,:,::1] f8[:,:,::1] f8 f8[:,::1] f8[:,::1] f8[:,::1]",
     "batch_jit.zero_sum_games": "f8[:,:,::1] f8[:,::1] f8[:,::1] i8 i8[::1]",
+    "cholesky_jit.downwards": "f8[:,::1] f8[:,::1] i8 i8",
+    "cholesky_jit.upwards": "f8[:,::1] f8[:,::1] i8 i8",
     "fictitious_play_jit.fictitious_steps": _LEARNING,
     "howson_jit.exchange_all": "f8[:,::1] i8[::1] i8[::1] i8[::1] i8 i8",
     "ipa_jit.pivot": "f8[:,::1] i8[::1] i8[::1] i8",
@@ -60,6 +62,7 @@ FORMS = {
     "simplex_jit.pivot": "f8[:,::1] i8 i8",
     "simplex_jit.pivots": "f8[:,::1] i8[::1] i8[::1] i8",
     "simplex_jit.solve": "f8[:,::1] f8[::1] f8[::1] i8",
+    "sparse_jit.multiply_rows": "f8[::1] i4[::1] i4[::1] f8[:,::1] f8[:,::1]",
     "tensor_form_jit.contract": f"{_TENSORS} f8[::1] f8[::1] f8[:,::1]",
     "tensor_newton_jit.newton": f"{_TENSORS} b1[::1] f8[::1] i8",
     "vertices_drop_jit.drop": "f8[:,::1] b1[::1] b1[::1]",
@@ -72,7 +75,13 @@ FORMS = {
     "weights_jit.weights_steps": _LEARNING,
 }
 _PAIR = "caps"  # a pair of integers
-_TYPES = {"f8": np.dtype(np.float64), "i8": np.dtype(np.int64), "u1": np.dtype(np.uint8), "b1": np.dtype(np.bool_)}
+_TYPES = {
+    "f8": np.dtype(np.float64),
+    "i8": np.dtype(np.int64),
+    "i4": np.dtype(np.int32),
+    "u1": np.dtype(np.uint8),
+    "b1": np.dtype(np.bool_),
+}
 _WHOLE = (int, np.integer)
 _NUMBER = (float, np.floating, *_WHOLE)
 

@@ -6,14 +6,16 @@ Source: M. Glickman, "Example of the Glicko-2 system", 2013; every game is a rat
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from importlib.util import find_spec, module_from_spec
 from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
-    from elote import Glicko2Competitor
+    from elote.competitors.glicko2 import Glicko2Competitor
 
 Key = TypeVar("Key", int, str)
 # The library lets ratings blur with time; here only games count, so all happen at one instant.
@@ -57,7 +59,20 @@ async def prepare() -> None:
 
 @lru_cache(maxsize=1)
 def _library() -> type[Glicko2Competitor]:
-    """Import the library when the first rating is asked for: it brings scipy and pandas with it."""
-    from elote import Glicko2Competitor
+    """Import the library when the first rating is asked for, and of it this one rating.
 
+    Others of it calculate with SciPy, which takes a second and thirty megabytes, and which installed builds do without.
+    So the packages that import all of them are bare names until this one is there.
+    """
+    bare = [name for name in ("elote", "elote.competitors") if name not in sys.modules]
+    for name in bare:
+        spec = find_spec(name)
+        if spec is None:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        sys.modules[name] = module_from_spec(spec)
+    try:
+        from elote.competitors.glicko2 import Glicko2Competitor
+    finally:
+        for name in bare:
+            del sys.modules[name]
     return Glicko2Competitor

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.games.games import Floats
+from engine.games.solvers.sparse import SparseRows
 
 SPARSE = 0.1  # share of influences that are not zero up to which they are kept as a sparse matrix
 ACCURACY = 1e-13  # of a column's residual, relative to its right-hand side
@@ -24,11 +25,8 @@ Apply = Callable[[Floats], Floats]
 
 def operator(weight: Floats, influence: Floats) -> Apply:
     """Return ``x -> x - D^-1 W x``, the system with every row scaled to diagonal 1."""
-    held = influence
-    if np.count_nonzero(influence) < SPARSE * influence.size:
-        from scipy.sparse import csr_array
-
-        held = csr_array(influence)
+    few = np.count_nonzero(influence) < SPARSE * influence.size
+    held = SparseRows.of(influence) if few else influence
     return lambda x: np.asarray(x - (held @ x) / weight[:, None])
 
 

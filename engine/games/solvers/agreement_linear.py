@@ -12,17 +12,19 @@ nonvanishing of determinants"). Steps:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.games.games import Floats
+from engine.games.solvers.cholesky import cholesky_solve
 
 Mask = NDArray[np.bool_]
 
 POOR = 1e-7  # reciprocal condition below which rounding would show
-SMALL = 256  # agents up to which NumPy's own LU is the quicker one: SciPy brings a second pool of threads
+SMALL = 256  # agents up to which a look at the condition, and at whether Cholesky would do, costs more than it saves
 MAX_CAREFUL = 1500  # agents up to which the slower, careful elimination is done
 
 
@@ -91,27 +93,26 @@ def _solve(weight: Floats, confidence: Floats, influence: Floats, right: Floats)
     if len(weight) <= SMALL and least > POOR:
         found = np.linalg.solve(np.eye(len(weight)) - influence / weight[:, None], right / weight[:, None])
         return np.asarray(found, dtype=np.float64), "LU"
-    from scipy.linalg import lapack  # scipy takes a while to import, and not every method needs it
-
     symmetric = np.array_equal(influence, influence.T)
     scale = np.sqrt(weight)[:, None] if symmetric else weight[:, None]
     matrix = influence / (-scale * scale.T) if symmetric else influence / -scale
     np.fill_diagonal(matrix, 1.0)
-    norm = float(np.abs(matrix).sum(axis=0).max())
-    if symmetric:
-        factor, failed = lapack.dpotrf(matrix)
-        good = 0.0 if failed else lapack.dpocon(factor, norm)[0]
-    else:
-        factor, pivots, failed = lapack.dgetrf(matrix)
-        good = 0.0 if failed else lapack.dgecon(factor, norm)[0]
-    if good < POOR and len(weight) <= MAX_CAREFUL:
+    # The inverse of an M-matrix has no negative entry: its largest row sum, its norm, is that of the solution for ones.
+    sides, how = np.column_stack((right / scale, np.ones(len(weight)))), "Cholesky" if symmetric else "LU"
+    try:
+        found = (
+            cholesky_solve(np.asarray(np.linalg.cholesky(matrix), np.float64), sides)
+            if symmetric
+            else np.linalg.solve(matrix, sides)
+        )
+    except np.linalg.LinAlgError:
+        found = np.full_like(sides, np.inf)
+    condition = float(np.abs(matrix).sum(axis=1).max()) * float(np.abs(found[:, -1]).max())
+    if not condition * POOR <= 1.0 and len(weight) <= MAX_CAREFUL:
         return _eliminate(confidence, influence, right), "elimination without subtraction"
-    if failed:
-        found = np.linalg.lstsq(matrix, right / scale, rcond=None)[0]
-        return np.asarray(found / scale if symmetric else found), "least squares"
-    if symmetric:
-        return lapack.dpotrs(factor, right / scale)[0] / scale, "Cholesky"
-    return lapack.dgetrs(factor, pivots, right / scale)[0], "LU"
+    if not np.isfinite(found).all():
+        found, how = np.linalg.lstsq(matrix, sides, rcond=None)[0], "least squares"
+    return np.asarray(found[:, :-1] / scale if symmetric else found[:, :-1]), how
 
 
 def _eliminate(confidence: Floats, influence: Floats, right: Floats) -> Floats:
@@ -139,19 +140,14 @@ def _with_free(confidence: Floats, influence: Floats, points: Floats, start: Flo
     A group of them that listens only to itself ends at one point: its start averaged by the stationary distribution
     of the chain ``D^-1 W`` on it.
     """
-    from scipy.sparse.csgraph import connected_components
-
     given = np.zeros_like(points)
     fixed = np.zeros(len(points), dtype=bool)
     members = np.flatnonzero(free)
     inside = influence[np.ix_(members, members)]
-    count, group = connected_components(inside > 0, directed=True, connection="strong")
-    for number in range(count):
-        mine = group == number
-        if not inside[np.ix_(mine, ~mine)].any():
-            who = members[mine]
-            given[who] = _stationary(inside[np.ix_(mine, mine)]) @ start[who]
-            fixed[who] = True
+    for mine in _closed_groups(inside > 0):
+        who = members[mine]
+        given[who] = _stationary(inside[np.ix_(mine, mine)]) @ start[who]
+        fixed[who] = True
     if fixed.all():
         return given, "stationary mean"
     rest = ~fixed
@@ -161,6 +157,38 @@ def _with_free(confidence: Floats, influence: Floats, points: Floats, start: Flo
     right = confidence[rest, None] * points[rest] + held @ given[fixed]
     given[rest], how = _solve(pull + within.sum(axis=1), pull, within, right)
     return given, how
+
+
+def _closed_groups(listens: Mask) -> Iterator[Mask]:
+    """Yield the groups that listen only to themselves, everybody in them to all others at least by way of some.
+
+    1. Whom somebody listens to, and who of these listens back, is such a group where both are the same. 2. Else go on
+    from the one furthest away, which listens to fewer. 3. Who listens to a group is in no other.
+    """
+    waiting = np.ones(len(listens), dtype=bool)
+    while waiting.any():
+        first = int(waiting.argmax())
+        while True:
+            ahead, last = _reached(listens, first)
+            back, _ = _reached(listens.T, first)
+            if not (ahead & ~back).any():
+                break
+            outside = np.flatnonzero(ahead & ~back)
+            first = last if not back[last] else int(outside[0])
+        yield ahead
+        waiting &= ~back
+
+
+def _reached(listens: Mask, first: int) -> tuple[Mask, int]:
+    """Return whom agent ``first`` listens to, itself or by way of others, and one of those furthest away."""
+    reached = np.zeros(len(listens), dtype=bool)
+    reached[first] = True
+    front, last = reached, first
+    while front.any():
+        last = int(front.argmax())
+        front = listens[front].any(axis=0) & ~reached
+        reached = reached | front
+    return reached, last
 
 
 def _stationary(weights: Floats) -> Floats:

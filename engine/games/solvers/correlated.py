@@ -7,7 +7,7 @@ Correlated: Aumann (1974), "Subjectivity and correlation in randomized strategie
 3. Coarse: no single action of player i pays more than v_i against Q_i, what P says of the others. Q_i are unknowns
    too, so that the program has some 3 N entries a player and not N for each of its actions.
 4. The objective: 0 the sum of payoffs, 1 the least payoff of any player as large as it can be, 2 the sum as small as
-   it can be (the worst equilibrium, for the price of anarchy). HiGHS solves it (scipy.optimize.linprog).
+   it can be (the worst equilibrium, for the price of anarchy). HiGHS solves it.
 
 Payoffs are moved and scaled to a range of one a player first. Parameter ``objective``: 0, 1 or 2.
 """
@@ -18,16 +18,16 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array
 
 from engine.games.errors import GameError
 from engine.games.games import FiniteGame, Floats, TensorGame
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
+from engine.games.solvers.linear_program import Program, minimise
+from engine.games.solvers.sparse import SparseRows
 
 WELFARE, LEAST, WORST = 0, 1, 2
 MAX_ENTRIES = 4_000_000  # numbers in the program; HiGHS takes minutes for these
-_LIMIT = 1  # what linprog says of a time limit
 TOLERANCE = 1e-10  # of HiGHS, in scaled payoffs
 
 
@@ -56,8 +56,6 @@ def best_joint(
 
     Raises GameError for an unknown objective and for games that are too large for a linear program.
     """
-    from scipy.optimize import linprog
-
     if objective not in (WELFARE, LEAST, WORST):
         raise GameError(
             "The parameter objective cannot be used",
@@ -66,18 +64,15 @@ def best_joint(
     _check_size(game, coarse)
     tensor = game.to_tensor()
     rows = _Rows(tensor, coarse)
-    cost, bounds = rows.objective(int(objective))
-    limit = {} if math.isinf(time_limit_s) else {"time_limit": time_limit_s}
-    program = cost, *rows.upper.matrices(len(cost)), *rows.equal.matrices(len(cost)), bounds
-    accuracy = {"primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE, **limit}
+    program = rows.program(int(objective))
     for presolve in (True, False):  # it finds some programs infeasible that are not, where payoffs differ by 1e-9
-        found: Any = linprog(*program, method="highs", options={**accuracy, "presolve": presolve})
-        if found.status in (0, _LIMIT):
+        found = minimise(program, tolerance=TOLERANCE, time_limit_s=time_limit_s, presolve=presolve)
+        if found.optimal or found.timed_out:
             break
-    if found.x is None or not found.success:
-        return Joint(None, str(found.message), int(found.nit or 0))
+    if found.x is None or not found.optimal:
+        return Joint(None, found.message, found.iterations)
     joint = np.maximum(found.x[: tensor.tensors[0].size], 0.0).reshape(tensor.sizes)
-    return Joint(np.asarray(joint / joint.sum()), str(found.message), int(found.nit))
+    return Joint(np.asarray(joint / joint.sum()), found.message, found.iterations)
 
 
 def _steps(game: FiniteGame, options: SolveOptions, *, coarse: bool) -> Steps:
@@ -111,25 +106,29 @@ class _Triples:
         self._rows: list[Any] = []
         self._columns: list[Any] = []
         self._values: list[Any] = []
-        self._right: list[float] = []
+        self.right: list[float] = []
 
     def add(self, columns: Any, values: Any, right: float = 0.0) -> None:
         """Add rows, ``columns`` and ``values`` (rows, entries a row) or one row (entries,)."""
         columns, values = np.broadcast_arrays(np.atleast_2d(columns), np.atleast_2d(values))
-        first = len(self._right)
+        first = len(self.right)
         self._rows.append(np.repeat(np.arange(first, first + len(columns)), columns.shape[1]))
         self._columns.append(columns.ravel())
         self._values.append(values.ravel())
-        self._right.extend([right] * len(columns))
+        self.right.extend([right] * len(columns))
 
-    def matrices(self, width: int) -> tuple[Any, Any]:
-        """Return matrix and right-hand sides, both None when there are no rows."""
-        if not self._right:
-            return None, None
-        values = np.concatenate(self._values)
-        keep = values != 0
-        at = np.concatenate(self._rows)[keep], np.concatenate(self._columns)[keep]
-        return coo_array((values[keep], at), shape=(len(self._right), width)).tocsr(), np.array(self._right)
+    def append(self, other: _Triples) -> None:
+        """Add the rows of another after these."""
+        self._rows += [rows + len(self.right) for rows in other._rows]
+        self._columns += other._columns
+        self._values += other._values
+        self.right += other.right
+
+    def matrix(self, width: int) -> SparseRows:
+        """Return the matrix."""
+        parts = (np.concatenate(part) for part in (self._rows, self._columns, self._values))
+        rows, columns, values = parts
+        return SparseRows.from_entries(rows, columns, values, (len(self.right), width))
 
 
 class _Rows:
@@ -168,18 +167,27 @@ class _Rows:
         columns = np.append(marginal, value)
         self.upper.add(np.broadcast_to(columns, (size, width + 1)), np.column_stack([u, np.full(size, -1.0)]))
 
-    def objective(self, objective: int) -> tuple[Floats, list[tuple[float | None, float | None]]]:
-        """Return costs and bounds; adds the rows of the least payoff."""
+    def program(self, objective: int) -> Program:
+        """Return the linear program; the inequalities come first."""
+        cost = self._cost(objective)
+        self.upper.append(self.equal)
+        right = np.array(self.upper.right)
+        least = right.copy()
+        least[: len(right) - len(self.equal.right)] = -np.inf
+        lower = np.zeros(len(cost))
+        lower[self.first_value :] = -np.inf
+        return Program(cost, self.upper.matrix(len(cost)), least, right, lower, np.full(len(cost), np.inf))
+
+    def _cost(self, objective: int) -> Floats:
+        """Return the costs; adds the rows of the least payoff."""
         players, largest = len(self.ranges), self.ranges.max()
-        bounds: list[tuple[float | None, float | None]] = [(0.0, None)] * self.first_value
-        bounds += [(None, None)] * players
         cost = np.zeros(self.first_value + players)
         if objective != LEAST:
             cost[self.first_value :] = (1.0 if objective == WORST else -1.0) * self.ranges / largest
-            return cost, bounds
+            return cost
         lift = self.middles.mean()
         for player in range(players):
             columns = np.array([self.first_value + players, self.first_value + player])
             values = np.array([1.0, -self.ranges[player] / largest])
             self.upper.add(columns, values, float((self.middles[player] - lift) / largest))
-        return np.append(cost, -1.0), [*bounds, (None, None)]
+        return np.append(cost, -1.0)

@@ -27,14 +27,14 @@ def answer(state: Floats, weight: float) -> int:
 def fictitious_steps(
     a: Floats, b: Floats, first: Floats, second: Floats, numbers: Floats, count: int, target: float
 ) -> None:
-    """Do at most ``count`` iterations of payoffs ``a`` (n, m) and ``b`` (m, n); stop at the target."""
+    """Do at most ``count`` iterations of payoffs ``a`` (m, n) and ``b`` (n, m); stop at the target."""
     for _ in range(count):
         if is_near(first, second, numbers, target):
             return
         row = answer(first, numbers[WEIGHT])
         column = answer(second, numbers[WEIGHT])
         for i in range(first.shape[1]):
-            first[U, i] = a[i, column]
+            first[U, i] = a[column, i]
         for j in range(second.shape[1]):
-            second[U, j] = b[j, row]
+            second[U, j] = b[row, j]
         count_in(first, second, numbers)

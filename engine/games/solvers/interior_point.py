@@ -24,6 +24,7 @@ from engine.core.arrays import array_module
 from engine.games.games import Floats, MatrixGame
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
+from engine.games.solvers.cholesky import cholesky_solve
 from engine.games.solvers.zero_sum_scale import gap_in, mapped, scaled, strategy, told
 
 LIMIT = 100  # iterations; 10 to 20 are usual
@@ -190,9 +191,7 @@ def _factor(xp: Any, normal: Any) -> Any:
 
 def _back(xp: Any, factor: Any, right: Any) -> Any:
     if xp is np:
-        from scipy.linalg import cho_solve
-
-        return cho_solve((factor.T, False), right, check_finite=False)
+        return cholesky_solve(factor, right)
     triangular = importlib.import_module("cupyx.scipy.linalg").solve_triangular
     return triangular(factor, triangular(factor, right, lower=True), lower=True, trans="T")
 

@@ -33,6 +33,7 @@ from engine.games.games import (
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
 from engine.games.solvers.pacing import batches
+from engine.games.solvers.sparse import SparseRows
 from engine.games.verify import gap_of
 
 X, U, SX, SU, FIRST, SECOND = range(6)
@@ -51,12 +52,12 @@ class Table:
     def __init__(self, game: FiniteGame) -> None:
         self.ranges = game.ranges()
         self.sizes = game.sizes
-        self.two: tuple[Floats, Floats] | None = None  # A (n, m) and B' (m, n)
+        self.two: tuple[Floats, Floats] | None = None  # A (n, m) and B' (m, n), column by column in memory
         self._tensor: TensorGame | None = None
         self._whole: Any = None  # a polymatrix game: all pairs in one matrix, dense or sparse
         if len(self.sizes) == 2:
             a, b = _two(game)
-            self.two = _scaled(a, self.ranges[0]), np.ascontiguousarray(_scaled(b, self.ranges[1]).T)
+            self.two = np.asfortranarray(_scaled(a, self.ranges[0])), np.asfortranarray(_scaled(b, self.ranges[1]).T)
         elif isinstance(game, PolymatrixGame):
             self._whole = _whole(game, self.ranges)
         else:
@@ -136,11 +137,15 @@ class Learning:
             state[X], state[U] = x, u
 
     def twin(self) -> tuple[Floats, Floats, Floats, Floats] | None:
-        """Return both payoff matrices and both states for a compiled twin; None where the reference is to run."""
+        """Return payoffs and states for a compiled twin; None where the reference is to run.
+
+        The payoffs, (m, n) and (n, m), have a row for each action of the other player.
+        """
         if self.table.two is None or not self.compiled:
             return None
+        a, b = self.table.two
         first, second = self.players
-        return *self.table.two, first, second
+        return a.T, b.T, first, second
 
     @property
     def time(self) -> int:
@@ -273,16 +278,13 @@ def _whole(game: PolymatrixGame, ranges: Floats) -> Any:
         for (i, j), matrix in scaled.items():
             made[first[i] : first[i + 1], first[j] : first[j + 1]] = matrix
         return made
-    from scipy.sparse import coo_array
-
     rows, columns, values = [np.empty(0, int)], [np.empty(0, int)], [np.empty(0)]
     for (i, j), matrix in scaled.items():
         at = np.indices(matrix.shape)
         rows.append(at[0].ravel() + first[i])
         columns.append(at[1].ravel() + first[j])
         values.append(matrix.ravel())
-    place = np.concatenate(rows), np.concatenate(columns)
-    return coo_array((np.concatenate(values), place), shape=(size, size)).tocsr()
+    return SparseRows.from_entries(np.concatenate(rows), np.concatenate(columns), np.concatenate(values), (size, size))
 
 
 def _scaled(values: Floats, size: float) -> Floats:

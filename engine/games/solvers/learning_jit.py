@@ -5,26 +5,27 @@ Rows and numbers as in :mod:`engine.games.solvers.learning`.
 
 from __future__ import annotations
 
-import numpy as np
-
 from engine.games.games import Floats
 from engine.games.jit import compiled
 from engine.games.solvers.learning import AVERAGE, LAST, MEAN, POWER, SU, SX, TIME, WEIGHT, U, X
 
-BLAS = 2048  # payoffs from which on a library multiplies faster than a plain loop
-
 
 @compiled
-def multiply(matrix: Floats, x: Floats, out: Floats) -> None:
-    """Write ``matrix @ x``."""
-    if matrix.size >= BLAS:
-        np.dot(matrix, x, out)
-        return
-    for i in range(matrix.shape[0]):
-        total = 0.0
-        for j in range(matrix.shape[1]):
-            total += matrix[i, j] * x[j]
-        out[i] = total
+def multiply(x: Floats, matrix: Floats, out: Floats) -> None:
+    """Write ``x @ matrix``, four rows at a time: as fast as a library, and what nobody plays costs nothing.
+
+    Every column is added up in the same order whatever the processor, so that the bits are the same.
+    """
+    out[:] = 0.0
+    whole = x.size - x.size % 4
+    for j in range(0, whole, 4):
+        a, b, c, d = x[j], x[j + 1], x[j + 2], x[j + 3]
+        if a != 0.0 or b != 0.0 or c != 0.0 or d != 0.0:
+            for i in range(out.size):
+                out[i] += (a * matrix[j, i] + b * matrix[j + 1, i]) + (c * matrix[j + 2, i] + d * matrix[j + 3, i])
+    for j in range(whole, x.size):
+        for i in range(out.size):
+            out[i] += x[j] * matrix[j, i]
 
 
 @compiled

@@ -36,7 +36,7 @@ def minimise(program: Program, *, tolerance: float, time_limit_s: float = math.i
     """Solve a program; ``tolerance`` is by how much bounds, and optimality, may be missed."""
     import highspy  # ten milliseconds, and few methods need it
 
-    engine = highspy._Highs()  # without the modelling language around it
+    engine: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     for option, value in (
         ("output_flag", False),
         ("threads", 1),  # its simplex uses one, and would start others all the same

@@ -81,31 +81,34 @@ def correct(
         values, matrix = equations(form, prior, point)
         square = np.vstack((matrix, across))
         sides = np.column_stack((np.append(values, 0.0), np.eye(span)[-1]))
-        sign, solved = signed_solve(square, sides)
-        if sign == 0.0:
+        solved = solution(square, sides)
+        if solved is None:
             return None, 2 * FAR, 0.0
         correction, ahead = solved.T
         moved = float((np.abs(correction) / (1.0 + np.abs(point))).max())
         point -= correction
         first = first if turn else moved
         if not moved <= FAR or (turn and moved > max(CONTRACT * before, CLOSE)):
-            return None, first, sign
+            return None, first, 0.0
         if moved <= CLOSE:
-            return np.concatenate((point, ahead / length(ahead, point))), first, sign
+            return np.concatenate((point, ahead / length(ahead, point))), first, float(np.linalg.slogdet(square).sign)
         before = moved
     return None, first, 0.0
 
 
 def signed_solve(square: Floats, sides: Floats) -> tuple[float, Floats]:
-    """Return the sign of the determinant and the solution, by one factorisation; sign 0 where there is none."""
-    from scipy.linalg.lapack import dgetrf, dgetrs
+    """Return the sign of the determinant and the solution; sign 0 where there is none."""
+    solved = solution(square, sides)
+    return (0.0, sides) if solved is None else (float(np.linalg.slogdet(square).sign), solved)
 
-    factors, order, info = dgetrf(square)
-    if info or not np.isfinite(factors).all():
-        return 0.0, sides
-    swaps = int((order != np.arange(order.size)).sum())
-    sign = (-1.0) ** swaps * float(np.prod(np.sign(np.diag(factors))))
-    return sign, np.asarray(dgetrs(factors, order, sides)[0])
+
+def solution(square: Floats, sides: Floats) -> Floats | None:
+    """Return what solves the linear system; None where nothing does."""
+    try:
+        solved = np.linalg.solve(square, sides)
+    except np.linalg.LinAlgError:
+        return None
+    return np.asarray(solved, np.float64) if np.isfinite(solved).all() else None
 
 
 def advance(form: TensorForm, prior: Floats, state: Floats, steps: int, until: float) -> tuple[int, int]:

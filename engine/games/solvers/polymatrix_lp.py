@@ -13,16 +13,14 @@ decides, changes no best response; so games count as zero-sum that become so by 
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from scipy import sparse
-from scipy.optimize import linprog
 
 from engine.games.errors import GameError
 from engine.games.games import Floats, PolymatrixGame, Profile, regrets_from
 from engine.games.options import SolveOptions
 from engine.games.results import Outcome, Step, Steps
+from engine.games.solvers.linear_program import Program, minimise
+from engine.games.solvers.sparse import SparseRows
 
 _SAME = 1e-9  # relative to the ranges: a difference that counts as none
 _FEASIBLE = 1e-10  # the program's tolerance
@@ -110,26 +108,22 @@ def _solve(game: PolymatrixGame, edges: Edges, options: SolveOptions) -> tuple[P
     players, actions = len(game.sizes), sum(game.sizes)
     owner = np.repeat(np.arange(players), game.sizes)
     starts = np.concatenate([[0], np.cumsum(game.sizes)])
-    lines = np.zeros((actions, actions + players))
+    lines = np.zeros((actions + players, actions + players))
     lines[np.arange(actions), actions + owner] = -1.0
     for (i, j), payoffs in edges.items():
         lines[starts[i] : starts[i + 1], starts[j] : starts[j + 1]] = payoffs
-    sums = sparse.csr_array((np.ones(actions), (owner, np.arange(actions))), shape=(players, actions + players))
-    found = linprog(
-        np.concatenate([np.zeros(actions), np.ones(players)]),
-        A_ub=sparse.csr_array(lines),
-        b_ub=np.zeros(actions),
-        A_eq=sums,
-        b_eq=np.ones(players),
-        bounds=[(0, None)] * actions + [(None, None)] * players,
-        method="highs",
-        options={
-            "primal_feasibility_tolerance": _FEASIBLE,
-            "dual_feasibility_tolerance": _FEASIBLE,
-            **({"time_limit": options.time_limit_s} if math.isfinite(options.time_limit_s) else {}),
-        },
+    lines[actions + owner, np.arange(actions)] = 1.0
+    ones = np.repeat([0.0, 1.0], [actions, players])
+    program = Program(
+        cost=ones,
+        rows=SparseRows.of(lines),
+        least=np.where(ones, 1.0, -np.inf),
+        most=ones,
+        lower=np.where(ones, -np.inf, 0.0),
+        upper=np.full(len(ones), np.inf),
     )
-    message = str(found.message)
+    found = minimise(program, tolerance=_FEASIBLE, time_limit_s=options.time_limit_s)
+    message = found.message
     if found.x is None:
         return None, message
     parts = [np.maximum(part, 0.0) for part in np.split(found.x[:actions], np.cumsum(game.sizes)[:-1])]

@@ -35,16 +35,16 @@ def update(state: Floats, variant: float) -> None:
 def regret_steps(
     a: Floats, b: Floats, first: Floats, second: Floats, numbers: Floats, count: int, target: float
 ) -> None:
-    """Do at most ``count`` iterations of payoffs ``a`` (n, m) and ``b`` (m, n); stop at the target."""
+    """Do at most ``count`` iterations of payoffs ``a`` (m, n) and ``b`` (n, m); stop at the target."""
     for _ in range(count):
         if is_near(first, second, numbers, target):
             return
         update(first, numbers[VARIANT])
         if numbers[ALTERNATE]:
-            multiply(b, first[X], second[U])
+            multiply(first[X], b, second[U])
             update(second, numbers[VARIANT])
         else:
             update(second, numbers[VARIANT])
-            multiply(b, first[X], second[U])
-        multiply(a, second[X], first[U])
+            multiply(first[X], b, second[U])
+        multiply(second[X], a, first[U])
         count_in(first, second, numbers)

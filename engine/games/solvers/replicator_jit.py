@@ -44,7 +44,7 @@ def move(state: Floats, work: Floats) -> None:
 def replicator_steps(
     a: Floats, b: Floats, first: Floats, second: Floats, numbers: Floats, count: int, target: float
 ) -> None:
-    """Do at most ``count`` steps of payoffs ``a`` (n, m) and ``b`` (m, n); stop at the target.
+    """Do at most ``count`` steps of payoffs ``a`` (m, n) and ``b`` (n, m); stop at the target.
 
     Scratch rows: slope, logarithms, shares, the sum of slopes.
     """
@@ -56,12 +56,12 @@ def replicator_steps(
         for stage in range(4):
             probe(first, one, h * STAGES[stage])
             probe(second, two, h * STAGES[stage])
-            multiply(a, two[2], one[0])
-            multiply(b, one[2], two[0])
+            multiply(two[2], a, one[0])
+            multiply(one[2], b, two[0])
             add(one, h / 6.0 * SHARES[stage], stage == 0)
             add(two, h / 6.0 * SHARES[stage], stage == 0)
         move(first, one)
         move(second, two)
-        multiply(a, second[X], first[U])
-        multiply(b, first[X], second[U])
+        multiply(second[X], a, first[U])
+        multiply(first[X], b, second[U])
         count_in(first, second, numbers)

@@ -53,7 +53,7 @@ class SparseRows:
         """Return the product with a vector (width,), or with several side by side (width, d)."""
         from engine.games.solvers.sparse_jit import multiply_rows
 
-        columns = np.ascontiguousarray(x.T, np.float64).reshape(-1, self.width)
+        columns = np.ascontiguousarray(np.atleast_2d(x.T), np.float64)
         made = np.empty((len(columns), len(self.starts) - 1))
         multiply_rows(self.values, self.columns, self.starts, columns, made)
         return made[0] if x.ndim == 1 else made.T

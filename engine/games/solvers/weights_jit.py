@@ -41,17 +41,17 @@ def update(state: Floats, logits: Floats, numbers: Floats) -> None:
 def weights_steps(
     a: Floats, b: Floats, first: Floats, second: Floats, numbers: Floats, count: int, target: float
 ) -> None:
-    """Do at most ``count`` iterations of payoffs ``a`` (n, m) and ``b`` (m, n); stop at the target."""
+    """Do at most ``count`` iterations of payoffs ``a`` (m, n) and ``b`` (n, m); stop at the target."""
     one, two = np.empty(first.shape[1]), np.empty(second.shape[1])
     for _ in range(count):
         if is_near(first, second, numbers, target):
             return
         update(first, one, numbers)
         if numbers[ALTERNATE]:
-            multiply(b, first[X], second[U])
+            multiply(first[X], b, second[U])
             update(second, two, numbers)
         else:
             update(second, two, numbers)
-            multiply(b, first[X], second[U])
-        multiply(a, second[X], first[U])
+            multiply(first[X], b, second[U])
+        multiply(second[X], a, first[U])
         count_in(first, second, numbers)

@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.linalg import lu_factor, lu_solve
 
 from engine.games.games import Floats
 from engine.games.options import SolveOptions
@@ -140,13 +139,13 @@ def refined(matrix: Floats, rows: Labels, columns: Labels, known: tuple[Floats, 
     """Return the profile that solves the linear systems of a basis, unless ``known`` is better."""
     n, m = matrix.shape
     kernel = matrix[np.ix_(rows, columns)]
-    factors = lu_factor(kernel, check_finite=False)
-    if not np.abs(np.diag(factors[0])).min(initial=np.inf) > 0.0:
-        return known
     weights = []
-    for size, labels, transposed, square in ((n, rows, 1, kernel.T), (m, columns, 0, kernel)):
-        found = lu_solve(factors, np.ones(len(rows)), transposed, check_finite=False)
-        found += lu_solve(factors, 1.0 - square @ found, transposed, check_finite=False)
+    for size, labels, square in ((n, rows, kernel.T), (m, columns, kernel)):
+        try:
+            found = np.linalg.solve(square, np.ones(len(square)))
+            found += np.linalg.solve(square, 1.0 - square @ found)
+        except np.linalg.LinAlgError:
+            return known
         whole = np.zeros(size)
         whole[labels] = found
         weights.append(strategy(whole))

@@ -196,13 +196,13 @@ def random(*shape: int) -> Any:
 
 
 def learning() -> Arguments:
-    """What a dynamic begins with, large enough for the library that multiplies: two matrices, two states, numbers."""
+    """What a dynamic begins with, not of whole registers: two matrices, two states, numbers."""
     from engine.games.solvers import learning as names
 
-    a, b, states = random(47, 45), random(45, 47), [np.zeros((6, 47)), np.zeros((6, 45))]
+    a, b, states = random(45, 47), random(47, 45), [np.zeros((6, 47)), np.zeros((6, 45))]
     for state, matrix in zip(states, (a, b), strict=True):
         state[names.X] = state[names.SX] = 1.0 / state.shape[1]
-        state[names.U] = state[names.SU] = matrix.mean(axis=1)
+        state[names.U] = state[names.SU] = matrix.mean(axis=0)
     numbers = np.zeros(names.NUMBERS)
     numbers[[names.TIME, names.WEIGHT, names.AVERAGE, names.POWER, names.RATE]] = 1.0, 1.0, names.NEARER, 1.5, 0.7
     return a, b, *states, numbers, 40, 1e-9
@@ -270,6 +270,19 @@ def whole_walk() -> Any:
     return kernel_of("rational_jit.start")[1]((9 * random(6, 6)).astype(np.int64) + 1, 16)
 
 
+def triangle() -> Any:
+    """A lower triangular matrix."""
+    return np.tril(random(20, 20)) + np.eye(20)
+
+
+def sparse() -> Arguments:
+    """A matrix of mostly zeros by its rows, three vectors, and where their products go."""
+    from engine.games.solvers.sparse import SparseRows
+
+    rows = SparseRows.of(np.where(random(9, 8) < 0.4, random(9, 8), 0.0))
+    return rows.values, rows.columns, rows.starts, random(3, 8), np.empty((3, 9))
+
+
 def logit() -> Arguments:
     """The start of a path: the tensors, the prior, the state with its tangent and step."""
     sizes = np.array([2, 3, 4])
@@ -291,6 +304,8 @@ CALLS: dict[str, Callable[[], Arguments]] = {
     "batch_jit.zero_sum_games": lambda: (
         *(random(9, 4, 5), np.zeros((9, 4)), np.zeros((9, 5)), 1000, np.zeros(9, np.int64)),
     ),
+    "cholesky_jit.downwards": lambda: (triangle(), random(20, 3), 4, 18),
+    "cholesky_jit.upwards": lambda: (triangle(), random(20, 3), 4, 18),
     "howson_jit.exchange_all": lines,
     "ipa_jit.pivot": cover,
     "lemke_howson_jit.advance": lambda: (*paths(), 4),
@@ -303,6 +318,7 @@ CALLS: dict[str, Callable[[], Arguments]] = {
     "simplex_jit.pivot": lambda: (random(20, 21), 3, 4),
     "simplex_jit.pivots": lambda: (*pivoting(), 1000),
     "simplex_jit.solve": lambda: (random(30, 31), random(30), random(31), 5000),
+    "sparse_jit.multiply_rows": sparse,
     "tensor_form_jit.contract": lambda: (*tensors(), random(9), np.empty(9), np.zeros((9, 9))),
     "tensor_newton_jit.newton": lambda: (
         *(*tensors(), np.ones(9, bool), np.repeat([1 / 2, 1 / 3, 1 / 4], [2, 3, 4]), 10),
