@@ -31,10 +31,12 @@ AS_FILES = {"engine.games": "py"}
 # Versions of these are shown or compared while the program runs.
 WITH_METADATA = (
     *("PySide6-Essentials", "pyqtgraph", "qasync", "wasmtime", "web3", "coincurve", "keyring", "prometheus-client"),
-    *("numpy", "scipy", "safetensors", "tqdm", "regex", "packaging", "filelock", *(() if AHEAD else ("numba",))),
+    *("numpy", "highspy", "safetensors", "tqdm", "regex", "packaging", "filelock", *(() if AHEAD else ("numba",))),
 )
 # Big packages that an add-on finds in the build as far as the program itself needs them.
-_BIG = {"numpy", "scipy", "networkx", "setuptools"}
+_BIG = {"numpy", "networkx", "setuptools"}
+# What a requirement of the program names and the program does without: elote's other ratings calculate with it.
+_UNUSED = {"scipy"}
 # Parts of the standard library that no program runs: its tests, windows of another kind, tools.
 _NOT_STANDARD = re.compile(
     r"^(test|idlelib|tkinter|_tkinter|turtle|turtledemo|lib2to3|nis|ensurepip|venv|pydoc_data|distutils|antigravity|this"
@@ -102,7 +104,7 @@ def named_by(requirement: str) -> str:
 
 def of_program() -> set[str]:
     """Return the distributions that the program needs."""
-    return closure(requirements())
+    return closure(requirements()) - _UNUSED
 
 
 def of_add_on(name: str) -> set[str]:

@@ -15,10 +15,7 @@ from PyInstaller.depend.bindepend import get_imports
 from PyInstaller.utils.hooks import collect_data_files, collect_dynamic_libs, collect_submodules, copy_metadata
 
 # Modules that something names in a string, and extensions that compiled code imports.
-HIDDEN = (
-    *("qtawesome", "coincurve._libsecp256k1", "coincurve._cffi_backend", "_cffi_backend", "blspy", "ckzg"),
-    "scipy.linalg.cython_blas",  # solvers compiled ahead of time load it by its name
-)
+HIDDEN = ("qtawesome", "coincurve._libsecp256k1", "coincurve._cffi_backend", "_cffi_backend", "blspy", "ckzg")
 WITH_DATA = ("eth_account", "ens", "eth_utils", "qtawesome")
 LIBRARIES = {"win32": ["*.dll"], "darwin": ["*.dylib"]}
 
