@@ -1,9 +1,10 @@
 """The sender: brings the outbox to the chain, exactly once each, whatever is killed meanwhile.
 
-1. What was mined is looked up again when the chain may have lost blocks. 2. Queued rows get their nonces here and
-nowhere else, and the signed bytes are stored. 3. They are broadcast in batches, while the next batch is signed; the
-same bytes sent twice are one transaction. 4. Receipts settle the rows; a row whose nonce another transaction took is
-signed anew, one that the base fee overtook again with the same nonce for more.
+1. What was mined is looked up again when the chain may have lost blocks; what those held goes back in their order.
+2. Queued rows get their nonces here and nowhere else, and the signed bytes are stored. 3. They are broadcast in
+batches, while the next batch is signed; the same bytes sent twice are one transaction. 4. Receipts settle the rows; a
+row whose nonce another transaction took is signed anew, one that the base fee overtook again with the same nonce for
+more.
 """
 
 from __future__ import annotations
@@ -94,7 +95,8 @@ class Sender:
         left = total = outbox.open_count(self._book)
         waited = 0.0
         while left:
-            ahead = outbox.queued(self._book, BATCH) if len(self._flight) < WINDOW else []
+            free = len(self._flight) < WINDOW and self._lost_block() is None
+            ahead = outbox.queued(self._book, BATCH) if free else []
             before = (left, len(self._flight))
             await _both(self._sign(ahead), self._move())
             left = outbox.open_count(self._book)
@@ -218,9 +220,18 @@ class Sender:
             return self._signer.unfunded(row)
         return RpcError(f"The node refuses to {row.tx.purpose}", text, "Nothing is lost: mend the cause, then resume.")
 
+    def _lost_block(self) -> int | None:
+        """Return the lowest block that the chain forgot with rows that are still under way.
+
+        They go back block by block: a row may build on one of another account in a block below its own, and nodes
+        promise no order between accounts.
+        """
+        return min((row.block for row in self._flight.values() if row.block is not None), default=None)
+
     async def _move(self) -> None:
         """Broadcast what is signed, and settle what is mined while the node goes on."""
-        signed = [row for row in self._flight.values() if row.state == "signed"]
+        lost = self._lost_block()
+        signed = [row for row in self._flight.values() if row.state == "signed" and row.block in (None, lost)]
         await self._broadcast(signed)
         if len(signed) >= CROWD and self._control is not None:
             await self._control.flush()  # else automine makes a hundred blocks of them, or falls asleep half-way

@@ -63,7 +63,8 @@ class OutboxTx:
 class OutboxRow:
     """A transaction with its fate. ``raw`` are the signed bytes, ``error`` the decoded reason of a failure.
 
-    ``replaced`` are the hashes of bytes with the same nonce that were broadcast before, for lower fees.
+    ``replaced`` are the hashes of bytes with the same nonce that were broadcast before, for lower fees. ``block`` of a
+    row that is signed or sent is where it stood before the chain forgot that block.
     """
 
     tx: OutboxTx
@@ -128,7 +129,8 @@ class Outbox:
 
         A chain that lost its last blocks has forgotten the first of these, reverted ones and their nonces too.
         """
-        where = "book = ? AND block IS NOT NULL ORDER BY block DESC, id DESC LIMIT ? OFFSET ?"
+        where = "book = ? AND block IS NOT NULL AND state IN ('mined', 'failed') "
+        where += "ORDER BY block DESC, id DESC LIMIT ? OFFSET ?"
         return self._select(where, book, limit, offset)
 
     def get(self, key: str) -> OutboxRow | None:
@@ -235,8 +237,8 @@ class Outbox:
         )
 
     def reopen(self, key: str) -> None:
-        """Send the same signed bytes again: the chain forgot the block that held them."""
-        self._update(key, "state = 'signed', block = NULL, block_hash = NULL, gas_used = NULL, error = ''")
+        """Send the same signed bytes again: the chain forgot the block that held them, whose number is kept."""
+        self._update(key, "state = 'signed', block_hash = NULL, gas_used = NULL, error = ''")
 
     def _update(self, key: str, assignments: str, *values: object) -> None:
         self._db.execute(f"UPDATE outbox SET {assignments} WHERE key = ?", (*values, key))

@@ -38,7 +38,8 @@ from engine.store.database import Store
 SIGNATURES_HOLD = 30 * 86_400  # seconds: a round may be paused for long, and its window opens after the negotiation
 AGREE = 1e-5  # how far floating point and the chain's integers may be apart, relative to the positions
 TURNS = 3  # how often the steps are gone through where the chain loses blocks meanwhile
-_OUT_OF_STEP = ("NotReady", "UnknownTask", "Closed")  # errors of a contract that is not where it was looked for
+# Errors of a contract that is not where it was looked for, or took the same positions in another order.
+_OUT_OF_STEP = ("NotReady", "UnknownTask", "Closed", "CommitmentMismatch")
 Report = Callable[[ChainStep], None]
 
 
@@ -224,18 +225,20 @@ class OnChainPhase:
                 raise
             return None
 
-    async def _go_through(self, opening: Opening, signed: Sequence[SignedPosition]) -> _Standing:
-        """Do what is left of the steps; return what the contract has then."""
+    async def _go_through(self, opening: Opening, signed: Sequence[SignedPosition]) -> _Standing | None:
+        """Do what is left of the steps; return what the contract has then, None where it lost the task meanwhile."""
         steps = self._steps_of_task()
         await self._chain.drain()
         task = await steps.task()
         if task.status == NONE:
             await steps.create(len(signed[0].packed) // BYTES, len(opening.nonces), len(signed))
             task = await steps.task()
-        if task.status == OPEN and await now(self._chain) < task.deadline:
-            await steps.submit(signed)
-        if task.status == OPEN:
-            await steps.wait(task)  # until then anybody may join
+        while task.status == OPEN and await now(self._chain) < task.deadline:
+            taken = await steps.submit(signed)
+            await steps.wait(task, taken)  # until then anybody may join
+            task = await steps.task()
+        if task.status == NONE:
+            return None
         log = await steps.log()
         excluded = await steps.excluded(log.taken)
         counted = len(log.taken) - len(excluded)

@@ -24,6 +24,7 @@ from engine.store.database import Store
 
 POLL_S = 1.0
 UNIT = 10**18  # of regrets
+_WITH_THE_AGENT = ("not registered", "stale nonce")  # reasons of a batch that pass when the agent is what it was
 Report = Callable[[ChainStep], None]
 
 
@@ -65,8 +66,11 @@ class ChainSteps:
         key = f"create:{len(self.txs.rows('create:')):04}"
         await self._do("create", key, call, "create a consensus task")
 
-    async def submit(self, signed: Sequence[SignedPosition]) -> None:
-        """Send the positions: in batches, or each from its agent. What is refused is seen in the log."""
+    async def submit(self, signed: Sequence[SignedPosition]) -> int:
+        """Send the positions: in batches, or each from its agent. Returns how many the contract has then.
+
+        What it refused is seen in the log; what it refused only since blocks were lost is sent again.
+        """
         signed = sorted(signed, key=lambda item: int(item.message.agent, 16))  # the same batches whenever it is done
         self._report(ChainStep("submit", "running", text=f"{len(signed)} positions"))
         with self._store.transaction():
@@ -74,13 +78,36 @@ class ChainSteps:
                 self.txs.add(f"submit:{key}", account, call, "submit positions")
             self.txs.again("submit:")
         rows = await self.txs.settle("submit:")
-        await self.settled(signed)
-        self._report(step_of("submit", rows, f"{len((await self.log()).taken)} positions taken"))
+        log = await self.log()
+        if left_out := await self._left_out(signed, log):
+            with self._store.transaction():
+                for place, (_, account, call) in enumerate(self._submissions(left_out), start=len(rows)):
+                    self.txs.add(f"submit:{place:04}", account, call, "submit positions")
+            rows = await self.txs.settle("submit:")
+            log = await self.log()
+        if not log.taken:
+            self._require_patience()
+        self._report(step_of("submit", rows, f"{len(log.taken)} positions taken"))
+        return len(log.taken)
 
-    async def settled(self, signed: Sequence[SignedPosition]) -> None:
-        """Refuse to go on where nothing at all was taken and the chain gave a reason that time does not mend."""
-        if (await self.log()).taken:
-            return
+    async def _left_out(self, signed: Sequence[SignedPosition], log: TaskLog) -> list[SignedPosition]:
+        """Return what a batch was taken without, though the contract would take it now.
+
+        Blocks that were lost take registrations along: where those come back after the batch, it stands without them.
+        A position that an agent sends by itself reverts then, and is tried again as all that reverted.
+        """
+        taken = {item.agent for item in log.taken}
+        absent = [
+            item
+            for item in signed
+            if item.message.agent not in taken and log.rejected.get(item.message.agent) in _WITH_THE_AGENT
+        ]
+        agents = await asyncio.gather(*(self._chain.consensus.agent_of(item.message.agent) for item in absent))
+        pairs = zip(absent, agents, strict=True)
+        return [item for item, agent in pairs if agent.active and agent.nonce == item.message.nonce]
+
+    def _require_patience(self) -> None:
+        """Refuse to go on where the chain gave a reason that time does not mend. Raises ConsensusError."""
         why = why_refused(self.txs.rows("submit:"))
         if why and "Closed" not in why:
             self._report(ChainStep("submit", "failed", text=why))
@@ -155,14 +182,19 @@ class ChainSteps:
         out = await asyncio.gather(*(self._chain.consensus.excluded(self.task_hash, item.agent) for item in taken))
         return frozenset(item.agent for item, gone in zip(taken, out, strict=True) if gone)
 
-    async def wait(self, task: NeuralTask) -> None:
-        """Wait for the deadline; a development node's clock is moved there."""
+    async def wait(self, task: NeuralTask, taken: int) -> None:
+        """Wait for the deadline, or until the contract has fewer than ``taken`` positions: blocks were lost.
+
+        A development node's clock is moved there.
+        """
         while (left := task.deadline - await now(self._chain)) > 0:
             if self._chain.control is not None:
                 await self._chain.control.warp_to(task.deadline)
                 continue
             self._report(ChainStep("prove", "running", text=f"waits {left} s for the deadline"))
             await asyncio.sleep(min(POLL_S, left))
+            if (await self.task()).count < taken:
+                return
 
     async def _do(
         self,

@@ -168,6 +168,21 @@ async def test_a_reorganisation_without_our_transactions_sends_them_again(tmp_pa
         assert await desk.nonce() == 4
 
 
+async def test_what_stood_in_lost_blocks_goes_back_block_by_block(tmp_path):
+    """A transaction may build on one of another account in a lower block; sent together, either may be first."""
+    async with desk_at(tmp_path) as desk:
+        start = await desk.rpc.block_number()
+        for payer, key in enumerate("abc", start=5):
+            desk.pay(key, payer=payer)
+            await desk.sender.drain()
+        await desk.rpc.request("anvil_reorg", await desk.rpc.block_number() - start, [])
+        await desk.control.set_mining(MANUAL)  # what waits together is mined together
+        desk.pay("d", payer=8)
+        await desk.sender.drain()
+        assert await desk.received(*"abcd") == [1, 1, 1, 1]
+        assert desk.row("a").block < desk.row("b").block < desk.row("c").block < desk.row("d").block
+
+
 async def test_a_reorganisation_that_moves_our_transactions_corrects_block_gas_and_outcome(tmp_path):
     async with desk_at(tmp_path) as desk:
         await desk.rpc.request("anvil_setCode", GATE, hex_data(GATE_CODE))

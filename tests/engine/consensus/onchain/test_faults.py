@@ -106,6 +106,53 @@ async def test_a_reorganisation_between_two_steps(tmp_path, runtime_at, spec_of,
         assert (await chain.consensus.task_of(result.task_hash)).count == 5
 
 
+async def test_a_registration_that_comes_back_after_the_positions(tmp_path, runtime_at, spec_of, monkeypatch):
+    """After a reorganisation others put our transactions back in their own order: the batch stands without eve."""
+    async with runtime_at(tmp_path) as runtime:
+        outbox = runtime.store.outbox
+
+        async def disorder(chain):
+            eve = Records(runtime.store, runtime.wallet.address).account("eve").address
+            rows = outbox.under(f"{chain.book}:consensus:")
+            staked = max(row.block for row in rows if ":stake:" in row.tx.key)
+            lost = await chain.block_number() - staked
+            await chain.rpc.request("anvil_reorg", lost, [])
+            early = [row for row in rows if ":stake:" not in row.tx.key and ":prove:" not in row.tx.key]
+            for row in sorted(early, key=lambda row: row.block):
+                if row.tx.account != eve:
+                    await chain.rpc.request("eth_sendRawTransaction", hex_data(row.raw))
+                    await chain.control.mine()
+
+        before(monkeypatch, "finalize", disorder)
+        run = await runtime.consensus.start(spec_of())
+        result = await run.result()
+        chain = await runtime.chain()
+        log = await TaskLog.read(chain, result.task_hash)
+        assert list(log.rejected.values()) == ["not registered"]
+        assert len(log.taken) == 5
+        assert len(result.agents) == 5
+        assert result.verdicts == ()
+        assert (await runtime.consensus.verify(result.task_hash.hex())).ok
+
+
+async def test_positions_lost_while_the_deadline_is_waited_for(tmp_path, runtime_at, spec_of, stand_ins, monkeypatch):
+    async with runtime_at(tmp_path) as runtime:
+        dev, spec = await runtime.chain(), spec_of(submission_window=8)
+        chain = Chain(dev.rpc, runtime._parts, dev.deployment, development=False)
+        agents = participants(runtime, stand_ins, spec)
+        for address in (chain.operator, *(agent.signer.address for agent in agents)):
+            await dev.control.fund(address, 100 * ETHER)
+
+        async def reorganise(chain):
+            (created,) = runtime.store.outbox.under(f"{chain.book}:consensus:{phase.task_hash.hex()}:create:")
+            await chain.rpc.request("anvil_reorg", await chain.block_number() - created.block, [])
+
+        before(monkeypatch, "wait", reorganise)
+        phase = OnChainPhase(chain, runtime.store, spec.config)
+        result = await reach_consensus(spec.task, agents, spec.config, phase=phase)
+        assert len((await TaskLog.read(chain, result.task_hash)).taken) == 5
+
+
 async def test_a_node_killed_in_the_middle(tmp_path, runtime_at, spec_of, monkeypatch):
     async with runtime_at(tmp_path) as runtime:
 
