@@ -7,6 +7,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -32,6 +33,8 @@ from engine.core.process import ChildProcess, child_environment
 CHAIN_ID = 31337
 DEADLINE = 30.0
 STOP_DEADLINE = 10.0
+# Seconds for a node to save its chain and end with its program; elsewhere than on Linux it is not told of that.
+ORPHAN_DEADLINE = STOP_DEADLINE if sys.platform == "linux" else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,7 @@ class Devnet:
         """
         async with self._turn:
             async with self._alone():
+                await self._outlast_orphan()
                 if (await self._look()).state == "running":
                     return self._require_same(port, chain_id)
                 self._require_none_hangs()
@@ -151,7 +155,7 @@ class Devnet:
 
     async def _look(self) -> DevnetStatus:
         record = read_record(self._record)
-        if record is None:
+        if record is None or (record.orphaned and self._watch is None):  # one that was seen running is watched
             if self._status.state in ("running", "stopping"):
                 self._set(DevnetStatus("failed", cause="the node's process is gone"))
             return self._status
@@ -191,6 +195,14 @@ class Devnet:
                 "Stop it first, or use it as it is.",
             )
         return status
+
+    async def _outlast_orphan(self) -> None:
+        """Let a node end whose program has: it still answers, and saves its chain last. Where it stays, stop it."""
+        record = read_record(self._record)
+        if record is not None and record.orphaned:
+            if not await record.gone_within(ORPHAN_DEADLINE):
+                await self._stop(record)
+            self._record.unlink(missing_ok=True)
 
     def _require_none_hangs(self) -> None:
         """Refuse a second node on the state of one that lives but does not answer."""
@@ -278,7 +290,7 @@ class Devnet:
             block, mining = await rpc.block_number(), await NodeControl(rpc).mining()
         finally:
             await rpc.close()
-        record = NodeRecord(pid, psutil.Process(pid).create_time(), port, chain_id, version, detached)
+        record = NodeRecord.of(pid, port, chain_id, version, detached=detached)
         write_record(self._record, record)
         if (note := await self._describe(record)) is not None:
             write_note(self._state, note)  # a node that is killed later saved every second, and notes nothing any more
@@ -328,10 +340,7 @@ class Devnet:
             return
         with contextlib.suppress(ProcessLookupError):
             os.kill(record.pid, signal.SIGTERM)
-        end = time.monotonic() + STOP_DEADLINE
-        while record.alive and time.monotonic() < end:  # noqa: ASYNC110  (likewise)
-            await asyncio.sleep(0.05)
-        if record.alive:
+        if not await record.gone_within(STOP_DEADLINE):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(record.pid, signal.SIGKILL)
 

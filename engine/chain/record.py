@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -14,7 +16,10 @@ from engine.core.hashing import parse_json
 
 @dataclass(frozen=True, slots=True)
 class NodeRecord:
-    """A node that was started from here. ``started`` is the process's own start time: process ids come again."""
+    """A node that was started from here. ``started`` is the process's own start time: process ids come again.
+
+    ``owner`` and ``owner_started`` are the same of the program that started it, 0 where that is not known.
+    """
 
     pid: int
     started: float
@@ -22,6 +27,14 @@ class NodeRecord:
     chain_id: int
     version: str
     detached: bool
+    owner: int = 0
+    owner_started: float = 0.0
+
+    @classmethod
+    def of(cls, pid: int, port: int, chain_id: int, version: str, *, detached: bool) -> NodeRecord:
+        """Return the record of a node that this program just started."""
+        started, own = psutil.Process(pid).create_time(), psutil.Process()
+        return cls(pid, started, port, chain_id, version, detached, own.pid, own.create_time())
 
     @property
     def url(self) -> str:
@@ -31,11 +44,27 @@ class NodeRecord:
     @property
     def alive(self) -> bool:
         """Whether that very process still runs."""
-        try:
-            process = psutil.Process(self.pid)
-            return bool(process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE)
-        except psutil.Error:
-            return False
+        return _runs(self.pid, self.started)
+
+    @property
+    def orphaned(self) -> bool:
+        """Whether it was to end with the program that started it, and that has ended: it answers for a moment only."""
+        return not self.detached and self.owner > 0 and not _runs(self.owner, self.owner_started)
+
+    async def gone_within(self, seconds: float) -> bool:
+        """Wait for the end of its process; return whether it came."""
+        end = time.monotonic() + seconds
+        while self.alive and time.monotonic() < end:  # noqa: ASYNC110  (a foreign process sends no event)
+            await asyncio.sleep(0.05)
+        return not self.alive
+
+
+def _runs(pid: int, started: float) -> bool:
+    try:
+        process = psutil.Process(pid)
+        return bool(process.create_time() == started and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 def write_record(path: Path, record: NodeRecord) -> None:

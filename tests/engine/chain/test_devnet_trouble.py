@@ -161,8 +161,44 @@ async def test_a_killed_program_takes_its_node_along_and_the_node_saves_its_last
     ) as program:
         pid, before = program.stdout.readline().split()
         program.kill()
-    async with asyncio.timeout(60):
-        while psutil.pid_exists(int(pid)):
-            await asyncio.sleep(0.02)
     async with devnet_at(tmp_path) as devnet:
-        assert await head((await devnet.up()).url) == before
+        status = await devnet.up()
+        assert status.pid != int(pid)
+        assert await head(status.url) == before
+
+
+async def test_a_node_that_ends_late_with_its_program_is_not_taken_over(tmp_path, devnet_at):
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with subprocess.Popen(
+        [sys.executable, "-c", OWNER, tmp_path], stdout=subprocess.PIPE, text=True, env=environment
+    ) as program:
+        pid, before = program.stdout.readline().split()
+        os.kill(int(pid), signal.SIGSTOP)
+        program.kill()
+    async with devnet_at(tmp_path) as devnet:
+        try:
+            assert (await devnet.refresh()).state == "stopped"
+            start = asyncio.create_task(devnet.up())
+            await asyncio.sleep(0.3)
+            assert not start.done()
+        finally:
+            os.kill(int(pid), signal.SIGCONT)
+        status = await start
+        assert status.pid != int(pid)
+        assert await head(status.url) == before
+
+
+async def test_a_node_that_stays_without_its_program_is_stopped_in_order(tmp_path, devnet_at, monkeypatch):
+    """As where no system tells a process that its parent has ended."""
+    monkeypatch.setattr("engine.chain.anvil.ORPHAN_DEADLINE", 0.0)
+    async with devnet_at(tmp_path) as first:
+        old = await first.up(detached=True)
+        before = await mine(old.url, 3)
+        record = json.loads((tmp_path / "node.json").read_text())
+        orphan = {**record, "detached": False, "owner": 2**22 + 1}
+        (tmp_path / "node.json").write_text(json.dumps(orphan))
+        async with devnet_at(tmp_path) as second:
+            status = await second.up()
+            assert status.pid != old.pid
+            assert not psutil.pid_exists(old.pid) or psutil.Process(old.pid).status() == psutil.STATUS_ZOMBIE
+            assert await head(status.url) == before

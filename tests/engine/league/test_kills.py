@@ -25,7 +25,6 @@ VICTIM = """
 import asyncio, os, signal, sys
 from pathlib import Path
 import aiohttp, web3
-from engine.core.errors import EngineError
 from engine.core.paths import DataDir
 from engine.league.disputes.published import Dishonesty
 from engine.runtime import Runtime
@@ -49,13 +48,8 @@ async def main(data, limit):
                 os.kill(os.getpid(), signal.SIGKILL)
 
         league = runtime.league
-        for _ in range(100):
-            try:
-                await runtime.devnet.up()
-                await runtime.chain()
-                break
-            except EngineError:  # the node of who was killed a moment ago still stood, and has gone since
-                await asyncio.sleep(0.1)
+        await runtime.devnet.up()
+        await runtime.chain()
         runtime.store.db.set_trace_callback(count)
         for summary in reversed(league.rounds()):
             await league.resume(summary.round_id)
