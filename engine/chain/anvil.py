@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from engine.chain import busy
+from engine.chain.beat import Beat
 from engine.chain.control import NodeControl
 from engine.chain.errors import DevnetError, PortBusyError
 from engine.chain.events import DevnetChanged
@@ -67,9 +69,11 @@ class Devnet:
         self._bus = bus
         self._record = folder / "node.json"
         self._state = self._state_of(CHAIN_ID)
+        self._older = folder / "states"  # of older blocks, which Anvil moves out of memory; of use to one process alone
         self._status = DevnetStatus()
         self._child: ChildProcess | None = None
         self._watch: asyncio.Task[None] | None = None
+        self._beat: Beat | None = None
         self._turn = asyncio.Lock()
 
     @property
@@ -117,6 +121,7 @@ class Devnet:
                 self._set(replace(self._status, state="stopping"))
                 note = await self._describe(record)
                 await self._stop(record)
+                await self._forget_older()
                 if note is not None:
                     write_note(self._state, note)
             self._record.unlink(missing_ok=True)
@@ -161,6 +166,8 @@ class Devnet:
             return self._status
         rpc = Rpc(record.url, deadline=5.0)
         try:
+            if record.detached:
+                await NodeControl(rpc).hand_over()
             block, mining = await rpc.block_number(), await NodeControl(rpc).mining()
         except EngineError as error:
             self._set(DevnetStatus("failed", pid=record.pid, cause=f"it runs but does not answer ({error.why})"))
@@ -246,7 +253,9 @@ class Devnet:
             str(binary),
             *("--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id)),
             *("--state", str(self._state), "--state-interval", "1", "--no-request-size-limit", "--order", "fifo"),
+            *("--cache-path", str(self._older)),
         ]
+        await self._forget_older()
         output = NodeOutput(self._bus)
         if detached:
             pid = self._spawn(arguments, output)
@@ -317,6 +326,8 @@ class Devnet:
     def _ensure_watch(self, record: NodeRecord) -> None:
         if self._watch is None or self._watch.done():
             self._watch = asyncio.get_running_loop().create_task(self._watch_process(record), name="devnet watch")
+            if self._child is not None:
+                self._beat = Beat(record.url)
 
     async def _watch_process(self, record: NodeRecord) -> None:
         """Tell within half a second when the node ends by itself."""
@@ -327,6 +338,7 @@ class Devnet:
             while record.alive:  # noqa: ASYNC110  (a foreign process sends no event)
                 await asyncio.sleep(0.5)
             cause = "Anvil ended; another program or the system stopped it"
+        await self._end_beat()
         if self._status.state == "running":
             self._child = None
             self._record.unlink(missing_ok=True)
@@ -344,6 +356,10 @@ class Devnet:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(record.pid, signal.SIGKILL)
 
+    async def _forget_older(self) -> None:
+        """Remove what a node kept of older blocks: one that is ended leaves it."""
+        await asyncio.to_thread(shutil.rmtree, self._older, ignore_errors=True)
+
     async def _kill(self, pid: int) -> None:
         if self._child is not None:
             await self._child.stop(1.0)
@@ -352,7 +368,13 @@ class Devnet:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
+    async def _end_beat(self) -> None:
+        beat, self._beat = self._beat, None
+        if beat is not None:
+            await beat.close()
+
     async def _end_watch(self) -> None:
+        await self._end_beat()
         watch, self._watch = self._watch, None
         if watch is not None:
             watch.cancel()

@@ -10,6 +10,8 @@ from engine.chain.rpc import Rpc, error_text
 _ETHER = 10**18
 _ALLOWANCE = 10 * _ETHER  # kept on a development account for gas, beside what its transactions carry
 AUTOMINE, INTERVAL, MANUAL = "automine", "interval", "manual"
+QUICK = 2  # seconds: mining so often by itself, Anvil holds 1,500 whole states in memory, else 500
+_OURS = 1_000_000_000  # seconds added to an interval that Anvil is not to keep: it never comes to that
 
 
 class NodeControl:
@@ -24,13 +26,27 @@ class NodeControl:
         if automine.get("result"):
             return AUTOMINE, 0
         seconds = interval.get("result")
-        return (INTERVAL, seconds) if isinstance(seconds, int) and seconds else (MANUAL, 0)
+        return (INTERVAL, seconds % _OURS) if isinstance(seconds, int) and seconds else (MANUAL, 0)
+
+    async def beat(self) -> int:
+        """Return the seconds between blocks that whoever owns the node is to mine, 0 where that is not wanted."""
+        seconds = await self._rpc.request("anvil_getIntervalMining")
+        return seconds - _OURS if isinstance(seconds, int) and seconds > _OURS else 0
+
+    async def hand_over(self) -> None:
+        """Let Anvil itself keep the interval, however quick: its node outlives the program."""
+        if seconds := await self.beat():
+            await self._rpc.request("evm_setIntervalMining", seconds)
 
     async def set_mining(self, mode: str, seconds: int = 1) -> None:
-        """Change how blocks come about; ``seconds`` counts for the mode interval alone."""
+        """Change how blocks come about; ``seconds`` counts for the mode interval alone.
+
+        A quick interval is only written down in the node: the program that started it keeps it, see ``Beat``.
+        """
         if mode not in (AUTOMINE, INTERVAL, MANUAL):
             raise DevnetError(f"There is no mining mode {mode!r}", "", f"Use {AUTOMINE}, {INTERVAL} or {MANUAL}.")
-        await self._rpc.request("evm_setIntervalMining", seconds if mode == INTERVAL else 0)
+        interval = seconds if mode == INTERVAL else 0
+        await self._rpc.request("evm_setIntervalMining", interval + (_OURS if 0 < interval <= QUICK else 0))
         await self._rpc.request("evm_setAutomine", mode == AUTOMINE)
 
     async def mine(self, blocks: int = 1) -> None:
