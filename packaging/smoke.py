@@ -72,12 +72,17 @@ def anvil(bench: Bench) -> None:
 
 
 def solving(bench: Bench) -> None:
-    """A game is solved by code that was compiled ahead of time, or is compiled here and kept for the second time."""
+    """A game is solved by code that was compiled ahead of time, or is compiled here and kept for the second time.
+
+    A linear program asks for HiGHS, which lies outside the archive of modules.
+    """
     game = bench.home / "pennies.nfg"
     game.write_text('NFG 1 R "Matching pennies" { "A" "B" } { 2 2 }\n1 -1 -1 1 -1 1 1 -1\n')
     try:
         first = bench.run("solve", str(game), "--json", limit=240)
         again = bench.run("solve", str(game), "--json", limit=240)
+        best = json.loads(bench.run("solve", str(game), "--method", "correlated", "--json")[0])
+        need(best["status"] == "solved", f"the linear program was not solved: {best}")
     finally:
         game.unlink()
     for text, _ in (first, again):
@@ -194,7 +199,7 @@ def traces(bench: Bench, before: dict[str, tuple[int, int]]) -> None:
     need(not strange, f"left at home: {strange}")
 
 
-ALONE = (texts, doctor, gate, anvil, without_torch, matches, window, demo)
+ALONE = (texts, doctor, gate, anvil, without_torch, solving, matches, window, demo)
 STEPS = (texts, doctor, gate, anvil, refusals, solving, matches, window, consensus, demo, learning, *TROUBLES)
 
 

@@ -94,12 +94,14 @@ def test_without_torch_only_agents_and_training_are_lost() -> None:
 def test_the_tools_of_developers_stay_out(bundle: ModuleType) -> None:
     excluded = set(bundle.excluded())
     assert {"pytest", "mypy", "hypothesis", "pandas", "solcx", "transformers", "hivemind", "torch", "sympy"} <= excluded
-    assert not excluded & {"app", "engine", "widgets", "numpy", "wasmtime", "web3", "PySide6", "keyring"}
+    assert "scipy" in excluded  # though elote asks for it
+    assert not excluded & {"app", "engine", "widgets", "numpy", "highspy", "elote", "wasmtime", "web3", "PySide6"}
+    assert "keyring" not in excluded
 
 
 def test_each_add_on_brings_what_the_program_lacks(bundle: ModuleType) -> None:
     torch, learn = bundle.of_add_on("torch"), bundle.of_add_on("learn")
-    assert {"torch", "sympy"} <= torch and {"transformers", "peft", "hivemind"} <= learn
+    assert {"torch", "sympy"} <= torch and {"transformers", "peft", "hivemind", "scipy"} <= learn
     assert not torch & learn and not (torch | learn) & bundle.of_program()
 
 
