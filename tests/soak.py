@@ -49,6 +49,7 @@ from tests.soak_watch import (
     grown,
     judge,
     left_over,
+    memory_of,
     open_files,
     tell,
     timers,
@@ -163,16 +164,13 @@ class Soak:
             chain = await self.runtime.chain()
             self.done["block"] = await chain.block_number()
         gc.collect()
-        memory = {"workers": 0, "anvil": 0}
         children = self._own.children(recursive=True)
-        for child in children:
-            with contextlib.suppress(psutil.Error):
-                memory["anvil" if "anvil" in child.name() else "workers"] += child.memory_info().rss
+        workers, anvil, passing = memory_of(children)
         return Sample(
             round(time.monotonic() - self._started, 1),
             _mib(self._own.memory_info().rss),
-            _mib(memory["workers"]),
-            _mib(memory["anvil"]),
+            _mib(workers),
+            _mib(anvil),
             self._own.num_threads(),
             self._own.num_fds(),
             len(children),
@@ -183,6 +181,7 @@ class Soak:
             _mib(_size(self.runtime.data.root)),
             _mib(_size(self.runtime.data.logs)),
             **self.done,
+            passing_rss=_mib(passing),
         )
 
     def _seen(self) -> tuple[int, int]:

@@ -20,6 +20,7 @@ import psutil
 
 WARM = 1 / 3  # share of the time that is not judged: pages are first shown, lists of kept runs fill
 WARM_MOST_S = 600.0
+LASTING_S = 90.0  # a child this old stays; a younger one mostly ends with its run and takes along what it held
 STEEP_AFTER_S = 600.0  # of steady work, from which the slope of the memory says something
 
 
@@ -29,7 +30,7 @@ class Sample:
 
     seconds: float
     rss: float  # of this process
-    workers_rss: float  # of its children but Anvil
+    workers_rss: float  # of its children but Anvil that stay, see LASTING_S
     anvil_rss: float
     threads: int  # of the system, not only Python's
     fds: int
@@ -49,6 +50,7 @@ class Sample:
     heard: int
     replays: int = 1
     refused: int = 0  # turns that ended with a reason, as on a machine too busy for a deadline
+    passing_rss: float = 0.0  # of the children that were started not long ago, most of them for one run: not judged
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +121,21 @@ def grown(before: Counter[str], after: Counter[str], most: int = 12) -> list[tup
     """Return the types that became most more: name, before, after."""
     more = sorted(((after[name] - before[name], name) for name in after), reverse=True)
     return [(name, before[name], after[name]) for number, name in more[:most] if number > 50]
+
+
+def memory_of(children: Sequence[psutil.Process], lasting_s: float = LASTING_S) -> tuple[int, int, int]:
+    """Return the bytes that children hold: workers that stay, Anvil, and those that are younger than ``lasting_s``."""
+    workers = anvil = passing = 0
+    for child in children:
+        with contextlib.suppress(psutil.Error):
+            size = child.memory_info().rss
+            if "anvil" in child.name():
+                anvil += size
+            elif time.time() - child.create_time() >= lasting_s:
+                workers += size
+            else:
+                passing += size
+    return workers, anvil, passing
 
 
 def timers() -> int:
@@ -198,7 +215,7 @@ def figures(samples: list[Sample], warm_s: float) -> dict[str, Any]:
 def tell(s: Sample) -> None:
     """Say a sample in a line, on stderr."""
     print(
-        f"{s.seconds:7.0f} s  {s.rss:6.1f} MiB +{s.workers_rss:5.0f} +{s.anvil_rss:5.0f} Anvil  "
+        f"{s.seconds:7.0f} s  {s.rss:6.1f} MiB +{s.workers_rss:5.0f} +{s.passing_rss:5.0f} +{s.anvil_rss:5.0f} Anvil  "
         f"{s.threads:3} threads {s.fds:4} fds {s.children:2} children {s.tasks:3} tasks {s.timers:3} timers "
         f"{s.qobjects} qobjects {s.objects} objects  block {s.block}  {s.rounds} rounds {s.games} games "
         f"{s.agreements} agreements {s.learned} chains {s.replays} replays {s.refused} refused",

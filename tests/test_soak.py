@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
 
+import psutil
 import pytest
 
-from tests.soak_watch import ADVANCES, BOUNDS, Sample, judge
+from tests.soak_watch import ADVANCES, BOUNDS, Sample, judge, memory_of
 
 ROOT = Path(__file__).parents[1]
 
@@ -51,6 +52,16 @@ def test_what_grows_while_it_warms_up_only_is_forgiven() -> None:
 @pytest.mark.parametrize("name", ADVANCES)
 def test_work_that_stands_still_is_named(name: str) -> None:
     assert judge(run(lambda s: replace(s, **{name: 7})), 60) == [f"{name} stood still at 7"]
+
+
+def test_a_worker_that_stays_is_told_from_one_that_ends_with_its_run() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as one:
+        children = [psutil.Process(one.pid)]
+        stays, anvil, passes = memory_of(children, lasting_s=0)
+        assert stays > 0 and (anvil, passes) == (0, 0)
+        assert memory_of(children, lasting_s=3600)[:2] == (0, 0)
+        one.communicate(b"\n")
+    assert memory_of(children) == (0, 0, 0)  # it has ended meanwhile
 
 
 def test_too_short_a_run_says_nothing_about_leaks() -> None:
