@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QMainWindow, QStackedWidget, QVBoxLa
 from app.errors import Notice
 from widgets.access import announce
 from widgets.basics import column, label, row, tool_button
+from widgets.fence import Fence
 from widgets.icons import app_icon
 from widgets.jobs import JobsState, JobsTray
 from widgets.nav import NavBar, NavItem, NavState, StatusStrip
@@ -135,7 +136,7 @@ class MainWindow(QMainWindow):
         layout.addLayout(bar)
         layout.addWidget(self.notices)
         layout.addWidget(self.stack, 1)
-        layout.addWidget(self.tray)
+        layout.addWidget(Fence(self.tray))
         self.tray.hide()
         frame = QWidget()
         across = row(spacing=0)

@@ -97,7 +97,8 @@ class HashLabel(QWidget):
 
     def __init__(self, state: HashState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self._state = HashState()
+        self._state: HashState = state or HashState()
+        self._sheet = ""
         self._text = QLabel()
         self._text.setFont(mono_font())
         self._copy = tool_button("copy", "Copy", size=14, compact=True)
@@ -114,10 +115,14 @@ class HashLabel(QWidget):
         self._back.timeout.connect(self._restore)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         follow(self)
-        self.set_state(state or HashState())
+        self._take(self._state)
 
     def set_state(self, state: HashState) -> None:
-        """Show a hash."""
+        """Show a hash; the same again costs nothing."""
+        if state != self._state:
+            self._take(state)
+
+    def _take(self, state: HashState) -> None:
         self._state = state
         self._text.setToolTip(state.value)
         self.setAccessibleName(f"Hash {state.value}" if state.value else "No hash")
@@ -143,7 +148,10 @@ class HashLabel(QWidget):
     def on_theme(self, tokens: Tokens) -> None:
         """Colour as a link when there is one."""
         colour = tokens.accent if self._state.link else tokens.text
-        self._text.setStyleSheet(f'color: {colour}; font-family: "{mono_font().family()}";')
+        sheet = f'color: {colour}; font-family: "{mono_font().family()}";'
+        if sheet != self._sheet:  # Qt would read the same again, and lay out what is around
+            self._sheet = sheet
+            self._text.setStyleSheet(sheet)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Follow the link, or copy."""

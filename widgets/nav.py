@@ -230,12 +230,16 @@ class StripButton(QAbstractButton):
 
     def __init__(self, item: StripItem, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.item = item
         self.setFont(scaled(self.font(), -0.75))
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self._take(item)
 
     def set_item(self, item: StripItem) -> None:
-        """Take a new state."""
+        """Take a new state; the same again costs nothing."""
+        if item != self.item:
+            self._take(item)
+
+    def _take(self, item: StripItem) -> None:
         self.item = item
         self.setAccessibleName(f"{item.label}: {item.text}")
         self.setToolTip(item.tooltip or self.accessibleName())

@@ -11,6 +11,7 @@ from app.viewmodels.agreement import SPEEDS, AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.agreement_runs import verdict_of
 from widgets.basics import Pair, across, button, column, label, row
+from widgets.fence import Fence
 from widgets.labels import HashLabel, HashState, PillState, StatusPill
 from widgets.panels import Action, Banner, BannerState
 
@@ -53,7 +54,7 @@ class AgreementBar(QWidget):
         body.addWidget(Pair(across(self.run, self.pause, self.step, self.stop, self.reset), across(None, self.speed)))
         line = (self._hash_title, self.hash, self._trace_title, self.trace)
         body.addLayout(row(self.pill, None, *line, spacing=10))
-        body.addWidget(self.verdict)
+        body.addWidget(Fence(self.verdict))
         body.addWidget(self.banner)
         self._connect()
 

@@ -17,8 +17,10 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from shiboken6 import isValid
 
 from app.links import Place
+from engine.core.turns import turns
 from widgets.basics import Page
 from widgets.icons import icon
 from widgets.labels import SectionHeader
@@ -27,6 +29,7 @@ from widgets.plot_base import PlotBase
 from widgets.table import DataTable
 
 RUN = Action("run", "Run", "play")
+FRAME_MS = 100  # between two pictures of what goes on: eyes follow ten a second
 
 
 class ConsolePage(Page):
@@ -99,30 +102,47 @@ class ConsolePage(Page):
 class InSight(QObject):
     """Shows a part's state only while the part is in sight: what it missed, it shows when it is shown again.
 
-    The first state is shown in any case, so that the part is complete.
+    The first state is shown in any case, so that the part is complete. With a ``rest``, what comes sooner after the
+    last one is shown when so many milliseconds have gone by.
     """
 
-    def __init__(self, part: QWidget, show: Callable[[Any], None]) -> None:
+    def __init__(self, part: QWidget, show: Callable[[Any], None], *, rest: int = 0) -> None:
         super().__init__(part)
         self._part, self._show = part, show
         self._missed: list[Any] = []
         self._begun = False
+        self._resting = QTimer(self, singleShot=True, interval=rest)
+        self._resting.timeout.connect(self._rested)
         part.installEventFilter(self)
 
     def __call__(self, state: Any) -> None:
         """Show a state, now or later."""
-        if self._begun and not self._part.isVisible():
+        if self._begun and (self._resting.isActive() or not self._part.isVisible()):
             self._missed = [state]
             return
         self._begun = True
-        self._missed.clear()
-        self._show(state)
+        self._missed = [state]
+        self._catch_up()
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Catch up."""
-        if event.type() == QEvent.Type.Show and self._missed:
-            self._show(self._missed.pop())
+        if event.type() == QEvent.Type.Show:
+            self._catch_up()
         return super().eventFilter(watched, event)
+
+    def _rested(self) -> None:
+        """Catch up in a turn of its own: several may have rested until now."""
+        if self._missed and self._part.isVisible():
+            try:
+                turns().call(self._catch_up)
+            except RuntimeError:  # the loop has ended
+                self._missed.clear()
+
+    def _catch_up(self) -> None:
+        if self._missed and isValid(self):
+            self._show(self._missed.pop())
+            if self._resting.interval():
+                self._resting.start()
 
 
 def scrolling(inner: QWidget) -> QScrollArea:
@@ -167,7 +187,20 @@ class Tabs(QTabWidget):
         super().__init__()
         self.setDocumentMode(True)
         self.setAccessibleName(name)
+        self._laid_out: tuple[QSize, ...] = ()
         self.currentChanged.connect(self._fit)
+
+    def event(self, event: QEvent) -> bool:
+        """Be laid out anew only where something needs other room than before.
+
+        Qt paints all of a tab widget again whenever a text somewhere inside changes, be it a counter.
+        """
+        if event.type() == QEvent.Type.LayoutRequest:
+            needs = (self.size(), self.tabBar().sizeHint(), self.sizeHint(), self.minimumSizeHint())
+            if needs == self._laid_out:
+                return True
+            self._laid_out = needs
+        return super().event(event)
 
     def tabInserted(self, index: int) -> None:
         """Fit again with the new tab."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtWidgets import QComboBox, QStackedWidget, QWidget
 
@@ -88,10 +90,8 @@ class LiveTab(QWidget):
         self._which.setMinimumWidth(160)
         self._heading = label("Strategies over time", "strong")
         self._link = CrosshairLink([self.gap, *self.panels])
-        self._run: RunRecord | None = None
-        self._game: Game | None = None
         self._state: ConsensusState | None = None
-        self._drawn = self._painted = 0.0
+        self._seen: dict[str, tuple[RunRecord | None, Game | None, float]] = {}
         self._count = 0
         body = column(self, spacing=12)
         self.top: SideBySide = side_by_side(self.gap, self.pictures, stretches=(1, 1), narrow=460)
@@ -103,34 +103,68 @@ class LiveTab(QWidget):
             panel.setMinimumHeight(190)
         self.below: SideBySide = side_by_side(*self.panels, stretches=(1, 1, 1), narrow=400)
         body.addWidget(self.below, 4)
-        self._which.activated.connect(lambda _: self._draw(slow=True))
+        self._which.activated.connect(lambda _: self._draw_panels())
 
     def show_state(self, state: ConsensusState) -> None:
         """Draw the run."""
-        run = state.run
-        fresh = run is not self._run or state.game is not self._game
-        self._run, self._game, self._state = run, state.game, state
-        if not self.isVisible() and not fresh:
+        for part in self.parts():
+            part(state)
+
+    def parts(self) -> tuple[Callable[[ConsensusState], None], ...]:
+        """Return what shows a state a part at a time: all of it takes longer than a turn of the loop should."""
+        return self._show_gap, self._show_pictures, *(partial(self._show_panel, at) for at in range(PANELS))
+
+    def _due(self, part: str, state: ConsensusState, rest: float = 0.0) -> bool:
+        """Whether a part is to be drawn: of another run or game in any case, else in sight, and after its rest."""
+        run, now = state.run, time.monotonic()
+        seen = self._seen.get(part)
+        fresh = seen is None or seen[0] is not run or seen[1] is not state.game
+        resting = seen is not None and run is not None and run.state == "running" and now - seen[2] <= rest
+        if not fresh and (resting or not self.isVisible()):
+            return False
+        self._seen[part] = (run, state.game, now)
+        return True
+
+    def _show_gap(self, state: ConsensusState) -> None:
+        self._state = state
+        if not self._due("gap", state):
             return
+        run = state.run
         self._fill(run)
+        self.below.setVisible(run is not None)
         runs = [run] if run is not None else []
         pinned = next((r for r in state.runs if r.number == state.baseline and r is not run), None)
         if pinned is not None and run is not None:
             runs.append(pinned)
         names = [r.method.title + (" (baseline)" if r is pinned else "") for r in runs]
         self.gap.set_state(gap_state(runs, names, dashed=state.baseline if pinned is not None else None))
-        now = time.monotonic()
-        large = run is not None and sum(run.game.sizes) > 24
-        slow = fresh or not large or now - self._drawn > SLOW_S or (run is not None and run.ended)
-        if slow:
-            self._drawn = now
-        self._draw(slow=slow)
+
+    def _show_pictures(self, state: ConsensusState) -> None:
+        run = state.run
+        if self._due("pictures", state, max(PICTURE_S, _rest(run))):
+            self.pictures.show_run(run.game if run is not None else state.game, run)
+
+    def _show_panel(self, at: int, state: ConsensusState) -> None:
+        if state.run is not None and self._due(f"panel {at}", state, _rest(state.run)):
+            self._draw_panel(at, state.run)
+
+    def _draw_panel(self, at: int, run: RunRecord) -> None:
+        first = self._which.currentData() or 0 if self._count > PANELS else 0
+        chosen = run.panels()[first + at : first + at + 1]
+        self.panels[at].setVisible(bool(chosen))
+        for panel in chosen:
+            self.panels[at].set_state(panel_state(panel, run))
+
+    def _draw_panels(self) -> None:
+        run = self._state.run if self._state is not None else None
+        for at in range(PANELS if run is not None else 0):
+            self._draw_panel(at, run)
 
     def showEvent(self, event: object) -> None:
         """Catch up with what came while another tab was in front."""
         super().showEvent(event)  # type: ignore[arg-type]
         if self._state is not None:
-            self._drawn = self._painted = 0.0
+            self._seen.clear()
             self.show_state(self._state)
 
     def _fill(self, run: RunRecord | None) -> None:
@@ -145,24 +179,11 @@ class LiveTab(QWidget):
             last = min(first + PANELS, count)
             self._which.addItem(f"Players {first + 1} to {last}" if last > first + 1 else f"Player {last}", first)
 
-    def _draw(self, *, slow: bool) -> None:
-        run = self._run
-        shown = run.game if run is not None else self._game
-        now = time.monotonic()
-        if slow and (run is None or run.state != "running" or now - self._painted > PICTURE_S):
-            self._painted = now
-            self.pictures.show_run(shown, run)
-        self.below.setVisible(run is not None)
-        if run is None or not slow:
-            return
-        panels = run.panels()
-        first = self._which.currentData() or 0 if self._count > PANELS else 0
-        chosen = panels[first : first + PANELS]
-        for at, plot in enumerate(self.panels):
-            plot.setVisible(at < len(chosen))
-            if at < len(chosen):
-                plot.set_state(panel_state(chosen[at], run))
-
     def grab_plots(self) -> list[QWidget]:
         """Return the plots that are shown, for pictures."""
         return [w for w in (self.gap, self.pictures, *self.panels) if not w.isHidden()]
+
+
+def _rest(run: RunRecord | None) -> float:
+    """Return the seconds between two drawings of what costs more than a frame has."""
+    return SLOW_S if run is not None and sum(run.game.sizes) > 24 else 0.0

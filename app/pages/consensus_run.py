@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QComboBox, QWidget
 from app.viewmodels.consensus import SPEEDS, ConsensusState, ConsensusViewModel
 from app.viewmodels.consensus_runs import verdict_of
 from widgets.basics import Pair, across, button, column, label, row
+from widgets.fence import Fence
 from widgets.labels import HashLabel, HashState, PillState, StatusPill
 
 FIELDS = {
@@ -54,7 +55,7 @@ class RunBar(QWidget):
         body = column(self, spacing=8)
         body.addWidget(Pair(across(self.run, self.pause, self.step, self.stop, self.reset), across(None, self.speed)))
         body.addLayout(row(self.pill, None, self._hash_title, self.hash, spacing=10))
-        body.addWidget(self.verdict)
+        body.addWidget(Fence(self.verdict))
         self._connect()
 
     def _connect(self) -> None:

@@ -43,6 +43,7 @@ class SetupCard(Card):
         self._filling = False
         self._known: tuple[Any, ...] = ()
         self._values: Any = None
+        self._seen: tuple[Any, ...] = ()
         self._numbers: tuple[Number, ...] = ()
         setup = model.state.setup
         self.group = narrow(
@@ -121,6 +122,11 @@ class SetupCard(Card):
             self._values = self._model.state.parameters  # they stand in the form already
 
     def _show(self, state: ConsensusState) -> None:
+        wanted = (state.choices, state.choice, state.parameters, state.game, state.original, state.building)
+        seen = (*wanted, state.setup, state.errors, state.revision, state.busy)
+        if len(self._seen) == len(seen) and all(one is other for one, other in zip(self._seen, seen, strict=True)):
+            return  # a run went on
+        self._seen = seen
         self._filling = True
         try:
             self._show_games(state)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from app.formats import count, ether, plural
 from app.links import tx_link
-from app.pages.base import InSight, search_field, side_by_side
+from app.pages.base import FRAME_MS, InSight, search_field, side_by_side
 from app.pages.league_tables import MatchesTable, StandingsTable
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
 from app.viewmodels.setup import FORMAT_TITLES
@@ -19,6 +18,7 @@ from widgets.basics import Card, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
 from widgets.choice import Choice
 from widgets.crosstable import CrossCell, CrossTable, CrossTableState
+from widgets.jobs import LINGER_MS
 from widgets.labels import PillState, SectionHeader, StatusPill
 from widgets.plot import LinePlot, LinePlotState, Series
 
@@ -41,6 +41,7 @@ class RoundCard(Card):
         self._choice = Choice()
         self._choice.setAccessibleName("Round")
         self._choice.setMinimumWidth(220)
+        self._items: list[tuple[str, str]] = []
         self._pill = StatusPill()
         self._progress = QProgressBar()
         self._progress.setAccessibleName("Progress of the round")
@@ -52,6 +53,9 @@ class RoundCard(Card):
         self.standings = StandingsTable()
         self.crosstable = CrossTable()
         self._order: tuple[int, ...] = ()
+        self._retained = False
+        self._leave = QTimer(self, singleShot=True, interval=LINGER_MS)
+        self._leave.timeout.connect(lambda: self._retain(False))
         self._sum = label("", "small", wrap=True)
         self.race = LinePlot()
         self.race.setMinimumHeight(240)
@@ -59,10 +63,20 @@ class RoundCard(Card):
         self._all = button("Show all matches", "close", "ghost")
         self._seen: dict[str, tuple[object, ...]] = {}
         self._build()
-        self.unobserve: Callable[[], None] = model.observe(InSight(self, self._show))
+        # Each part is shown in a turn of its own: all of them together take longer than a frame.
+        parts = (self._show_head, self._show_facts, self._show_standings, self._show_matches, self._show_crosstable)
+        self._observed = [model.observe(InSight(self, show, rest=FRAME_MS)) for show in (*parts, self._show_race)]
+
+    def unobserve(self) -> None:
+        """Stop observing."""
+        for end in self._observed:
+            end()
 
     def _build(self) -> None:
-        self.add(row(self._choice, self._pill, None, self._resume, self._after, self._now))
+        head = row(self._choice, self._pill, None, self._resume, self._after, self._now)
+        self._now.ensurePolished()
+        head.addStrut(self._now.sizeHint().height())  # as high without the buttons
+        self.add(head)
         self.add(self._progress)
         self.add(self._note)
         self.add(side_by_side(self._facts, self._terms, self._hashes, stretches=(2, 2, 3), narrow=640))
@@ -98,11 +112,12 @@ class RoundCard(Card):
         self._model.show_pair((self._order[own], self._order[other]))
         self._matches_box.setFocus()
 
-    def _show(self, state: RoundsState) -> None:
+    def _show_head(self, state: RoundsState) -> None:
         run, result = state.run, state.result
         running = run.state != "idle"
         if self._changed("choice", state.rounds, state.selected):
             self._fill_choice(state)
+        self._keep_room(running)
         self._after.setVisible(running)
         self._now.setVisible(running)
         self._after.setEnabled(run.state == "running")
@@ -118,19 +133,33 @@ class RoundCard(Card):
         self._note.setVisible(running or interrupted)
         self._pill.setVisible(running or result is not None)
         self._pill.set_state(_pill(state, interrupted))
-        if self._changed("facts", result, state.title, state.host, state.matches):
-            self._show_facts(state)
-        if self._changed("standings", result, state.selected, run):
+
+    def _show_standings(self, state: RoundsState) -> None:
+        if self._changed("standings", state.result, state.selected, state.run):
             self.standings.show_round(state)
-        if self._changed("matches", result, state.selected, state.matches, state.pair):
+
+    def _show_matches(self, state: RoundsState) -> None:
+        if self._changed("matches", state.result, state.selected, state.matches, state.pair):
             self.matches.show_round(state)
-        self._matches_box.setVisible(result is not None)
-        self._all.setVisible(state.pair is not None)
-        self._matches_header.set_text("Matches", _pair_text(state))
-        if self._changed("crosstable", result, state.matches, state.crosstable):
-            self._show_crosstable(state)
-        if self._changed("race", result, state.race):
-            self._show_race(state)
+            self._matches_box.setVisible(state.result is not None)
+            self._all.setVisible(state.pair is not None)
+            self._matches_header.set_text("Matches", _pair_text(state))
+
+    def _keep_room(self, running: bool) -> None:
+        """Let what stands beneath stay where it is when one round follows another: its room is kept for a moment."""
+        if running:
+            self._leave.stop()
+            self._retain(True)
+        elif self._retained and not self._leave.isActive():
+            self._leave.start()
+
+    def _retain(self, retained: bool) -> None:
+        if retained != self._retained:
+            self._retained = retained
+            for part in (self._progress, self._note):
+                policy = part.sizePolicy()
+                policy.setRetainSizeWhenHidden(retained)
+                part.setSizePolicy(policy)
 
     def _changed(self, part: str, *of: object) -> bool:
         """Whether what a part shows is another object than the last time: most of a state stays while a round runs."""
@@ -139,16 +168,20 @@ class RoundCard(Card):
 
     def _fill_choice(self, state: RoundsState) -> None:
         items = [(f"{r.name} #{r.number}", r.round_id) for r in state.rounds]
-        known = [(self._choice.itemText(i), self._choice.itemData(i)) for i in range(self._choice.count())]
-        if items != known:
+        more = len(items) - len(self._items)
+        if more < 0 or items[more:] != self._items:
             self._choice.clear()
-            for text, round_id in items:
-                self._choice.addItem(text, round_id)
+            more = len(items)
+        for at, (text, round_id) in enumerate(items[:more]):  # the newest stand first
+            self._choice.insertItem(at, text, round_id)
+        self._items = items
         self._choice.setCurrentIndex(max(self._choice.findData(state.selected), 0) if items else -1)
         self._choice.setVisible(bool(items))
 
     def _show_facts(self, state: RoundsState) -> None:
         result = state.result
+        if not self._changed("facts", result, state.title, state.host, state.matches):
+            return
         for panel in (self._facts, self._terms, self._hashes):
             panel.setVisible(result is not None)
         if result is None:
@@ -169,6 +202,8 @@ class RoundCard(Card):
         self._hashes.set_state(KeyValueState(tuple(hashes)))
 
     def _show_crosstable(self, state: RoundsState) -> None:
+        if not self._changed("crosstable", state.result, state.matches, state.crosstable):
+            return
         self._cross.setVisible(bool(state.crosstable))
         if not state.crosstable:
             return
@@ -193,9 +228,13 @@ class RoundCard(Card):
 
     def _show_race(self, state: RoundsState) -> None:
         result = state.result
+        if not self._changed("race", result, state.race, state.run.state):
+            return
+        begun = result is not None and result.state == "playing" and state.run.state != "idle"
         shown = result is not None and len(state.race) > 1
-        self.race.setVisible(shown)
+        self.race.setVisible(shown or begun)
         if not shown:
+            self.race.set_state(LinePlotState("Score race", "matches played", "score", empty="No match yet"))
             return
         import numpy as np
 

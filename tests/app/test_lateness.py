@@ -1,0 +1,126 @@
+"""What keeps the loop free: parts that are shown apart, at most so often, and painted only where they changed."""
+
+import asyncio
+from collections import Counter
+from types import SimpleNamespace
+
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
+
+from app.links import Place
+from app.pages.base import InSight, Tabs
+
+
+class Ear(QObject):
+    """Counts what a widget is told."""
+
+    def __init__(self, watched: QWidget) -> None:
+        super().__init__(watched)
+        self.heard: Counter[QEvent.Type] = Counter()
+        watched.installEventFilter(self)
+
+    def eventFilter(self, _watched, event):
+        self.heard[event.type()] += 1
+        return False
+
+
+async def turns_of_the_loop(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0.001)
+
+
+async def test_tabs_are_painted_anew_only_where_they_are_laid_out_anew(qapp):
+    tabs, page, text = Tabs("Parts"), QWidget(), QLabel("10 steps")
+    QVBoxLayout(page).addWidget(text)
+    still = QLabel("Stands still")
+    page.layout().addWidget(still)
+    tabs.addTab(page, "One")
+    tabs.resize(400, 300)
+    tabs.show()
+    await turns_of_the_loop()
+    text.setText("11 steps")  # the first one after it is shown finds what it needs
+    await turns_of_the_loop()
+    ear, asked = Ear(still), Ear(tabs)
+    for step in range(12, 20):
+        text.setText(f"{step} steps")
+        await turns_of_the_loop()
+    assert asked.heard[QEvent.Type.LayoutRequest] == 8
+    assert ear.heard[QEvent.Type.Paint] == 0
+    text.setMinimumSize(600, 500)
+    await turns_of_the_loop()
+    assert tabs.minimumSizeHint().height() > 500
+    tabs.close()
+    tabs.deleteLater()
+
+
+async def test_a_part_rests_and_shows_the_last_of_what_came(qapp):
+    shown: list[int] = []
+    part = QWidget()
+    part.show()
+    sight = InSight(part, shown.append, rest=50)
+    for state in range(10):
+        sight(state)
+    assert shown == [0]
+    async with asyncio.timeout(30):
+        while len(shown) < 2:
+            await asyncio.sleep(0.01)
+    assert shown == [0, 9]
+    part.hide()
+    sight(10)
+    await asyncio.sleep(0.12)
+    assert shown == [0, 9]
+    part.show()
+    assert shown == [0, 9, 10]
+    part.close()
+    part.deleteLater()
+
+
+async def test_a_run_paints_nothing_of_the_form(opened, data_dir, until):
+    async with opened(data_dir) as wiring:
+        page, model = wiring.pages["consensus"], wiring.consensus
+        await until(lambda: model.state.choice and not model.state.building)
+        model.choose("rps", {})
+        await until(lambda: model.state.choice == "rps" and not model.state.building and model.state.ready)
+        model.fill(method="mwu", iterations=2_000_000, epsilon=1e-9, stride=1)
+        wiring.navigator.go(Place("consensus"))
+        model.run()
+        await until(lambda: model.state.run is not None and model.state.run.iteration > 1000)
+        await asyncio.sleep(0.5)  # plots are built, the run bar has its hash
+        form, gap = Ear(page.setup.group), Ear(page.live.gap._plot.viewport())
+        texts = {page.bar.verdict.text()}
+        while len(texts) < 6:
+            await asyncio.sleep(0.05)
+            texts.add(page.bar.verdict.text())
+        assert gap.heard[QEvent.Type.Paint] > 0
+        assert form.heard[QEvent.Type.Paint] == 0
+        model.stop()
+        await until(lambda: model.state.run.ended)
+
+
+async def test_a_round_after_a_round_leaves_what_is_beneath_where_it_is(qapp):
+    from app.pages.league_round import RoundCard
+    from app.viewmodels.rounds import RoundsState, RunView
+
+    class Model:
+        stop_after_current = stop_now = print
+
+        def observe(self, show):
+            shows.append(show)
+            show(RoundsState())
+            return lambda: None
+
+    shows, rounds = [], (SimpleNamespace(name="A round", number=1, round_id="id"),)
+    card = RoundCard(Model())
+    card.resize(900, 900)
+    card.show()
+    await turns_of_the_loop()
+    tops = []
+    for run in (RunView("running", total=30), RunView(), RunView("running", total=30), RunView()):
+        card._show_head(RoundsState(rounds, "id", run=run))
+        await turns_of_the_loop()
+        tops.append(card.standings.mapTo(card, card.standings.rect().topLeft()).y())
+        assert card._progress.isVisible() == (run.state == "running")
+    assert len(set(tops)) == 1
+    assert len(shows) > 1  # each part hears apart
+    card.close()
+    card.deleteLater()
