@@ -17,8 +17,10 @@ from app.pages.agreement_rounds import RoundsTab
 from app.pages.agreement_setup import AgreementSetup
 from app.pages.agreement_task import TaskTab
 from app.pages.base import RUN, Tabs, runs_when_empty, side_by_side
+from app.pages.spoken import SpokenVerdict
 from app.viewmodels.agreement import AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
+from app.viewmodels.agreement_runs import verdict_of
 from widgets.basics import Card, column
 from widgets.drop_zone import accept_drops
 
@@ -70,7 +72,8 @@ class AgreementHalf(QWidget):
             self.tabs.addTab(part, title)
             yield
         self._connect()
-        self._unobserve = [self.setup.unobserve, model.observe(self._show)]
+        spoken = SpokenVerdict(self.bar, verdict_of)
+        self._unobserve = [self.setup.unobserve, model.observe(self._show), model.observe(spoken.take)]
 
     def detach(self) -> None:
         """Stop observing."""

@@ -19,8 +19,10 @@ from app.pages.learning_setup import LearningSetup
 from app.pages.learning_sweep import LearningSweep
 from app.pages.learning_updates import UpdatesTab
 from app.pages.learning_votes import VotesTab
+from app.pages.spoken import SpokenVerdict
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import LearningState
+from app.viewmodels.learning_runs import verdict_of
 from app.viewmodels.learning_sweep import SweepViewModel
 from app.viewmodels.learning_tables import slot_words
 from widgets.basics import Card, button, column
@@ -80,7 +82,9 @@ class LearningPage(ConsolePage):
         self._connect()
         yield
         model.in_sight = self.isVisible
-        self.keep(self.setup.unobserve, self.sweep.unobserve, model.observe(self._show))
+        spoken = SpokenVerdict(self.bar, verdict_of, lambda run: run.state != "done" or run.ended_event is not None)
+        observed = (model.observe(self._show), model.observe(spoken.take))
+        self.keep(self.setup.unobserve, self.sweep.unobserve, *observed)
 
     def _build_parts(self) -> Iterator[None]:
         model = self.model

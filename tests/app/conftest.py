@@ -18,6 +18,7 @@ from app.console import Console
 from app.loop import new_loop
 from app.wiring import Wiring
 from engine.core.paths import DataDir, assets_dir
+from tests.ears import heard  # noqa: F401
 
 
 @pytest.fixture(scope="session")

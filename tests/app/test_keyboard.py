@@ -23,6 +23,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.viewmodels.consensus_runs import verdict_of
+from app.viewmodels.learning_runs import verdict_of as learning_verdict
 from app.window import PAGES
 from engine.core.paths import DataDir
 from widgets.merkle import VerdictBadge
@@ -252,7 +254,7 @@ async def test_leagues_merkle_and_replay(opened: Any, data_dir: DataDir, until: 
         await until(lambda: replay.state.verify.state == "ok")
 
 
-async def test_consensus(opened: Any, data_dir: DataDir, until: Any, keyboard: Any) -> None:
+async def test_consensus(opened: Any, data_dir: DataDir, until: Any, keyboard: Any, heard: list[str]) -> None:
     async with opened(data_dir) as wiring:
         keys, games, agents = keyboard(wiring), wiring.consensus, wiring.agreement
         await until(lambda: games.state.ready and agents.state.task is not None)
@@ -268,6 +270,8 @@ async def test_consensus(opened: Any, data_dir: DataDir, until: Any, keyboard: A
         await until(lambda: games.state.run is None and page.bar.run.isEnabled())
         keys.press(Key.Key_F5)
         await until(lambda: games.state.run is not None and games.state.run.ended)
+        run = games.state.run
+        await until(lambda: f"{run.title}. {verdict_of(run).word}: {verdict_of(run).text}" in heard)
         await keys.show_tab("Parts of the run", "Game")
         await keys.show_tab("Parts of the run", "Live")
         plot = await keys.tab("Line plot")
@@ -281,11 +285,14 @@ async def test_consensus(opened: Any, data_dir: DataDir, until: Any, keyboard: A
         await until(lambda: agents.state.ready and not agents.state.needs_node and page.agents.bar.run.isEnabled())
         await keys.use("Run")
         await until(lambda: agents.state.run is not None and agents.state.run.ended)
+        await until(
+            lambda: any(words.startswith(f"{agents.state.run.title}. Converged: Within eps") for words in heard)
+        )
         await keys.show_tab("Parts of the round", "Result")
         await keys.tab("Agents of the result", QTableView)
 
 
-async def test_learning_chain(opened: Any, data_dir: DataDir, until: Any, keyboard: Any) -> None:
+async def test_learning_chain(opened: Any, data_dir: DataDir, until: Any, keyboard: Any, heard: list[str]) -> None:
     async with opened(data_dir) as wiring:
         keys, model = keyboard(wiring), wiring.learning
         await until(lambda: model.state.scenarios and model.state.ready)
@@ -312,6 +319,8 @@ async def test_learning_chain(opened: Any, data_dir: DataDir, until: Any, keyboa
         keys.press(Key.Key_F5)
         await until(lambda: model.state.run.ended)
         assert [fault.fault for fault in model.state.run.faults] == ["equivocate_headers"]
+        verdict = learning_verdict(model.state.run)
+        await until(lambda: f"{model.state.run.title}. {verdict.word}: {verdict.text}" in heard)
 
 
 async def test_logs_settings_and_palette(

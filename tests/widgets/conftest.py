@@ -11,6 +11,7 @@ from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QApplication
 
+from tests.ears import heard  # noqa: F401
 from widgets.theme import apply_theme
 
 
