@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QAction
@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QMenu, QWidget
 
 from app.links import Place
 from app.pages.agreement import AgreementHalf
-from app.pages.base import RUN, ConsolePage, Tabs, runs_when_empty, side_by_side
+from app.pages.base import FRAME_MS, RUN, ConsolePage, InSight, Tabs, runs_when_empty, side_by_side
 from app.pages.consensus_compare import CompareTab
 from app.pages.consensus_game import GameTab
 from app.pages.consensus_live import LiveTab
@@ -19,7 +19,7 @@ from app.pages.consensus_run import RunBar
 from app.pages.consensus_setup import SetupCard
 from app.pages.spoken import SpokenVerdict
 from app.viewmodels.agreement import AgreementViewModel
-from app.viewmodels.consensus import ConsensusState, ConsensusViewModel
+from app.viewmodels.consensus import ConsensusViewModel
 from app.viewmodels.consensus_runs import verdict_of
 from widgets.basics import Card, button, column
 from widgets.segments import SegmentSwitch
@@ -90,7 +90,15 @@ class ConsensusPage(ConsolePage):
         self.live.gap.offer(RUN)
         runs_when_empty(games, model.run)
         spoken = model.observe(SpokenVerdict(self.bar, verdict_of).take)
-        self.keep(self.setup.unobserve, model.observe(self._show), spoken, self.agents.detach)
+        self.keep(self.setup.unobserve, *self._observe(), spoken, self.agents.detach)
+
+    def _observe(self) -> Iterator[Callable[[], None]]:
+        """Show each part of a state in a turn of its own, those that are drawn ten times a second at most."""
+        yield self.model.observe(InSight(self, self.bar.show_state, rest=FRAME_MS))
+        for part in self.live.parts():
+            yield self.model.observe(InSight(self.live, part, rest=FRAME_MS))
+        for tab in (self.game, self.result, self.compare):
+            yield self.model.observe(InSight(tab, tab.show_state, rest=FRAME_MS))
 
     def _menu(self) -> None:
         menu = QMenu(self._export)
@@ -102,11 +110,6 @@ class ConsensusPage(ConsolePage):
         self._nfg = menu.actions()[-1]
         self.header.add_action(self.switch)
         self.header.add_action(self._export)
-
-    def _show(self, state: ConsensusState) -> None:
-        self.bar.show_state(state)
-        for tab in (self.live, self.game, self.result, self.compare):
-            tab.show_state(state)
 
     @property
     def half(self) -> str:
