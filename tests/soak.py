@@ -40,6 +40,8 @@ from engine.telemetry.routes import routes_of
 from engine.telemetry.server import TelemetryServer
 from tests.soak_watch import (
     ADVANCES,
+    LASTING,
+    LASTING_MOST_S,
     WARM,
     WARM_MOST_S,
     Sample,
@@ -69,6 +71,7 @@ class Soak:
         self.turns = 0
         self.failures: list[str] = []
         self.reasons: list[str] = []
+        self.lasting_s = LASTING_MOST_S
         self._started = time.monotonic()
         self._own = psutil.Process()
         self._drawn = -60.0, 0, 0
@@ -165,7 +168,7 @@ class Soak:
             self.done["block"] = await chain.block_number()
         gc.collect()
         children = self._own.children(recursive=True)
-        workers, anvil, passing = memory_of(children)
+        workers, anvil, passing = memory_of(children, self.lasting_s)
         return Sample(
             round(time.monotonic() - self._started, 1),
             _mib(self._own.memory_info().rss),
@@ -232,6 +235,7 @@ async def soak(minutes: float, every: float, out: Path | None, *, window: bool) 
     with tempfile.TemporaryDirectory(prefix="nashboard-soak-") as folder:
         data = DataDir.open(Path(folder))
         async with (windowed if window else headless)(data) as work:
+            work.lasting_s = min(warm * LASTING, LASTING_MOST_S)
             await work.begin()
             routes = routes_of(work.runtime.devnet, work.runtime.consensus, work.runtime.learning)
             async with TelemetryServer(work.runtime.bus, Access("127.0.0.1", None), routes) as server:

@@ -20,7 +20,8 @@ import psutil
 
 WARM = 1 / 3  # share of the time that is not judged: pages are first shown, lists of kept runs fill
 WARM_MOST_S = 600.0
-LASTING_S = 90.0  # a child this old stays; a younger one mostly ends with its run and takes along what it held
+LASTING = 0.6  # share of the warming up after which a child counts as one that stays: those there are start with it
+LASTING_MOST_S = 300.0  # a younger one mostly ends with its run, and takes along what it held
 STEEP_AFTER_S = 600.0  # of steady work, from which the slope of the memory says something
 
 
@@ -30,7 +31,7 @@ class Sample:
 
     seconds: float
     rss: float  # of this process
-    workers_rss: float  # of its children but Anvil that stay, see LASTING_S
+    workers_rss: float  # of its children but Anvil that stay, see LASTING
     anvil_rss: float
     threads: int  # of the system, not only Python's
     fds: int
@@ -123,7 +124,7 @@ def grown(before: Counter[str], after: Counter[str], most: int = 12) -> list[tup
     return [(name, before[name], after[name]) for number, name in more[:most] if number > 50]
 
 
-def memory_of(children: Sequence[psutil.Process], lasting_s: float = LASTING_S) -> tuple[int, int, int]:
+def memory_of(children: Sequence[psutil.Process], lasting_s: float) -> tuple[int, int, int]:
     """Return the bytes that children hold: workers that stay, Anvil, and those that are younger than ``lasting_s``."""
     workers = anvil = passing = 0
     for child in children:
