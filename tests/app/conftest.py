@@ -15,6 +15,7 @@ from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.console import Console
+from app.instance import SingleInstance
 from app.loop import new_loop
 from app.wiring import Wiring
 from engine.core.paths import DataDir, assets_dir
@@ -34,11 +35,11 @@ def loop_factory(qapp: QApplication) -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 @contextlib.asynccontextmanager
-async def _opened(data: DataDir, *files: Path) -> AsyncIterator[Wiring]:
+async def _opened(data: DataDir, *files: Path, instance: SingleInstance | None = None) -> AsyncIterator[Wiring]:
     """A console on a data directory, closed in the end the way an operator does."""
     app = QApplication.instance()
     assert isinstance(app, QApplication)
-    console = Console(app, data)
+    console = Console(app, data, instance)
     running = asyncio.create_task(console.run(list(files)))
     ready = asyncio.create_task(console.wait_ready())
     try:

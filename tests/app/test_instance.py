@@ -11,9 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PySide6.QtCore import QEvent, QObject
 from PySide6.QtNetwork import QLocalSocket
+from PySide6.QtWidgets import QApplication, QMessageBox, QWidget
 
 from app.instance import LONGEST, SingleInstance
+from app.main import _no_answer
+from engine.core.paths import DataDir
 
 ROOT = Path(__file__).parents[2]
 
@@ -134,3 +138,76 @@ async def test_one_that_was_killed_is_followed_though_its_lock_and_socket_lie_th
     assert await later(tmp_path) == f"True {os.getpid()}"
     assert got == [[]]
     second.release()
+
+
+async def test_a_second_start_says_who_does_not_answer(tmp_path: Path, hanging: subprocess.Popen[str]) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "app", "--data-dir", str(tmp_path)),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, wrong = await process.communicate()
+    assert (process.returncode, said) == (1, b"")
+    assert wrong.decode() == (
+        f"Another Nashboard uses {tmp_path} and does not answer. "
+        f"Close it (process {hanging.pid}), or choose another --data-dir.\n"
+    )
+
+
+async def test_where_nobody_reads_a_terminal_a_window_says_it(
+    tmp_path: Path, hanging: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(QMessageBox, "exec", lambda box: shown.append(box.text()))
+    second = SingleInstance(tmp_path)
+    assert not second.acquire()
+    assert _no_answer(DataDir.open(tmp_path), second) == 1
+    assert shown == []  # without a screen the lines alone
+    monkeypatch.setattr(QApplication, "platformName", lambda: "xcb")
+    assert _no_answer(DataDir.open(tmp_path), second) == 1
+    (text,) = shown
+    assert text.split("\n\n") == [
+        f"Another Nashboard uses {tmp_path} and does not answer.",
+        f"Close it (process {hanging.pid}), or choose another --data-dir.",
+    ]
+    assert capsys.readouterr().err == f"{' '.join(text.split())}\n" * 2
+
+
+class Raised(QObject):
+    """Counts how often a window was put above the others."""
+
+    times = 0
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        self.times += event.type() == QEvent.Type.ZOrderChange
+        return False
+
+
+@pytest.mark.parametrize("minimised", [False, True])
+async def test_a_second_start_brings_the_first_window_to_the_front(
+    opened: Any, data_dir: DataDir, until: Any, minimised: bool
+) -> None:
+    instance, raised = SingleInstance(data_dir.root), Raised()
+    assert instance.acquire()
+    try:
+        async with opened(data_dir, instance=instance) as wiring:
+            window, cover = wiring.window, QWidget()
+            window.installEventFilter(raised)
+            try:
+                if minimised:
+                    window.showMinimized()
+                cover.setGeometry(window.frameGeometry())
+                cover.show()
+                cover.activateWindow()
+                await until(cover.isActiveWindow)
+                assert raised.times == 0
+                assert await later(data_dir.root) == f"True {os.getpid()}"
+                await until(window.isActiveWindow)
+                assert raised.times == 1
+                assert window.isVisible() and not window.isMinimized()
+            finally:
+                window.removeEventFilter(raised)
+                cover.deleteLater()
+    finally:
+        instance.release()
