@@ -62,6 +62,10 @@ class CurveBuffer:
             self._halve()
         self._least = np.minimum(self._least, np.where(ys > 0, ys, np.inf).min(axis=0))
 
+    def fit(self) -> None:
+        """Let go of the room for more points, once none are expected; more can come all the same."""
+        self._x, self._y = self.x.copy(), self.y.copy()
+
     def last(self, channel: int = 0) -> float:
         """The newest value; NaN before the first."""
         return float(self._y[self.count - 1, channel]) if self.count else float("nan")

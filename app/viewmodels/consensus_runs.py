@@ -166,6 +166,7 @@ class RunRecord:
 
     def finish(self, solution: Solution) -> None:
         """Take the verified answer."""
+        self.trace.fit()  # a dozen runs that have ended stay in sight
         self.solution = solution
         self.state = "cancelled" if solution.status is Status.CANCELLED else "done"
         if solution.equilibria:

@@ -210,6 +210,7 @@ def test_the_verdict_states_epsilon_and_how_it_ended(status: Status, word: str, 
     profile = two(0.6, 0.4)
     found = (Equilibrium(profile, gap_of(SEXES, profile)),)
     run.finish(Solution(found, "mwu", status, 120, 0.3, 1e-6, message="it took long"))
+    assert run.trace._y.nbytes == run.trace.y.nbytes  # no room is held for points that do not come
     verdict = verdict_of(run)
     assert (verdict.word, verdict.kind) == (word, kind)
     assert "psilon 1e-6" in verdict.text

@@ -95,6 +95,25 @@ def test_more_points_than_fit_are_thinned_to_their_extremes(channels):
     assert 16 <= flat.count <= 64
 
 
+def test_a_curve_that_ended_holds_its_points_alone_and_can_go_on():
+    data, other = CurveBuffer(3), CurveBuffer(3)
+    for start in range(0, 200_000, 5_000):
+        xs = np.arange(start, start + 5_000)
+        for one in (data, other):
+            one.append(xs, np.column_stack([np.sin(xs), np.cos(xs), xs]))
+    assert data._y.nbytes > 1.5 * data.y.nbytes
+    data.fit()
+    data.fit()
+    assert (data._x.nbytes, data._y.nbytes) == (other.x.nbytes, other.y.nbytes)
+    for one in (data, other):
+        one.append([200_000, 200_001], np.ones((2, 3)))
+    assert np.array_equal(data.x, other.x) and np.array_equal(data.y, other.y)
+    empty = CurveBuffer(2)
+    empty.fit()
+    empty.append([1], [[2, 3]])
+    assert empty.last(1) == 3
+
+
 def test_no_points_no_picture():
     made = CurveBuffer(1)
     made.append([], [])
