@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from app import collector
-from app.collector import CALM, MUCH, NEVER, SOME, Collector
+from app.collector import AGE, CALM, COHORT, NEVER, PATIENCE, SOME, Collector
+
+MUCH = 400_000
 
 
 class Knot:
@@ -63,7 +65,50 @@ def test_one_that_ends_later_waits_until_nothing_goes_on() -> None:
     assert len(many) == SOME
 
 
-def test_work_without_end_does_not_keep_cycles_for_ever() -> None:
+def test_a_cycle_that_ends_within_its_cohort_ends_with_it() -> None:
+    seen = Collector(lambda: True)
+    few, many = Knot(), Knot()
+    ends = weakref.ref(few), weakref.ref(many)
+    older()
+    seen.look()
+    del few
+    for _ in range(AGE - 2):
+        seen.look()
+    assert ends[0]() is not None
+    seen.look()
+    assert ends[0]() is None
+    assert gc.get_freeze_count()
+    del many  # it has been left out
+    seen.look()
+    cohort = [[] for _ in range(COHORT)]
+    late = Knot()
+    end = weakref.ref(late)
+    older()
+    del late
+    assert not seen.look()
+    assert end() is None
+    assert ends[1]() is not None
+    assert len(cohort) == COHORT
+
+
+def test_a_pass_over_all_is_put_off_where_the_last_one_found_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "MUCH", SOME)
+    seen = Collector(lambda: True)
+    kept = [[] for _ in range(SOME)]
+    older()
+    assert seen.look()
+    seen._all = 0
+    for _ in range(PATIENCE - 1):
+        kept.extend([] for _ in range(SOME))
+        older()
+        assert not seen.look()
+    kept.extend([] for _ in range(SOME + COHORT))
+    older()
+    assert seen.look()
+
+
+def test_work_without_end_does_not_keep_cycles_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector, "MUCH", MUCH)
     seen = Collector(lambda: True)
     knot = Knot()
     end = weakref.ref(knot)
