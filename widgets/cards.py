@@ -43,6 +43,7 @@ class StatCard(Card):
     def __init__(self, state: StatCardState | None = None, parent: QWidget | None = None) -> None:
         super().__init__(parent, spacing=4)
         self._link = ""
+        self._state: StatCardState | None = None
         self._icon = IconLabel("", "muted", 16)
         self._title = label("", "small")
         self._value = label("", "display")
@@ -59,7 +60,10 @@ class StatCard(Card):
             self.set_state(state)
 
     def set_state(self, state: StatCardState) -> None:
-        """Show a state."""
+        """Show a state; the same again costs nothing."""
+        if state == self._state:
+            return
+        self._state = state
         colour = "muted" if state.kind == "neutral" else state.kind
         self._icon.setVisible(bool(state.icon))
         self._icon.set_icon(state.icon, colour)

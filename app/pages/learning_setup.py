@@ -7,7 +7,7 @@ from typing import Any
 
 from PySide6.QtWidgets import QWidget
 
-from app.pages.base import scrolling
+from app.pages.base import InSight, scrolling
 from app.pages.league_fields import FieldGrid, Section, narrow
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import PORTS, UNREADABLE, LearningState
@@ -45,7 +45,7 @@ class LearningSetup(Card):
         self.services = narrow(ChoiceField("HTTP services", YES, False, help="Beacon, engine and DHT by HTTP"))
         self.ports = FieldGrid({name: PortField(PORT_TITLES[name], port, help=name) for name, port in PORTS.items()})
         self._build()
-        self.unobserve: Callable[[], None] = model.observe(self._show)
+        self.unobserve: Callable[[], None] = model.observe(InSight(self, self._show))
 
     def _build(self) -> None:
         self.add(SectionHeader("Set up"))

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QWidget
 
 from app.formats import brief_moment, ether
 from app.links import round_link
-from app.pages.base import ConsolePage, side_by_side
+from app.pages.base import ConsolePage, InSight, side_by_side
 from app.pages.demo_card import DemoCard
 from app.viewmodels.overview import OverviewState, OverviewViewModel, Tile
 from widgets.basics import Card, row
@@ -55,7 +55,7 @@ class OverviewPage(ConsolePage):
         yield
         self.add(side_by_side(self.demo, self._rounds_card(), stretches=(4, 3), narrow=960), 1)
         yield
-        self.keep(self._model.observe(self._show))
+        self.keep(self._model.observe(InSight(self, self._show)))
 
     def _rounds_card(self) -> Card:
         card = Card()
