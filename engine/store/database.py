@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from engine.store.backup import keep_backup
+from engine.store.checkpoints import Checkpoints
 from engine.store.damage import damaged
 from engine.store.errors import StoreBusyError, StoreError
 from engine.store.ledger import Ledger
@@ -24,8 +25,9 @@ class Store:
     loss of power.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection, checkpoints: Checkpoints | None = None) -> None:
         self.path = path
+        self._checkpoints = checkpoints
         self.db = connection
         self.ledger = Ledger(connection)
         self.outbox = Outbox(connection)
@@ -49,13 +51,14 @@ class Store:
             connection.execute(
                 "PRAGMA foreign_keys = ON"
             )  # after the steps: one that builds a table anew drops the old
+            checkpoints = Checkpoints(path, connection)
         except sqlite3.Error as error:
             connection.close()
             raise _store_error(path, error) from error
         except StoreError:
             connection.close()
             raise
-        return cls(path, connection)
+        return cls(path, connection, checkpoints)
 
     @classmethod
     def prepare(cls, path: Path) -> None:
@@ -72,6 +75,8 @@ class Store:
 
     def close(self) -> None:
         """Close the database."""
+        if self._checkpoints is not None:
+            self._checkpoints.close()
         self.db.close()
 
     @contextmanager
@@ -99,6 +104,8 @@ class Store:
             if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.IntegrityError):
                 raise _store_error(self.path, error) from error
             raise
+        if self._checkpoints is not None:
+            self._checkpoints.look()
 
     @contextmanager
     def exclusive(self, purpose: str) -> Iterator[None]:
