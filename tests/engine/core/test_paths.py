@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.__main__ import use_add_ons
 from engine.core import paths
 from engine.core.process import child_environment
 from engine.games import jit
@@ -32,8 +33,6 @@ def test_add_ons_lie_beside_the_program(build: Path, monkeypatch: pytest.MonkeyP
     (build / "addons" / "a file").touch()
     assert paths.add_ons() == [build / "addons" / "learn"]
     monkeypatch.setattr(sys, "path", ["here"])
-    from app.__main__ import use_add_ons
-
     use_add_ons()
     assert sys.path == ["here", str(build / "addons" / "learn")]
 
