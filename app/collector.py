@@ -9,8 +9,8 @@ from collections.abc import Callable
 from engine.core.turns import own_turn
 
 PERIOD = 0.5  # seconds between two looks at what is new
-COHORT = 40_000  # objects that stayed, after which those are looked at together, some 10 ms, and left out from then on
-AGE = 60  # and looks after which they are, however few
+COHORT = 15_000  # objects that stayed, after which those are looked at together, some 5 ms, and left out from then on
+AGE = 20  # and looks after which they are, however few
 YOUNG = 5  # passes over the newest before one over those that survived them
 NEVER = 1_000_000  # passes of the middle generation before Python would look at everything by itself
 MUCH = 5_000_000  # new objects, half a gigabyte, after which all is looked through whatever goes on
@@ -25,7 +25,7 @@ class Collector:
 
     Python's own full pass goes over all objects whenever a quarter of them is new. A chain of a thousand validators
     makes ten thousand a second that stay: passes of 20, 50, 150 and 400 ms that find next to nothing. Here each object
-    is looked at while it is new, and again with its cohort, some seconds or half a minute later. Cycles that end later
+    is looked at while it is new, and again with its cohort, up to ten seconds later. Cycles that end later
     still wait for the full pass: that comes when no job ran for some seconds, and in any case when so much is new that
     memory might not stay bounded; where it finds next to nothing, that is to be more the next time.
     """
