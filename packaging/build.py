@@ -42,9 +42,10 @@ PINS = ROOT / "packaging" / "tools" / "pyinstaller.txt"
 STAMP = FREEZER / "nashboard-setup"
 SPECS = {"win32": "nashboard-windows.spec", "darwin": "nashboard-macos.spec"}
 # Of the program's folder, of what is packed of it, and of the folder with torch beside it.
-LIMITS_MB = {"folder": 340, "archive": 110, "with torch": 850}
+LIMITS_MB = {"folder": 290, "archive": 90, "with torch": 800}
 COMPILER_MB = 170  # more of each where the solvers could not be compiled ahead of time
-LEVEL, ADD_ON_LEVEL, FAST_LEVEL = 6, 1, 0  # of xz: 6 takes ten times as long as 1 and makes a fifth less of it
+LEVEL, ADD_ON_LEVEL, FAST_LEVEL = 9, 1, 0  # of xz: 9 takes ten times as long as 1 and makes a fifth less of it
+MACHINE_CODE = platform.machine() in ("x86_64", "AMD64")  # xz packs this kind's tighter when told
 ROOM_BYTES = 3_000_000_000
 # Libraries whose headers were edited after linking: strip would break them.
 _FRAGILE = ("numpy.libs", "scipy.libs", "pillow.libs")
@@ -212,11 +213,12 @@ def collect_add_on(add_on: str) -> Path:
 def squeezed(target: Path, level: int) -> Iterator[IO[bytes]]:
     """Give what to write into and have it packed by xz: on all processors where its program is there."""
     if shutil.which("xz") is None:
-        with lzma.open(target, "wb", preset=level) as stream:
+        code = [{"id": lzma.FILTER_X86}] if MACHINE_CODE else []
+        with lzma.open(target, "wb", filters=[*code, {"id": lzma.FILTER_LZMA2, "preset": level}]) as stream:
             yield stream
         return
     with target.open("wb") as packed:
-        command = ["xz", f"-{level}", "--threads=0", "--stdout"]
+        command = ["xz", "--threads=0", "--stdout", *(["--x86"] if MACHINE_CODE else []), f"--lzma2=preset={level}"]
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=packed)
         assert process.stdin is not None
         try:
@@ -309,7 +311,8 @@ def build(options: argparse.Namespace) -> Report:
     finish(folder)
     report.step("finish")
     report.size("folder", folder)
-    for part in sorted((folder / bundle.CONTENTS).iterdir(), key=size_of, reverse=True)[:12]:
+    parts = [part for part in (folder / bundle.CONTENTS).iterdir() if not part.is_symlink()]
+    for part in sorted(parts, key=size_of, reverse=True)[:12]:
         report.size(f"  {part.name}", part)
     add_ons = [collect_add_on(name) for name in bundle.ADD_ONS if name not in options.without]
     for add_on in add_ons:

@@ -28,7 +28,7 @@ Arguments = tuple[Any, ...]
 SOLVES = """
 import json, sys, threading, time
 if "ahead" in sys.argv:
-    sys.modules["numba"] = sys.modules["llvmlite"] = None
+    sys.modules["numba"] = sys.modules["llvmlite"] = sys.modules["scipy"] = None
 import numpy as np
 from engine.games.batch import solve_batch
 from engine.games.errors import GameError
