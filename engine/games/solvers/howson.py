@@ -39,6 +39,7 @@ ROUND = 5
 REBUILD = 256  # pivots after which the tableau is made anew, more of them in large games
 GOOD = 1e-12  # relative gap above which another start is tried
 DONE, MORE, LOST = 1, 0, -1
+_EPS = float(np.finfo(np.float64).eps)
 _MOST_STARTS = 4 * ROUND
 _CHUNK = 1 << 26  # entries changed between two steps that are told, where none is asked for: about 0.1 s
 
@@ -61,12 +62,14 @@ def steps(game: PolymatrixGame, options: SolveOptions) -> Steps:
         if status == MORE:
             continue
         profile = path.finish()
-        regrets = regrets_from(profile, game.payoff_vectors(profile))
+        payoffs, ranges = game.payoff_vectors(profile), game.ranges()
+        regrets = regrets_from(profile, payoffs)
         yield Step(done, profile, float(regrets.sum()), "Howson")
-        gap = float((regrets / game.ranges()).sum())
+        gap = float((regrets / ranges).sum())
         if gap < best_gap:
             best, best_gap, why = (profile,), gap, "rounding errors led the paths astray"
-        if gap <= GOOD:
+        largest = np.array([np.abs(of_one).max() for of_one in payoffs])
+        if gap <= GOOD + _EPS * sum(game.sizes) * float((largest / ranges).sum()):  # no finer than payoffs are known
             break
     solved = best_gap <= options.epsilon
     return Outcome(best, iterations=done, complete=solved, message="" if solved else why)
