@@ -44,16 +44,18 @@ class NavButton(QAbstractButton):
 
     def __init__(self, item: NavItem, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.item = item
-        self._collapsed = False
         self.setCheckable(True)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.set_item(item, collapsed=False)
+        self._take(item, collapsed=False)
 
     def set_item(self, item: NavItem, *, collapsed: bool) -> None:
-        """Take a new description."""
+        """Take a new description; the same again costs nothing."""
+        if (item, collapsed) != (self.item, self._collapsed):
+            self._take(item, collapsed)
+
+    def _take(self, item: NavItem, collapsed: bool) -> None:
         self.item, self._collapsed = item, collapsed
         self.setText(item.title)
         self.setAccessibleName(f"{item.title}, {item.badge}" if item.badge else item.title)
@@ -232,6 +234,7 @@ class StripButton(QAbstractButton):
         super().__init__(parent)
         self.setFont(scaled(self.font(), -0.75))
         self.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self._needs = QSize()
         self._take(item)
 
     def set_item(self, item: StripItem) -> None:
@@ -245,7 +248,10 @@ class StripButton(QAbstractButton):
         self.setToolTip(item.tooltip or self.accessibleName())
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus if item.link else Qt.FocusPolicy.NoFocus)
         self.setCursor(Qt.CursorShape.PointingHandCursor if item.link else Qt.CursorShape.ArrowCursor)
-        self.updateGeometry()
+        needs = self.sizeHint()
+        if needs != self._needs:  # else the window would be laid out for a number that counts up
+            self._needs = needs
+            self.updateGeometry()
         self.update()
 
     def sizeHint(self) -> QSize:

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QWidget
 from widgets.access import announce
 from widgets.plot_base import CrossedPlot, PlotBase, PlotMark, legend_entry, tick_texts
 from widgets.theme import current_tokens
+from widgets.tokens import Tokens
 
 __all__ = ["BarPlot", "BarPlotState", "CrosshairLink", "LinePlot", "LinePlotState", "PlotMark", "Series", "tick_texts"]
 
@@ -64,6 +65,7 @@ class LinePlot(CrossedPlot):
     def __init__(self, state: LinePlotState | None = None, parent: QWidget | None = None) -> None:
         self._state = LinePlotState()
         self._curves: list[Any] = []
+        self._dress: object = None  # what axes and pens were last made for
         super().__init__(parent)
         self.set_state(state or LinePlotState())
 
@@ -99,16 +101,26 @@ class LinePlot(CrossedPlot):
 
         tokens = current_tokens()
         self._match_curves(len(state.series), pg)
+        self._put_on(tokens, pg)
         buckets = max(50, self._plot.width() // 2)
+        for curve, series in zip(self._curves, state.series, strict=True):
+            x, y = decimate(series.x, series.y, buckets)
+            curve.setData(x, y, skipFiniteCheck=True)
+        self._place_marks(state.marks, tokens)
+        self._fix_ranges(points)
+
+    def _put_on(self, tokens: Tokens, pg: Any) -> None:
+        """Set colours, grid and labels where they changed: the axes are painted anew for each of them."""
+        state = self._state
+        dress = tokens, state.x_label, state.y_label, tuple(series.dashed for series in state.series)
+        if dress == self._dress:
+            return
+        self._dress = dress
         for index, (curve, series) in enumerate(zip(self._curves, state.series, strict=True)):
             style = Qt.PenStyle.DashLine if series.dashed else Qt.PenStyle.SolidLine
             # Width 1 without antialiasing: anything wider takes Qt's slow path, ten times the frame.
             curve.setPen(pg.mkPen(tokens.series[index % len(tokens.series)], width=1, style=style))
-            x, y = decimate(series.x, series.y, buckets)
-            curve.setData(x, y, skipFiniteCheck=True)
-        self._place_marks(state.marks, tokens)
         self._cross.setPen(pg.mkPen(tokens.faint, width=1))
-        self._fix_ranges(points)
         item = self._plot.getPlotItem()
         item.showGrid(x=False, y=True, alpha=0.25 if tokens.is_dark else 0.35)
         for side, text in (("bottom", state.x_label), ("left", state.y_label)):

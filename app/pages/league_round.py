@@ -21,6 +21,7 @@ from widgets.crosstable import CrossCell, CrossTable, CrossTableState
 from widgets.jobs import LINGER_MS
 from widgets.labels import PillState, SectionHeader, StatusPill
 from widgets.plot import LinePlot, LinePlotState, Series
+from widgets.steady_text import SteadyText
 
 STATE_KINDS = {"settled": "ok", "anchored": "info", "played": "info", "playing": "warn", "rejected": "error"}
 _OPEN = "Open one to replay it"
@@ -46,7 +47,7 @@ class RoundCard(Card):
         self._progress = QProgressBar()
         self._progress.setAccessibleName("Progress of the round")
         self._progress.setTextVisible(False)
-        self._note = label("", "muted")
+        self._note = SteadyText("How far the round is", lines=1, tone="muted")
         self._after, self._now = button("Stop after current", "pause"), button("Stop now", "stop")
         self._resume = button("Resume", "play", "primary")
         self._facts, self._terms, self._hashes = KeyValuePanel(), KeyValuePanel(), KeyValuePanel()
@@ -231,20 +232,20 @@ class RoundCard(Card):
         if not self._changed("race", result, state.race, state.run.state):
             return
         begun = result is not None and result.state == "playing" and state.run.state != "idle"
-        shown = result is not None and len(state.race) > 1
-        self.race.setVisible(shown or begun)
+        # A round that begins stands at its start: without a plot until the first match, the page would jump.
+        race = state.race if len(state.race) > 1 or not begun else ((0, (0,) * len(result.standings)),)
+        shown = result is not None and (len(race) > 1 or begun)
+        self.race.setVisible(shown)
         if not shown:
-            self.race.set_state(LinePlotState("Score race", "matches played", "score", empty="No match yet"))
+            self.race.set_state(LinePlotState("Score race", "matches played", "score"))
             return
         import numpy as np
 
-        last = state.race[-1][1]
+        last = race[-1][1]
         names = {line.seat: line.agent for line in result.standings}
         seats = sorted(names, key=lambda seat: -last[seat])[:RACERS] if len(last) >= len(names) else []
-        x = np.array([done for done, _ in state.race], dtype=float)
-        series = (
-            Series(names[seat], x, np.array([scores[seat] for _, scores in state.race], dtype=float)) for seat in seats
-        )
+        x = np.array([done for done, _ in race], dtype=float)
+        series = (Series(names[seat], x, np.array([scores[seat] for _, scores in race], dtype=float)) for seat in seats)
         title = "Score race" if len(names) <= RACERS else f"Score race of the first {RACERS}"
         self.race.set_state(LinePlotState(title, "matches played", "score", tuple(series)))
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SHOWN_AFTER = 1.0
 TICK = 0.5
+STEP = 0.1  # seconds between two pictures of how far a job is: nobody reads more
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,7 @@ class JobsViewModel(ViewModel[JobsState]):
         self._running: dict[int, JobView] = {}
         self._started: dict[int, float] = {}
         self._ticking = False
+        self._published = 0.0
         bridge.subscribe(self._on_started, JobStarted)
         bridge.subscribe(self._on_progress, JobProgressed)
         bridge.subscribe(self._on_ended, JobEnded)
@@ -72,7 +74,8 @@ class JobsViewModel(ViewModel[JobsState]):
         view = self._running.get(event.job_id)
         if view is not None:
             self._running[event.job_id] = replace(view, done=event.done, total=event.total, note=event.note)
-            self._publish()
+            if time.monotonic() - self._published >= STEP:  # else the next step or tick shows it
+                self._publish()
 
     def _on_ended(self, event: JobEnded) -> None:
         view, started = self._running.pop(event.job_id, None), self._started.pop(event.job_id, 0.0)
@@ -88,7 +91,7 @@ class JobsViewModel(ViewModel[JobsState]):
         self._ticking = False
 
     def _publish(self) -> None:
-        now = time.monotonic()
+        now = self._published = time.monotonic()
         shown = []
         for job_id, view in self._running.items():
             elapsed = now - self._started[job_id]

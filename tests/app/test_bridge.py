@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from app.viewmodels.base import ViewModel
 from app.viewmodels.jobs import JobsViewModel
 from engine.core.bus import EventBus
 from engine.core.errors import DependencyError, EngineError
-from engine.core.events import LogLine
+from engine.core.events import JobEnded, JobProgressed, JobStarted, LogLine
 from engine.core.jobs import Jobs
 
 
@@ -122,6 +124,22 @@ async def test_a_job_shows_after_a_second_and_can_be_stopped() -> None:
     with pytest.raises(asyncio.CancelledError):
         await job.result()
     assert time.monotonic() - start < 2
+    assert model.state.jobs == ()
+    await told.bridge.close()
+
+
+async def test_a_job_that_counts_quickly_is_shown_at_most_ten_times_a_second(monkeypatch: Any) -> None:
+    told, clock = Told(), [100.0]
+    monkeypatch.setattr("app.viewmodels.jobs.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    model = JobsViewModel(told.bridge, Jobs(told.bus))
+    told.bus.publish(JobStarted(1, "Long work", True))
+    shown = []
+    for done in range(1, 201):  # a hundred a second, from its second second on
+        clock[0] = 101.0 + done / 100
+        told.bus.publish(JobProgressed(1, done, 200, ""))
+        shown += [model.state.jobs[0].done] if model.state.jobs else []
+    assert 15 <= len(set(shown)) <= 21
+    told.bus.publish(JobEnded(1, "done", ""))
     assert model.state.jobs == ()
     await told.bridge.close()
 

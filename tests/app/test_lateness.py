@@ -1,27 +1,14 @@
 """What keeps the loop free: parts that are shown apart, at most so often, and painted only where they changed."""
 
 import asyncio
-from collections import Counter
 from types import SimpleNamespace
 
-from PySide6.QtCore import QEvent, QObject
+from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.links import Place
 from app.pages.base import InSight, Tabs
-
-
-class Ear(QObject):
-    """Counts what a widget is told."""
-
-    def __init__(self, watched: QWidget) -> None:
-        super().__init__(watched)
-        self.heard: Counter[QEvent.Type] = Counter()
-        watched.installEventFilter(self)
-
-    def eventFilter(self, _watched, event):
-        self.heard[event.type()] += 1
-        return False
+from tests.events import Events
 
 
 async def turns_of_the_loop(count: int = 5) -> None:
@@ -40,12 +27,12 @@ async def test_tabs_are_painted_anew_only_where_they_are_laid_out_anew(qapp):
     await turns_of_the_loop()
     text.setText("11 steps")  # the first one after it is shown finds what it needs
     await turns_of_the_loop()
-    ear, asked = Ear(still), Ear(tabs)
+    ear, asked = Events(still), Events(tabs)
     for step in range(12, 20):
         text.setText(f"{step} steps")
         await turns_of_the_loop()
-    assert asked.heard[QEvent.Type.LayoutRequest] == 8
-    assert ear.heard[QEvent.Type.Paint] == 0
+    assert asked.count[QEvent.Type.LayoutRequest] == 8
+    assert ear.count[QEvent.Type.Paint] == 0
     text.setMinimumSize(600, 500)
     await turns_of_the_loop()
     assert tabs.minimumSizeHint().height() > 500
@@ -86,13 +73,13 @@ async def test_a_run_paints_nothing_of_the_form(opened, data_dir, until):
         model.run()
         await until(lambda: model.state.run is not None and model.state.run.iteration > 1000)
         await asyncio.sleep(0.5)  # plots are built, the run bar has its hash
-        form, gap = Ear(page.setup.group), Ear(page.live.gap._plot.viewport())
+        form, gap = Events(page.setup.group), Events(page.live.gap._plot.viewport())
         texts = {page.bar.verdict.text()}
         while len(texts) < 6:
             await asyncio.sleep(0.05)
             texts.add(page.bar.verdict.text())
-        assert gap.heard[QEvent.Type.Paint] > 0
-        assert form.heard[QEvent.Type.Paint] == 0
+        assert gap.count[QEvent.Type.Paint] > 0
+        assert form.count[QEvent.Type.Paint] == 0
         model.stop()
         await until(lambda: model.state.run.ended)
 

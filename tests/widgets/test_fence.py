@@ -1,28 +1,14 @@
 """What changes often disturbs nothing around it."""
 
-from collections import Counter
-
 import pytest
-from PySide6.QtCore import QEvent, QObject, Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QVBoxLayout, QWidget
 
+from tests.events import Events
 from widgets.basics import label
 from widgets.fence import Fence
 from widgets.labels import HashLabel, HashState
 from widgets.nav import StatusStrip, StatusStripState, StripItem
-
-
-class Ear(QObject):
-    """Counts what a widget is told."""
-
-    def __init__(self, watched: QWidget) -> None:
-        super().__init__(watched)
-        self.heard: Counter[QEvent.Type] = Counter()
-        watched.installEventFilter(self)
-
-    def eventFilter(self, _watched, event):
-        self.heard[event.type()] += 1
-        return False
 
 
 @pytest.fixture
@@ -42,11 +28,11 @@ def test_a_counter_behind_a_fence_lays_nothing_out_anew(column, settle):
     settle()
     text.setText("Step 2 of many")  # the first change finds what it needs
     settle()
-    ear = Ear(column)
+    ear = Events(column)
     for step in range(3, 30):
         text.setText(f"Step {step:,} of many")
         settle()
-    assert ear.heard[QEvent.Type.LayoutRequest] == 0
+    assert ear.count[QEvent.Type.LayoutRequest] == 0
     assert text.size() == text.parentWidget().size()
 
 
@@ -89,15 +75,15 @@ def test_a_hash_shown_again_is_not_styled_again(qtbot, settle):
     qtbot.addWidget(made)
     made.show()
     settle()
-    ear, inner = Ear(made), Ear(made._text)
+    ear, inner = Events(made), Events(made._text)
     made.set_state(HashState("0x" + "ab" * 32))
     settle()
-    assert not ear.heard
-    assert not inner.heard
+    assert not ear.count
+    assert not inner.count
     made.set_state(HashState("0x" + "cd" * 32))
-    assert inner.heard[QEvent.Type.StyleChange] == 0
+    assert inner.count[QEvent.Type.StyleChange] == 0
     made.set_state(HashState("0x" + "cd" * 32, "tx:1"))
-    assert inner.heard[QEvent.Type.StyleChange] == 1
+    assert inner.count[QEvent.Type.StyleChange] == 1
 
 
 def test_a_strip_that_says_the_same_is_not_painted(qtbot, settle):
@@ -108,11 +94,11 @@ def test_a_strip_that_says_the_same_is_not_painted(qtbot, settle):
     qtbot.addWidget(strip)
     strip.show()
     settle()
-    ears = [Ear(button) for button in strip._buttons.values()]
+    ears = [Events(button) for button in strip._buttons.values()]
     strip.set_state(state("up"))
     settle()
-    assert not any(ear.heard for ear in ears)
+    assert not any(ear.count for ear in ears)
     strip.set_state(state("down"))
     settle()
-    assert ears[0].heard[QEvent.Type.Paint]
+    assert ears[0].count[QEvent.Type.Paint]
     assert strip._buttons["a"].accessibleName() == "Chain: down"

@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QEvent, Qt
 from PySide6.QtWidgets import QApplication
 
+from tests.events import Events
 from widgets.nav import NARROW, WIDE, NavBar, NavItem, NavState, StatusStrip, StatusStripState, StripItem
 
 ITEMS = (
@@ -87,3 +90,31 @@ def test_strip_turns_red_and_links(qtbot, settle, differing):
     strip.set_state(StatusStripState((StripItem("devnet", "Devnet", "down"),)))
     with qtbot.assertNotEmitted(strip.linkActivated):
         qtbot.mouseClick(strip._buttons["devnet"], Qt.MouseButton.LeftButton)
+
+
+def test_a_badge_paints_its_own_entry_alone(nav, settle):
+    settle()
+    changed, other = nav._buttons["leagues"], nav._buttons["overview"]
+    told, others = Events(changed), Events(other)
+    nav.set_state(NavState((ITEMS[0], replace(ITEMS[1], badge="4"), ITEMS[2]), "overview"))
+    settle()
+    assert told.count[QEvent.Type.Paint] > 0
+    assert others.count[QEvent.Type.Paint] == 0
+
+
+def test_a_number_that_counts_up_lays_nothing_out(qtbot, settle):
+    strip = StatusStrip(StatusStripState((StripItem("round", "Round", "11"),)))
+    qtbot.addWidget(strip)
+    strip.show()
+    settle()
+    entry = strip._buttons["round"]
+    told, entrys = Events(strip), Events(entry)
+    strip.set_state(StatusStripState((StripItem("round", "Round", "12"),)))
+    settle()
+    assert entrys.count[QEvent.Type.Paint] > 0
+    assert told.count[QEvent.Type.LayoutRequest] == 0
+    width = entry.width()
+    strip.set_state(StatusStripState((StripItem("round", "Round", "1,200 matches"),)))
+    settle()
+    assert told.count[QEvent.Type.LayoutRequest] > 0
+    assert entry.width() > width

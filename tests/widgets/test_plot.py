@@ -133,3 +133,17 @@ def test_bars(qtbot, settle):
 )
 def test_axes_read_as_numbers(values, spacing, texts):
     assert tick_texts(values, 1.0, spacing) == texts
+
+
+def test_axes_are_made_anew_for_other_labels_alone(plot, monkeypatch):
+    item = plot._plot.getPlotItem()
+    told = []
+    monkeypatch.setattr(item, "setLabel", lambda side, text, **style: told.append((side, text)))
+    plot.set_state(state(50))
+    assert told == []
+    plot.set_state(LinePlotState("T", "matches", "y", state(50).series))
+    assert told == [("bottom", "matches"), ("left", "y")]
+    pens = [curve.opts["pen"].style() for curve in plot._curves]
+    dashed = tuple(Series(one.name, one.x, one.y, dashed=True) for one in state(50).series)
+    plot.set_state(LinePlotState("T", "matches", "y", dashed))
+    assert [curve.opts["pen"].style() for curve in plot._curves] != pens
