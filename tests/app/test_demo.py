@@ -65,7 +65,7 @@ async def test_step_by_step_each_step_says_why_and_leads_to_what_it_made(
         assert [state_of(wiring, key) for key in KEYS[:3]] == ["done", "done", "next"]
         assert QApplication.focusWidget() is card.next, "the keyboard goes on to what comes next"
         assert not card.run.isVisible() and card.stop.isVisible()
-        assert wiring.commands.actions["demo.next"].isEnabled()
+        await until(wiring.commands.actions["demo.next"].isEnabled)
         assert not wiring.runtime.league.agents()
         wiring.overview.next_step()
         await stepped(wiring, until, "host")
