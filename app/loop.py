@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -35,15 +36,18 @@ class Waiting(asyncio.Handle):
 
 
 class PreciseTimers(QObject):
-    """Qt timers behind the loop's ``call_later``.
+    """Qt timers behind the loop's ``call_later``, and a queue with one timer behind its ``call_soon``.
 
     qasync's own use coarse timers, which fire up to 5% early; a coroutine that sleeps until a deadline and then
-    reads the clock would find itself before it.
+    reads the clock would find itself before it. And they take a timer for each call that is to be made at once, of
+    which a busy window has thousands a second: Qt's bookkeeping then takes as long as many of the calls.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._handles: dict[int, asyncio.Handle] = {}
+        self._ready: deque[asyncio.Handle] = deque()
+        self._soon = 0  # the timer of those that are ready; it fires when neither input nor painting is due
 
     def add_callback(self, handle: asyncio.Handle, delay: float = 0) -> asyncio.Handle:
         """Run ``handle`` after ``delay`` seconds."""
@@ -52,6 +56,12 @@ class PreciseTimers(QObject):
         if isinstance(handle, Waiting):
             handle.timer = timer
         return handle
+
+    def add_ready(self, handle: asyncio.Handle) -> None:
+        """Run ``handle`` in the loop's next turn."""
+        self._ready.append(handle)
+        if not self._soon:
+            self._soon = self.startTimer(0, Qt.TimerType.PreciseTimer)
 
     def drop(self, timer: int) -> None:
         """Forget a call that was cancelled."""
@@ -64,16 +74,34 @@ class PreciseTimers(QObject):
 
     def timerEvent(self, event: QTimerEvent) -> None:
         """Run what is due; each timer fires once."""
-        self.killTimer(event.timerId())
-        handle = self._handles.pop(event.timerId(), None)
+        timer = event.timerId()
+        self.killTimer(timer)
+        if timer == self._soon:
+            self._run_ready()
+            return
+        handle = self._handles.pop(timer, None)
         if handle is not None and not handle.cancelled():
             handle._run()
 
+    def _run_ready(self) -> None:
+        """Run those that are ready by now; what they call for is the next turn's."""
+        self._soon = 0
+        for left in range(len(self._ready) - 1, -1, -1):
+            if not self._ready:  # a loop within a call has run them
+                return
+            handle = self._ready.popleft()
+            if left and not self._soon:
+                self._soon = self.startTimer(0, Qt.TimerType.PreciseTimer)
+            if not handle.cancelled():
+                handle._run()
+
     def stop(self) -> None:
         """Drop everything that is still waiting."""
-        for timer in self._handles:
+        for timer in (*self._handles, *([self._soon] if self._soon else [])):
             self.killTimer(timer)
         self._handles.clear()
+        self._ready.clear()
+        self._soon = 0
 
     def set_debug(self, enabled: bool) -> None:
         """Accept what qasync passes on; there is nothing to trace."""
@@ -101,6 +129,14 @@ class ConsoleLoop(qasync.QEventLoop):  # type: ignore[misc]
             raise TypeError(f"{callback!r} cannot be called")
         handle = Waiting(callback, args, self, context, self._timer)
         self._timer.add_callback(handle, delay)
+        return handle
+
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Any = None) -> asyncio.Handle:
+        """Call ``callback`` in the next turn."""
+        if not callable(callback):
+            raise TypeError(f"{callback!r} cannot be called")
+        handle = asyncio.Handle(callback, args, self, context)
+        self._timer.add_ready(handle)
         return handle
 
     def set_debug(self, enabled: bool) -> None:

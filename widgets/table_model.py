@@ -15,6 +15,8 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 Index = QModelIndex | QPersistentModelIndex
 PIECE = 1500  # rows whose texts are written down at a time where there are many: some milliseconds
 NEW_ROWS = 5000  # rows among which those of before are looked for
+FEW_ROWS = 64  # up to so many rows it is looked up which cells changed
+MANY_SPANS = 12  # so many of them are told one by one
 _ALIGN = {
     "left": Qt.AlignmentFlag.AlignLeft,
     "right": Qt.AlignmentFlag.AlignRight,
@@ -86,15 +88,27 @@ class TableModel(QAbstractTableModel):
         if rows == self._rows:
             return
         self._haystack = self._kept_texts(rows)
-        self._rows, self._sort_keys = rows, {}
+        before, self._rows, self._sort_keys = self._rows, rows, {}
         order = self._arranged()
         if order == self._order:
-            last = self.index(max(0, len(order) - 1), len(self.columns) - 1)
-            self.dataChanged.emit(self.index(0, 0), last)
+            for first, last in self._changes(before):
+                self.dataChanged.emit(first, last)
             return
         self.beginResetModel()
         self._order = order
         self.endResetModel()
+
+    def _changes(self, before: Sequence[Sequence[Any]]) -> list[tuple[QModelIndex, QModelIndex]]:
+        """Return the corners of what differs from the rows before: what stays is not painted again."""
+        order, wide = self._order, len(self.columns)
+        spans = []
+        for shown, at in enumerate(order[:FEW_ROWS]):
+            old, new = before[at], self._rows[at]
+            if differ := [column for column in range(wide) if old[column] != new[column]]:
+                spans.append((self.index(shown, differ[0]), self.index(shown, differ[-1])))
+        if len(order) > FEW_ROWS or len(spans) > MANY_SPANS:
+            return [(self.index(0, 0), self.index(len(order) - 1, wide - 1))]
+        return spans
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column's raw values; missing values come last either way. Column -1 is the given order."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QWidget
+from PySide6.QtCore import Signal
 
+from app.pages.run_controls import RunControls, per_second, run_text, show_hash, verdict_label
 from app.viewmodels.agreement import SPEEDS, AgreementViewModel
 from app.viewmodels.agreement_draft import AgreementState
 from app.viewmodels.agreement_runs import verdict_of
-from widgets.basics import Pair, across, button, column, label, row
+from widgets.basics import button, column, label, row
 from widgets.fence import Fence
-from widgets.labels import HashLabel, HashState, PillState, StatusPill
+from widgets.labels import HashLabel, PillState, StatusPill
 from widgets.panels import Action, Banner, BannerState
 
 FIELDS = {
@@ -21,51 +21,37 @@ FIELDS = {
     "submission_window": "Window", "answer_timeout": "Time to answer",
 }  # fmt: skip
 
+TIPS = {
+    "run": "Start, or go on (F5)",
+    "pause": "Before the next iteration (F6)",
+    "step": "One iteration (F7)",
+    "stop": "End the round; it can be resumed (F8)",
+}
 
-class AgreementBar(QWidget):
+
+class AgreementBar(RunControls):
     """Buttons that ask, a verdict that states threshold and iteration, and a banner with a way out."""
 
     pageRequested = Signal(str)
 
     def __init__(self, model: AgreementViewModel) -> None:
-        super().__init__()
+        super().__init__(model, per_second(SPEEDS), "Iterations a second", TIPS)
         self._model = model
-        self.run = button("Run", "play", "primary", tooltip="Start, or go on (F5)")
-        self.pause = button("Pause", "pause", tooltip="Before the next iteration (F6)")
-        self.step = button("Step", "forward", tooltip="One iteration (F7)")
-        self.stop = button("Stop", "stop", tooltip="End the round; it can be resumed (F8)")
         self.reset = button("Reset", "undo", tooltip="Clear the round; task, agents and settings stay")
-        self.speed = QComboBox()
-        self.speed.setAccessibleName("Speed")
-        self.speed.setToolTip("Iterations a second")
-        for value in SPEEDS:
-            self.speed.addItem(f"{value:,.0f} a second" if value else "As fast as it goes", value)
-        self.speed.setCurrentIndex(len(SPEEDS) - 1)
         self.pill = StatusPill()
-        self.verdict = label("", "", wrap=True, selectable=True)
-        self.verdict.setAccessibleName("Verdict")
-        self.verdict.setMinimumHeight(36)  # two lines: what lies beneath does not jump
-        self.verdict.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.verdict = verdict_label()
         self.hash, self.trace = HashLabel(), HashLabel()
         self._hash_title, self._trace_title = label("Task hash", "muted"), label("Trace hash", "muted")
         self._trace_title.setToolTip("Of all iterations: the same at any speed for the same task, agents and seed")
         self.banner = Banner(None)
+        self._shown: BannerState | None = None
         body = column(self, spacing=8)
-        body.addWidget(Pair(across(self.run, self.pause, self.step, self.stop, self.reset), across(None, self.speed)))
+        body.addWidget(self.line(self.run, self.pause, self.step, self.stop, self.reset))
         line = (self._hash_title, self.hash, self._trace_title, self.trace)
         body.addLayout(row(self.pill, None, *line, spacing=10))
         body.addWidget(Fence(self.verdict))
         body.addWidget(self.banner)
-        self._connect()
-
-    def _connect(self) -> None:
-        model = self._model
-        self.run.clicked.connect(model.run)
-        self.pause.clicked.connect(model.pause)
-        self.step.clicked.connect(model.step)
-        self.stop.clicked.connect(model.stop)
         self.reset.clicked.connect(model.reset)
-        self.speed.activated.connect(lambda index: model.set_speed(self.speed.itemData(index)))
         self.banner.actionTriggered.connect(self._on_banner)
 
     def _on_banner(self, key: str) -> None:
@@ -80,19 +66,12 @@ class AgreementBar(QWidget):
         """Show how the round stands."""
         record, busy = state.run, state.busy
         paused = busy and record is not None and record.state == "paused"
-        text = "Resume" if paused else "Start devnet and run" if not busy and state.needs_node else "Run"
-        if state.waiting:
-            text = "Starting the devnet…"
-        if self.run.text() != text:
-            self.run.setText(text)
-            self.run.setAccessibleName(text)
-        self.run.setEnabled(paused or (not busy and state.ready))
+        text = run_text(busy=busy, paused=paused, needs_node=state.needs_node, waiting=state.waiting)
         talking = busy and record is not None and not record.phase
-        self.pause.setEnabled(talking and not paused)
-        self.step.setEnabled(paused or (not busy and state.ready))
-        self.stop.setEnabled(busy or state.waiting)
+        startable = paused or (not busy and state.ready)
+        self.show_run(text, startable=startable, pausable=talking and not paused, stoppable=busy or state.waiting)
         self.reset.setEnabled(record is not None)
-        self.speed.setCurrentIndex(SPEEDS.index(state.speed) if state.speed in SPEEDS else len(SPEEDS) - 1)
+        self.show_speed(state.speed)
         verdict = verdict_of(record)
         words = verdict.text
         if record is not None and state.task is not None and record.task.hash != state.task.hash:
@@ -104,19 +83,13 @@ class AgreementBar(QWidget):
             words += " No devnet runs: Run starts one and deploys the contracts."
         self.pill.set_state(PillState(verdict.word, verdict.kind))
         self.verdict.setText(words)
-        self._show_hash(self._hash_title, self.hash, record.task_hash if record is not None else "")
-        self._show_hash(self._trace_title, self.trace, record.trace_hash if record is not None else "")
+        show_hash(self._hash_title, self.hash, record.task_hash if record is not None else "")
+        show_hash(self._trace_title, self.trace, record.trace_hash if record is not None else "")
         self._show_banner(state)
-
-    def _show_hash(self, title: QWidget, shown: HashLabel, value: str) -> None:
-        if shown.value() != value:
-            shown.set_state(HashState(value))
-        for widget in (title, shown):
-            widget.setVisible(bool(value))
 
     def _show_banner(self, state: AgreementState) -> None:
         wanted = banner_of(state)
-        if wanted != getattr(self, "_shown", ""):
+        if wanted != self._shown:
             self._shown = wanted
             self.banner.set_state(wanted)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QComboBox, QWidget
+from PySide6.QtCore import Signal
 
+from app.pages.run_controls import RunControls, per_second, show_hash, verdict_label
 from app.viewmodels.consensus import SPEEDS, ConsensusState, ConsensusViewModel
 from app.viewmodels.consensus_runs import verdict_of
-from widgets.basics import Pair, across, button, column, label, row
+from widgets.basics import button, column, label, row
 from widgets.fence import Fence
-from widgets.labels import HashLabel, HashState, PillState, StatusPill
+from widgets.labels import HashLabel, PillState, StatusPill
 
 FIELDS = {
     "epsilon": "Epsilon",
@@ -24,62 +24,40 @@ FIELDS = {
     "method": "Method",
 }
 
+TIPS = {"run": "Start, or go on (Ctrl+Return)", "step": "One iteration"}
 
-class RunBar(QWidget):
+
+class RunBar(RunControls):
     """Buttons that ask, a verdict that states epsilon and iteration, and the hash of all steps."""
 
     runRequested = Signal()
 
     def __init__(self, model: ConsensusViewModel) -> None:
-        super().__init__()
-        self._model = model
-        self.run = button("Run", "play", "primary", tooltip="Start, or go on (Ctrl+Return)")
-        self.pause = button("Pause", "pause")
-        self.step = button("Step", "forward", tooltip="One iteration")
-        self.stop = button("Stop", "stop")
+        super().__init__(model, per_second(SPEEDS), "Steps a second", TIPS)
         self.reset = button("Reset", "undo", tooltip="Clear the run; the form and edited payoffs stay")
-        self.speed = QComboBox()
-        self.speed.setAccessibleName("Speed")
-        self.speed.setToolTip("Steps a second")
-        for value in SPEEDS:
-            self.speed.addItem(f"{value:,.0f} a second" if value else "As fast as it goes", value)
-        self.speed.setCurrentIndex(len(SPEEDS) - 1)
         self.pill = StatusPill()
-        self.verdict = label("", "", wrap=True, selectable=True)
-        self.verdict.setAccessibleName("Verdict")
-        self.verdict.setMinimumHeight(36)  # two lines: what lies beneath does not jump
-        self.verdict.setAlignment(Qt.AlignmentFlag.AlignTop)
+        self.verdict = verdict_label()
         self.hash = HashLabel()
         self._hash_title = label("Trace hash", "muted")
         self._hash_title.setToolTip("SHA-256 of every step: the same at any speed for the same game and settings")
         body = column(self, spacing=8)
-        body.addWidget(Pair(across(self.run, self.pause, self.step, self.stop, self.reset), across(None, self.speed)))
+        body.addWidget(self.line(self.run, self.pause, self.step, self.stop, self.reset))
         body.addLayout(row(self.pill, None, self._hash_title, self.hash, spacing=10))
         body.addWidget(Fence(self.verdict))
-        self._connect()
+        self.reset.clicked.connect(model.reset)
 
-    def _connect(self) -> None:
-        self.run.clicked.connect(self.runRequested)
-        self.pause.clicked.connect(self._model.pause)
-        self.step.clicked.connect(self._model.step)
-        self.stop.clicked.connect(self._model.stop)
-        self.reset.clicked.connect(self._model.reset)
-        self.speed.activated.connect(lambda index: self._model.set_speed(self.speed.itemData(index)))
+    def _on_run(self) -> None:
+        self.runRequested.emit()
 
     def show_state(self, state: ConsensusState) -> None:
         """Show how the run stands."""
         record, busy = state.run, state.busy
         paused = busy and record is not None and record.state == "paused"
+        startable = paused or (not busy and state.ready)
         text = "Resume" if paused else "Run"
-        if self.run.text() != text:
-            self.run.setText(text)
-            self.run.setAccessibleName(text)
-        self.run.setEnabled(paused or (not busy and state.ready))
-        self.pause.setEnabled(busy and not paused)
-        self.step.setEnabled(paused or (not busy and state.ready))
-        self.stop.setEnabled(busy)
+        self.show_run(text, startable=startable, pausable=busy and not paused, stoppable=busy)
         self.reset.setEnabled(record is not None)
-        self.speed.setCurrentIndex(SPEEDS.index(state.speed) if state.speed in SPEEDS else len(SPEEDS) - 1)
+        self.show_speed(state.speed)
         verdict = verdict_of(record)
         words = verdict.text
         if record is not None and state.game is not None and not record.marks and record.game is not state.game:
@@ -91,8 +69,4 @@ class RunBar(QWidget):
             words += f" Then {len(state.queue)} more to compare."
         self.pill.set_state(PillState(verdict.word, verdict.kind))
         self.verdict.setText(words)
-        value = record.trace_hash if record is not None else ""
-        if self.hash.value() != value:
-            self.hash.set_state(HashState(value))
-        self.hash.setVisible(bool(value))
-        self._hash_title.setVisible(bool(value))
+        show_hash(self._hash_title, self.hash, record.trace_hash if record is not None else "")

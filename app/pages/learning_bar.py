@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QComboBox, QWidget
 
 from app.formats import brief_moment
+from app.pages.run_controls import RunControls, run_text
 from app.viewmodels.learning import LearningViewModel
 from app.viewmodels.learning_draft import SPEEDS, LearningState
 from app.viewmodels.learning_runs import LearnRecord, training_words, verdict_of
 from engine.learning.results import PHASES
-from widgets.basics import Pair, across, button, column, row
+from widgets.basics import button, column, row
 from widgets.labels import PillState, StatusPill
 from widgets.panels import Action, Banner, BannerState
 from widgets.phase_strip import Phase, PhaseStrip
@@ -21,25 +21,26 @@ from widgets.steady_text import SteadyText
 SIMULATED = "Simulated training (replayed)"
 WAITING = "Its phases: propose, train, vote, aggregate, finalise. Step does them one by one."
 
+TIPS = {
+    "run": "Start, or go on (F5)",
+    "pause": "Before the next phase (F6)",
+    "step": "One phase (F7)",
+    "stop": "End the run; it can be resumed (F8)",
+}
 
-class LearningBar(QWidget):
+
+class LearningBar(RunControls):
     """Buttons that ask, the phase of the slot with its sentence, and a banner with a way out."""
 
     pageRequested = Signal(str)
 
     def __init__(self, model: LearningViewModel) -> None:
-        super().__init__()
+        speeds = {value: f"{value:g} slots/s" if value else "Full speed" for value in SPEEDS}
+        super().__init__(model, speeds, "Slots a second", TIPS)
         self._model = model
-        self.run = button("Run", "play", "primary", tooltip="Start, or go on (F5)")
-        self.pause = button("Pause", "pause", tooltip="Before the next phase (F6)")
-        self.step = button("Step phase", "forward", tooltip="One phase (F7)")
+        self.step.setText("Step phase")
+        self.step.setAccessibleName("Step phase")
         self.step_slot = button("Step slot", "forward_ten", tooltip="To the end of the next slot (Shift+F7)")
-        self.stop = button("Stop", "stop", tooltip="End the run; it can be resumed (F8)")
-        self.speed = QComboBox()
-        self.speed.setAccessibleName("Speed")
-        self.speed.setToolTip("Slots a second")
-        for value in SPEEDS:
-            self.speed.addItem(f"{value:g} slots/s" if value else "Full speed", value)
         self.pill, self.training = StatusPill(), StatusPill()
         self.verdict = SteadyText("Verdict")
         self.phases = PhaseStrip("Phases of the slot", compact=True)
@@ -47,24 +48,14 @@ class LearningBar(QWidget):
         self.banner = Banner(None)
         self._shown: BannerState | None = None
         body = column(self, spacing=8)
-        buttons = across(self.run, self.pause, self.step, self.step_slot, self.stop)
-        body.addWidget(Pair(buttons, across(None, self.speed)))
+        body.addWidget(self.line(self.run, self.pause, self.step, self.step_slot, self.stop))
         line = row(self.pill, self.verdict, self.training, spacing=10)
         line.setStretch(1, 1)
         body.addLayout(line)
         body.addWidget(self.banner)
         body.addWidget(self.phases)
         body.addWidget(self.words)
-        self._connect()
-
-    def _connect(self) -> None:
-        model = self._model
-        self.run.clicked.connect(model.run)
-        self.pause.clicked.connect(model.pause)
-        self.step.clicked.connect(lambda: model.step("phase"))
         self.step_slot.clicked.connect(lambda: model.step("slot"))
-        self.stop.clicked.connect(model.stop)
-        self.speed.activated.connect(lambda index: model.set_speed(self.speed.itemData(index)))
         self.banner.actionTriggered.connect(self._on_banner)
         self.banner.closed.connect(model.decline)
         self.phases.activated.connect(lambda: self.pageRequested.emit("chain"))
@@ -86,18 +77,11 @@ class LearningBar(QWidget):
         """Show how the run stands."""
         record, busy = state.run, state.busy
         paused = busy and record is not None and record.state == "paused"
-        text = "Resume" if paused else "Start devnet and run" if not busy and state.needs_node else "Run"
-        if state.waiting:
-            text = "Starting the devnet…"
-        if self.run.text() != text:
-            self.run.setText(text)
-            self.run.setAccessibleName(text)
-        self.run.setEnabled(paused or (not busy and state.ready))
-        self.pause.setEnabled(busy and not paused)
-        for made in (self.step, self.step_slot):
-            made.setEnabled(paused or (not busy and state.ready))
-        self.stop.setEnabled(busy or state.waiting)
-        self.speed.setCurrentIndex(SPEEDS.index(state.speed) if state.speed in SPEEDS else 0)
+        text = run_text(busy=busy, paused=paused, needs_node=state.needs_node, waiting=state.waiting)
+        startable = paused or (not busy and state.ready)
+        self.show_run(text, startable=startable, pausable=busy and not paused, stoppable=busy or state.waiting)
+        self.step_slot.setEnabled(startable)
+        self.show_speed(state.speed)
         self._show_verdict(state)
         self.phases.set_state(phases_of(record))
         phase = record.phase if record is not None else None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.formats import count, spoken
 from app.links import address_link, block_link, leaf_link, match_link
+from app.pages.proof_rows import walk_state
 from app.viewmodels.merkle import MerkleState
 from app.viewmodels.proof import INNER_PARTS, ROUND_PARTS, STEP_PARTS, ProofWalk
 from engine.league.inclusion import Answer
 from engine.league.standings import NO_OPPONENT
 from engine.league.trees import leaf_tuple
 from widgets.cards import KeyValueRow
-from widgets.merkle import ProofRow, ProofState
+from widgets.merkle import ProofState
 
 ON_CHAIN = KeyValueRow("This root is", "on chain", "pill", "ok", tooltip="The contract keeps the same root")
 UNTRUSTED = KeyValueRow(
@@ -74,19 +77,10 @@ def proof_state(state: MerkleState) -> ProofState:
         return ProofState(can_verify=False)
     in_round = facts.kind == "round"
     parts = INNER_PARTS if state.offered else ROUND_PARTS if in_round else STEP_PARTS
-    return ProofState(
-        index=proof.index,
-        n_leaves=proof.size,
-        leaf=proof.leaf,
+    return replace(
+        walk_state(proof),
         leaf_parts=parts,
-        leaf_hash=proof.leaf_hash,
-        rows=tuple(ProofRow(r.level, r.side, r.sibling, r.result, r.changed) for r in proof.lines),
-        computed_root=proof.computed,
-        expected_root=proof.expected,
         source=_source(state.onchain),
-        verdict="pass" if proof.holds else "fail",
-        edited=proof.edited,
-        note=proof.note,
         chain=() if state.answer is None else _answer_rows(state.answer),
         # The contract takes the fields of a match, and the two hashes of an inner node are none.
         can_verify=not (in_round and state.offered),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from app.formats import count, spoken
 from app.links import address_link, match_link, step_link
+from app.pages.proof_rows import walk_state
 from app.viewmodels.chain_check import ChainCheck
 from app.viewmodels.match_facts import MatchFacts
-from app.viewmodels.proof import STEP_PARTS, ProofWalk
+from app.viewmodels.proof import ProofWalk
 from app.viewmodels.replay import ReplayState, VerifyState
 from widgets.cards import KeyValueRow
-from widgets.merkle import ProofRow, ProofState
+from widgets.merkle import ProofState
 from widgets.panels import Action, BannerState
 from widgets.seats_bar import SeatInfo
 
@@ -95,21 +98,9 @@ def step_rows(state: ReplayState) -> tuple[KeyValueRow, ...]:
 
 def proof_state(proof: ProofWalk, check: ChainCheck | None) -> ProofState:
     """The proof view of a walk, with what the contract said of it."""
-    return ProofState(
-        index=proof.index,
-        n_leaves=proof.size,
-        leaf=proof.leaf,
-        leaf_parts=STEP_PARTS,
-        leaf_hash=proof.leaf_hash,
-        rows=tuple(ProofRow(r.level, r.side, r.sibling, r.result, r.changed) for r in proof.lines),
-        computed_root=proof.computed,
-        expected_root=proof.expected,
-        source="chain" if check is not None and check.answer else "local",
-        verdict="pass" if proof.holds else "fail",
-        edited=proof.edited,
-        note=proof.note,
-        chain=() if check is None else chain_rows(check),
-    )
+    answered = check is not None and check.answer
+    source = "chain" if answered else "local"
+    return replace(walk_state(proof), source=source, chain=() if check is None else chain_rows(check))
 
 
 def chain_rows(check: ChainCheck) -> tuple[KeyValueRow, ...]:

@@ -6,7 +6,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +112,6 @@ class History:
         self._store = store
         self._db = store.db
         self.publications = Publications(store.db)
-        self._counted: dict[str, tuple[int, int]] = {}
 
     @property
     def path(self) -> Path:
@@ -150,10 +149,16 @@ class History:
         """Return all rounds, newest first."""
         return [_round(row) for row in self._db.execute("SELECT * FROM rounds ORDER BY created DESC, number DESC")]
 
+    def states(self) -> list[tuple[str, str, str | None]]:
+        """Return id, state and results hash of all rounds, newest first: what tells whether one has moved."""
+        rows = self._db.execute("SELECT round_id, state, results_hash FROM rounds ORDER BY created DESC, number DESC")
+        return [tuple(row) for row in rows]
+
     def round(self, round_id: str) -> RoundRow:
         """Return one round, by its id or an unambiguous beginning of it. Raises UsageError."""
+        # As a range, which the index answers; ids are hexadecimal.
         rows = self._db.execute(
-            "SELECT * FROM rounds WHERE substr(round_id, 1, ?) = ? LIMIT 2", (len(round_id), round_id)
+            "SELECT * FROM rounds WHERE round_id >= ?1 AND round_id < ?1 || 'g' LIMIT 2", (round_id,)
         ).fetchall()
         if len(rows) != 1 or not round_id:
             why = "the id fits several rounds" if rows else "the store holds none of that id"
@@ -193,7 +198,7 @@ class History:
 
     def matches(self, round_id: str) -> list[MatchRow]:
         """Return the played matches of a round in their order."""
-        rows = self._db.execute("SELECT * FROM matches WHERE round_id = ? ORDER BY fixture", (round_id,))
+        rows = self._db.execute(f"SELECT {_MATCH} FROM matches WHERE round_id = ? ORDER BY fixture", (round_id,))
         return [_match(row) for row in rows]
 
     def scores(self, round_id: str, roster_size: int) -> list[int]:
@@ -224,20 +229,10 @@ class History:
         ).fetchone()
         return row[0], row[1]
 
-    def counts_of(self, row: RoundRow) -> tuple[int, int]:
-        """Return the same; once the round is played to its end, without counting again."""
-        found = self._counted.get(row.round_id)
-        if found is None:
-            found = self.counts(row.round_id)
-            if row.state != "playing":
-                self._counted[row.round_id] = found
-        return found
-
     def match(self, round_id: str, fixture: int) -> MatchRow | None:
         """Return one played match."""
-        row = self._db.execute(
-            "SELECT * FROM matches WHERE round_id = ? AND fixture = ?", (round_id, fixture)
-        ).fetchone()
+        wanted = (round_id, fixture)
+        row = self._db.execute(f"SELECT {_MATCH} FROM matches WHERE round_id = ? AND fixture = ?", wanted).fetchone()
         return _match(row) if row else None
 
     def add_claim(self, round_id: str, claim: ClaimRow) -> None:
@@ -305,6 +300,11 @@ class History:
         rows = self._db.execute("SELECT * FROM capital_tiers WHERE round_id = ? ORDER BY sha256", (round_id,))
         return [TierRow(*tuple(row)[1:]) for row in rows]
 
+    def count(self, book: str, state: str) -> int:
+        """Return how many rounds of a book are in a state."""
+        row = self._db.execute("SELECT COUNT(*) FROM rounds WHERE book = ? AND state = ?", (book, state)).fetchone()
+        return int(row[0])
+
     def rounds_of(self, name: str) -> list[RoundRow]:
         """Return the rounds of a league in their order."""
         return [_round(row) for row in self._db.execute("SELECT * FROM rounds WHERE name = ? ORDER BY number", (name,))]
@@ -322,8 +322,9 @@ def _round(row: sqlite3.Row) -> RoundRow:
     return RoundRow(**{**dict(row), "config": json.loads(row["config"])})
 
 
+_MATCH = ", ".join(field.name for field in fields(MatchRow))
+
+
 def _match(row: sqlite3.Row) -> MatchRow:
-    values = dict(row)
-    del values["round_id"]
-    values["seed"] = int(values["seed"])
-    return MatchRow(**values)
+    fixture, a, b, seed, *rest = row
+    return MatchRow(fixture, a, b, int(seed), *rest)

@@ -40,6 +40,7 @@ from engine.league.stakes import StakeRow, stake_rows
 from engine.league.table import Cell, crosstable, standings
 from engine.league.verify import Verification, verify_file
 from engine.store.database import Store
+from engine.store.ledger import LOCAL_BOOK
 
 
 class League:
@@ -62,6 +63,7 @@ class League:
         self._cluster: MatchPool | None = None
         self.admissions = admissions
         self.history = History(store)
+        self._summaries: dict[tuple[str, str, str | None], RoundSummary] = {}
         self._onchain = ChainSide(store, self.history, connect)
         self.claims = Claims(self.history)
         self._seasons = Seasons(self.history)
@@ -157,17 +159,24 @@ class League:
             return self._moved(row.round_id)
 
     def rounds(self) -> list[RoundSummary]:
-        """Return all rounds, newest first."""
-        found = []
-        for row in self.history.rounds():
-            agents, done = self.history.counts_of(row)
-            state = self._onchain.state(row)
-            found.append(
-                RoundSummary(
-                    row.round_id, row.number, row.name, state, row.book, agents, done, row.results_hash, row.created
-                )
-            )
+        """Return all rounds, newest first. Those that stand still are not read again: there may be thousands."""
+        found, kept = [], {}
+        for at in self.history.states():
+            summary = self._summaries.get(at) or self._summary(at[0])
+            found.append(summary)
+            # Of one that is played the store does not tell whether the chain has taken its root.
+            if summary.state in ("settled", "rejected") or (summary.state == "played" and summary.book == LOCAL_BOOK):
+                kept[at] = summary
+        self._summaries = kept
         return found
+
+    def _summary(self, round_id: str) -> RoundSummary:
+        row = self.history.round(round_id)
+        agents, done = self.history.counts(round_id)
+        state = self._onchain.state(row)
+        return RoundSummary(
+            row.round_id, row.number, row.name, state, row.book, agents, done, row.results_hash, row.created
+        )
 
     def round(self, round_id: str, ineligible: Sequence[str] = ()) -> RoundResult:
         """Return a round with its table. Raises UsageError for an unknown id."""

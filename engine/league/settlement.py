@@ -228,8 +228,7 @@ class Settlement:
 
     def _back_exposure(self, chain: Chain, row: RoundRow) -> None:
         """Stake for the operator what its open rounds and this one reserve."""
-        open_rounds = sum(r.book == row.book and r.state == "played" for r in self._history.rounds())
-        needed = chain.deployment.rules.exposure * open_rounds
+        needed = chain.deployment.rules.exposure * self._history.count(row.book, "played")
         missing = needed - self._accounts.balance(chain.operator).stake
         if missing > 0:
             self.stake(chain.operator, max(missing, chain.deployment.rules.exposure), f"{row.round_id}:exposure")

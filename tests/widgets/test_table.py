@@ -81,6 +81,37 @@ def test_selection_stays_with_its_row(qtbot, table):
     assert caught.args == [()]
 
 
+def test_an_update_tells_of_the_cells_that_changed(qtbot, table):
+    told = []
+    table.view().model().dataChanged.connect(
+        lambda first, last: told.append((first.row(), first.column(), last.row(), last.column()))
+    )
+    rows = list(ROWS)
+    rows[1], rows[3] = ("liar", 10, "slashed"), ("Wall", 12, "good")
+    table.set_state(TableState(tuple(rows), KEYS))
+    assert told == [(1, 1, 1, 1), (3, 0, 3, 2)]
+    assert [table.view().model().index(row, 1).data() for row in (1, 3)] == ["10 points", "12 points"]
+    told.clear()
+    table.set_filter("points")  # hides the row without a score
+    rows[2], rows[3] = ("random", None, "gone"), ("wall", 13, "good")
+    table.set_state(TableState(tuple(rows), KEYS))
+    assert told == [(2, 0, 2, 1)]
+
+
+def test_many_changes_are_told_at_once(qtbot):
+    model = TableModel(COLUMNS)
+    rows = [(f"agent {n}", n, "") for n in range(500)]
+    model.set_rows(rows)
+    told = []
+    model.dataChanged.connect(lambda first, last: told.append((first.row(), last.row(), last.column())))
+    model.set_rows([*rows[:-1], ("agent 499", 500, "")])
+    assert told == [(0, 499, 2)]
+    model.set_rows(rows[:40])
+    told.clear()
+    model.set_rows([(name, score + 1, note) for name, score, note in rows[:40]])
+    assert told == [(0, 39, 2)]
+
+
 def test_an_update_keeps_the_scroll_position(qtbot, settle):
     made = DataTable((Column("A"),))
     qtbot.addWidget(made)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.learning.beacon import slashings as rules
-from engine.learning.beacon.messages import Header, Vote, header_of_container, vote_of
+from engine.learning.beacon.messages import Headed, Vote, headed, vote_of
 from engine.learning.beacon.registry import Ints
 from engine.learning.beacon.spans import SignedVote, VoteHistory
 from engine.learning.beacon.state import BeaconState
@@ -44,17 +44,18 @@ class Detector:
     """The headers and votes that one node has seen, each under a signature that the caller found to hold."""
 
     def __init__(self) -> None:
-        self._headers: dict[tuple[int, int], tuple[Header, SignedBeaconBlockHeader]] = {}
+        self._headers: dict[tuple[int, int], Headed] = {}
         self._votes = VoteHistory()
 
     def on_header(self, signed: SignedBeaconBlock | SignedBeaconBlockHeader) -> ProposerSlashing | None:
         """See a block or its header; return the evidence where its proposer signed another one for the slot."""
-        if isinstance(signed, SignedBeaconBlock):
-            signed = SignedBeaconBlockHeader(message=header_of(signed.message), signature=signed.signature)
-        header = header_of_container(signed.message)
-        first = self._headers.setdefault((header.slot, header.proposer), (header, signed))
-        if first[0] != header:
-            return ProposerSlashing(first=first[1], second=signed)
+        return self.on_headed(headed(signed))
+
+    def on_headed(self, seen: Headed) -> ProposerSlashing | None:
+        """Do the same with a header whose values the caller has: all nodes of a process see the same ones."""
+        first = self._headers.setdefault((seen.values.slot, seen.values.proposer), seen)
+        if first.values != seen.values:
+            return ProposerSlashing(first=first.signed, second=seen.signed)
         if len(self._headers) > 2 * HEADERS_KEPT:
             newest = max(slot for slot, _ in self._headers)
             self._headers = {key: value for key, value in self._headers.items() if key[0] > newest - HEADERS_KEPT}

@@ -15,7 +15,16 @@ from remerkleable.bitfields import Bitlist
 from remerkleable.byte_arrays import Bytes96
 
 from engine.learning.crypto.memo import Memo
-from engine.learning.types import MAX_VALIDATORS, ZERO, AttestationData, BeaconBlockHeader, Deposit
+from engine.learning.types import (
+    MAX_VALIDATORS,
+    ZERO,
+    AttestationData,
+    BeaconBlockHeader,
+    Deposit,
+    SignedBeaconBlock,
+    SignedBeaconBlockHeader,
+    header_of,
+)
 
 Bits = NDArray[np.bool_]
 _BITS = Bitlist[MAX_VALIDATORS]
@@ -45,6 +54,13 @@ class Header(NamedTuple):
         return _pair(left, _pair(_pair(self.body, ZERO), _PAIR_OF_ZEROS))
 
 
+class Headed(NamedTuple):
+    """A signed header, and its values."""
+
+    values: Header
+    signed: SignedBeaconBlockHeader
+
+
 class Vote(NamedTuple):
     """An attestation's data as plain values; ``key`` is its root, what is signed."""
 
@@ -67,6 +83,13 @@ def header_of_container(header: BeaconBlockHeader) -> Header:
         bytes(header.state_root),
         bytes(header.body_root),
     )
+
+
+def headed(signed: SignedBeaconBlock | SignedBeaconBlockHeader) -> Headed:
+    """Return the signed header of a block, or a signed header, with its values."""
+    if isinstance(signed, SignedBeaconBlock):
+        signed = SignedBeaconBlockHeader(message=header_of(signed.message), signature=signed.signature)
+    return Headed(header_of_container(signed.message), signed)
 
 
 def vote_of(data: AttestationData) -> Vote:

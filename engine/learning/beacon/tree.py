@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from engine.learning.beacon.committees import committee_of
 from engine.learning.beacon.execution import Known
 from engine.learning.beacon.ffg import Finality, next_finality
-from engine.learning.beacon.messages import Vote, to_bits, vote_of
+from engine.learning.beacon.messages import Headed, Vote, headed, to_bits, vote_of
 from engine.learning.beacon.registry import Ints
 from engine.learning.beacon.state import BeaconState, block_root_of
 from engine.learning.beacon.transition import advance, apply
@@ -37,7 +37,8 @@ class TreeBlock:
     slot: int
     proposer: int
     state: BeaconState
-    signed: SignedBeaconBlock | None  # None for genesis
+    signed: SignedBeaconBlock | None  # None for genesis, as the next
+    headed: Headed | None
     unrealized: Finality
     votes: tuple[tuple[Ints, Vote], ...]
     equivocators: tuple[int, ...]
@@ -50,7 +51,7 @@ class BlockTree:
         self.deltas: dict[bytes, bytes] = {}
         self.deposits = deposits
         self.root = block_root_of(genesis)
-        first = TreeBlock(self.root, b"", genesis.slot, 0, genesis, None, next_finality(genesis), (), ())
+        first = TreeBlock(self.root, b"", genesis.slot, 0, genesis, None, None, next_finality(genesis), (), ())
         self._blocks = {self.root: first}
         self._advanced: Memo[tuple[bytes, int], BeaconState] = Memo(128)
         self._refused: Memo[bytes, BlockRefusedError] = Memo(4096)
@@ -70,6 +71,11 @@ class BlockTree:
         if found is None:
             raise BlockRefusedError("unknown_block", f"block {root.hex()[:16]} is not known")
         return found
+
+    def has_judged(self, root: bytes, signed: SignedBeaconBlock) -> bool:
+        """Return whether this very object was taken in as the block of a root."""
+        there = self._blocks.get(root)
+        return there is not None and there.signed is signed
 
     def add(self, signed: SignedBeaconBlock) -> bytes:
         """Take a block in and return its root. Raises BlockRefusedError, the same each time it is asked.
@@ -163,6 +169,7 @@ def _tree_block(root: bytes, parent: TreeBlock, signed: SignedBeaconBlock, after
         after.header.proposer,
         after,
         signed,
+        headed(signed),
         next_finality(after),
         tuple(votes),
         tuple(item.validator for item in new if item.reason in EQUIVOCATIONS),

@@ -182,7 +182,10 @@ class Journal:
         self.sync()
 
     def slot(self, slot: int, time: float, trace: str) -> None:
-        """Write down how a slot ended; where that is on record, check it. Raises JournalError where it differs."""
+        """Write down how a slot ended; where that is on record, check it. Raises JournalError where it differs.
+
+        It survives the program at once, and the machine once ``sync`` was called.
+        """
         if slot in self.slots:
             if self.slots[slot] != trace:
                 why = f"slot {slot} came out otherwise than it is on record"
@@ -192,7 +195,6 @@ class Journal:
             return
         self.slots[slot] = trace
         self._write(["slot", slot, time, trace])
-        self.sync()
 
     def _write(self, line: list[Any]) -> None:
         body = json.dumps(line, separators=(",", ":")).encode()

@@ -126,8 +126,9 @@ class Node:
 
     def _apply(self, sealed: Sealed) -> bool:
         try:
-            self.kit.tree.add(sealed.block)
-            slot = int(sealed.block.message.slot)
+            if not self.kit.tree.has_judged(sealed.root, sealed.block):
+                self.kit.tree.add(sealed.block)
+            slot = self.kit.tree.slot(sealed.root)
             self.choice.on_block(sealed.root, timely=self.kit.scheduler.now < self.kit.start_of(slot, TIMELY))
         except BlockRefusedError as error:
             message = sealed.block.message

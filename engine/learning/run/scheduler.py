@@ -88,6 +88,11 @@ class EventHeap(ABC):
         if self._journal:
             self._journal.slot(slot, self._now, trace)
 
+    async def kept(self) -> None:
+        """Wait until the record is on the disk, in a thread: a disk may take a tenth of a second."""
+        if self._journal and not self.replaying:
+            await asyncio.to_thread(self._journal.sync)
+
     def _take_held(self) -> None:
         """Take in the acts that waited for the end of the past."""
         while self._held and not self.replaying:

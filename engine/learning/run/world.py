@@ -148,6 +148,7 @@ class World:
                 self.scheduler.at(when, self._phase, slot, phase)
             await self.scheduler.run_until(self.kit.start_of(slot + 1))
             self.scheduler.mark(slot, self.kit.watch.trace)
+            await self.scheduler.kept()
         self._ended = time.monotonic()
 
     def _begin(self) -> None:

@@ -176,7 +176,7 @@ def random_view(rng: random.Random, chain: Any) -> tuple[dict[str, Any], ForkCho
         state = genesis.copy()
         state.slot, state.justified = slots[root], Check(realized, b"\x01" * 32)
         finality = Finality(0, Check(0, b""), Check(unrealized, b"\x02" * 32), Check(0, b""))
-        blocks.append(TreeBlock(root, parent, slots[root], 0, state, None, finality, (), ()))
+        blocks.append(TreeBlock(root, parent, slots[root], 0, state, None, None, finality, (), ()))
         rows.append([root.hex(), parent.hex(), slots[root], [realized, "01" * 32], [unrealized, "02" * 32]])
         roots.append(root)
     for block in blocks:
