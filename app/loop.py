@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -13,6 +14,8 @@ os.environ.setdefault("QT_API", "pyside6")  # qasync would try PyQt5 first
 
 import qasync
 from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QObject, Qt, QThread, QTimerEvent
+
+TURN_S = 0.001  # after which what is ready waits for the next turn
 
 
 class Waiting(asyncio.Handle):
@@ -32,7 +35,7 @@ class Waiting(asyncio.Handle):
         """Never run."""
         if not self.cancelled():
             super().cancel()
-            self.timers.drop(self.timer)
+            self.timers.drop(self)
 
 
 class PreciseTimers(QObject):
@@ -63,10 +66,11 @@ class PreciseTimers(QObject):
         if not self._soon:
             self._soon = self.startTimer(0, Qt.TimerType.PreciseTimer)
 
-    def drop(self, timer: int) -> None:
-        """Forget a call that was cancelled."""
-        if self._handles.pop(timer, None) is not None:
-            self.killTimer(timer)
+    def drop(self, handle: Waiting) -> None:
+        """Forget a call that was cancelled. Its time may have come before: then its timer's number is another's."""
+        if self._handles.get(handle.timer) is handle:
+            del self._handles[handle.timer]
+            self.killTimer(handle.timer)
 
     def __len__(self) -> int:
         """Return how many wait for their time."""
@@ -84,16 +88,22 @@ class PreciseTimers(QObject):
             handle._run()
 
     def _run_ready(self) -> None:
-        """Run those that are ready by now; what they call for is the next turn's."""
+        """Run those that are ready by now; what they call for is the next turn's.
+
+        Where they take long, the rest of them is the next turn's too: input, painting and deadlines come in between.
+        """
         self._soon = 0
-        for left in range(len(self._ready) - 1, -1, -1):
-            if not self._ready:  # a loop within a call has run them
+        ready, end = self._ready, time.perf_counter() + TURN_S
+        for left in range(len(ready) - 1, -1, -1):
+            if not ready:  # a loop within a call has run them
                 return
-            handle = self._ready.popleft()
+            handle = ready.popleft()
             if left and not self._soon:
                 self._soon = self.startTimer(0, Qt.TimerType.PreciseTimer)
             if not handle.cancelled():
                 handle._run()
+            if left and time.perf_counter() > end:
+                return
 
     def stop(self) -> None:
         """Drop everything that is still waiting."""

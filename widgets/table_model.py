@@ -75,7 +75,9 @@ class TableModel(QAbstractTableModel):
         new_keys = tuple(keys) if keys else tuple(range(len(rows)))
         if len(new_keys) != len(rows):
             raise ValueError(f"{len(rows)} rows but {len(new_keys)} keys")
-        if new_keys == self._keys and len(rows) == len(self._rows):
+        # Where nobody holds on to a row (it is selected, say), other rows may take the places of those before.
+        if len(rows) == len(self._rows) and (new_keys == self._keys or not self.persistentIndexList()):
+            self._keys = new_keys
             self._update_in_place(rows)
             return
         self.beginResetModel()

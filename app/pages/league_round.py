@@ -54,9 +54,9 @@ class RoundCard(Card):
         self.standings = StandingsTable()
         self.crosstable = CrossTable()
         self._order: tuple[int, ...] = ()
-        self._retained = False
-        self._leave = QTimer(self, singleShot=True, interval=LINGER_MS)
-        self._leave.timeout.connect(lambda: self._retain(False))
+        self._running = False
+        self._lingering = QTimer(self, singleShot=True, interval=LINGER_MS)
+        self._lingering.timeout.connect(lambda: self._show_head(self._model.state))
         self._sum = label("", "small", wrap=True)
         self.race = LinePlot()
         self.race.setMinimumHeight(240)
@@ -118,20 +118,21 @@ class RoundCard(Card):
         running = run.state != "idle"
         if self._changed("choice", state.rounds, state.selected):
             self._fill_choice(state)
-        self._keep_room(running)
-        self._after.setVisible(running)
-        self._now.setVisible(running)
-        self._after.setEnabled(run.state == "running")
-        self._now.setEnabled(run.state == "running")
-        self._progress.setVisible(running)
-        self._progress.setRange(0, max(run.total, 0))
-        self._progress.setValue(run.done)
         interrupted = result is not None and result.state == "playing" and not running
         unsent = result is not None and result.state == "played" and result.book != "local" and not running
+        shown = self._lingers(running, stays=not interrupted and not unsent)
+        for part in (self._after, self._now, self._progress):
+            part.setVisible(shown)
+        for part in (self._after, self._now):
+            part.setEnabled(run.state == "running")
         self._resume.setVisible(interrupted or unsent)
         self._resume.setText("Resume" if interrupted else "Send to the chain")
-        self._note.setText(_note(state, interrupted))
-        self._note.setVisible(running or interrupted)
+        self._note.setVisible(shown or interrupted)
+        if running or interrupted:
+            self._note.setText(_note(state, interrupted))
+        if running:
+            self._progress.setRange(0, max(run.total, 0))
+            self._progress.setValue(run.done)
         self._pill.setVisible(running or result is not None)
         self._pill.set_state(_pill(state, interrupted))
 
@@ -146,21 +147,17 @@ class RoundCard(Card):
             self._all.setVisible(state.pair is not None)
             self._matches_header.set_text("Matches", _pair_text(state))
 
-    def _keep_room(self, running: bool) -> None:
-        """Let what stands beneath stay where it is when one round follows another: its room is kept for a moment."""
-        if running:
-            self._leave.stop()
-            self._retain(True)
-        elif self._retained and not self._leave.isActive():
-            self._leave.start()
+    def _lingers(self, running: bool, *, stays: bool) -> bool:
+        """Return whether progress and buttons are to be seen: a moment longer than a round runs.
 
-    def _retain(self, retained: bool) -> None:
-        if retained != self._retained:
-            self._retained = retained
-            for part in (self._progress, self._note):
-                policy = part.sizePolicy()
-                policy.setRetainSizeWhenHidden(retained)
-                part.setSizePolicy(policy)
+        Where one round follows another, the whole card would be laid out and painted anew at every end and beginning.
+        """
+        if running or not stays:
+            self._lingering.stop()
+        elif self._running:
+            self._lingering.start()
+        self._running = running
+        return running or self._lingering.isActive()
 
     def _changed(self, part: str, *of: object) -> bool:
         """Whether what a part shows is another object than the last time: most of a state stays while a round runs."""

@@ -82,6 +82,7 @@ class RoundsViewModel(ViewModel[RoundsState]):
         self._from = 0
         self._looked = 0.0
         self._unread = ""  # the round to read with the list, at the next flush
+        self._over = ""  # the round that ended: it counts as running until it was read, else it would seem interrupted
         bridge.subscribe(self._on_started, RoundStarted)
         bridge.subscribe(self._on_played, MatchesPlayed)
         bridge.subscribe(self._on_slashed, AgentSlashed)
@@ -252,9 +253,17 @@ class RoundsViewModel(ViewModel[RoundsState]):
 
     def _read(self) -> None:
         self.update(rounds=tuple(self._runtime.league.rounds()))
+        if self._unread:
+            self.bridge.changed(self._read_one)
+
+    def _read_one(self) -> None:
+        """Read the round, in a turn of its own."""
         unread, self._unread = self._unread, ""
         if unread and unread == self.state.selected:
             self.select(unread)
+        if self._over and self._over == self.state.run.round_id:
+            self.update(run=RunView())
+        self._over = ""
 
     def _on_played(self, event: MatchesPlayed) -> None:
         if self.state.run.state == "idle":
@@ -291,10 +300,14 @@ class RoundsViewModel(ViewModel[RoundsState]):
         self.bridge.notify(Notice("warn", f"{name} was slashed", text, key=f"slash/{event.round_id}/{event.agent}"))
 
     def _on_changed(self, event: RoundChanged) -> None:
-        if self._control is None and self.state.run.round_id == event.round_id:
+        ended = self._control is None and self.state.run.round_id == event.round_id
+        if event.round_id == self.state.selected and (ended or self.state.run.state == "idle"):
+            self._over = event.round_id if ended else ""
+            self._read_soon(event.round_id)
+            return
+        if ended:
             self.update(run=RunView())
-        wanted = event.round_id == self.state.selected and self.state.run.state == "idle"
-        self._read_soon(event.round_id if wanted else "")
+        self._read_soon()
 
 
 def race_of(matches: Sequence[Any], size: int) -> tuple[RacePoint, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     from app.bridge import Bridge
     from engine.chain.session import Chain
     from engine.runtime import Runtime
+
+
+REST_S = 0.5  # between two readings: rounds that are played one after another all move stakes
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +156,7 @@ class StakesViewModel(ViewModel[StakesState]):
                     slashes=tuple(self._slashes.all(book_of(chain) if chain is not None else Book())),
                 )
                 self._consider_again()
+                await asyncio.sleep(REST_S)
                 if not self._again:
                     return
         finally:

@@ -86,7 +86,7 @@ class Admissions:
         verdict = await self._gate.check_file(path, "system")
         if not verdict.accepted:
             return Admission(path.name, verdict, None)
-        info, _ = await self._load(path)
+        info, _ = await self._loaded(path, await asyncio.to_thread(file_digest, path))
         if any(known.sha256 == info.sha256 for known in await self.systems()):
             return Admission(path.name, verdict, None, f"known already, as {info.title}", info)
         self._roster.add_system(info.sha256)
@@ -112,7 +112,8 @@ class Admissions:
 
     async def systems(self) -> list[SystemInfo]:
         """Return the Systems that can be played, by id: the shipped ones, then the operator's own."""
-        shipped = [(await self._load(path))[0] for path in sorted(self._folder.glob("*.wasm"))]
+        paths = await asyncio.to_thread(lambda: {path: file_digest(path) for path in self._folder.glob("*.wasm")})
+        shipped = [(await self._loaded(path, paths[path]))[0] for path in sorted(paths)]
         known = {info.sha256 for info in shipped}
         own = [await self._stored(sha256) for sha256 in self._roster.systems() if sha256 not in known]
         return sorted(shipped + own, key=lambda info: (info.id, not info.shipped))
@@ -120,7 +121,8 @@ class Admissions:
     async def system(self, name: str) -> SystemImage:
         """Return the System of that id, sha256 or path. Raises UsageError."""
         if name.endswith(".wasm"):
-            return (await self._load(Path(name)))[1]
+            path = Path(name)
+            return (await self._loaded(path, await asyncio.to_thread(file_digest, path)))[1]
         known = await self.systems()
         for info in known:
             if name in (info.id, info.sha256):
@@ -176,12 +178,11 @@ class Admissions:
         self._bus.publish(AgentAdmitted(record.sha256, record.name, record.address))
         return record
 
-    async def _load(self, path: Path) -> tuple[SystemInfo, SystemImage]:
-        digest = await asyncio.to_thread(file_digest, path)
+    async def _loaded(self, path: Path, digest: str) -> tuple[SystemInfo, SystemImage]:
         known = self._systems.get(digest)
         if known is not None and known[0].path == path:
             return known
-        image = await self._system_image(path)
+        image = await self._system_image(path, digest)
         info = _info(image, path)
         self._systems[image.sha256] = (info, image)
         return info, image
@@ -196,8 +197,7 @@ class Admissions:
             known = self._systems[sha256] = (_info(image, Path()), image)
         return replace(known[0], path=Path(), shipped=False)
 
-    async def _system_image(self, path: Path) -> SystemImage:
-        digest = await asyncio.to_thread(file_digest, path)
+    async def _system_image(self, path: Path, digest: str) -> SystemImage:
         stored = self._roster.module(digest) if digest else None
         if stored is not None and stored.kind == "system" and stored.gate_version == GATE_VERSION:
             return SystemImage(digest, read_spec(stored.original), stored.instrumented, stored.abi == SYSTEM_LEGAL_ABI)

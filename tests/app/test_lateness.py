@@ -84,7 +84,7 @@ async def test_a_run_paints_nothing_of_the_form(opened, data_dir, until):
         await until(lambda: model.state.run.ended)
 
 
-async def test_a_round_after_a_round_leaves_what_is_beneath_where_it_is(qapp):
+async def test_a_round_after_a_round_leaves_what_is_beneath_where_it_is(qapp, until):
     from app.pages.league_round import RoundCard
     from app.viewmodels.rounds import RoundsState, RunView
 
@@ -106,8 +106,11 @@ async def test_a_round_after_a_round_leaves_what_is_beneath_where_it_is(qapp):
         card._show_head(RoundsState(rounds, "id", run=run))
         await turns_of_the_loop()
         tops.append(card.standings.mapTo(card, card.standings.rect().topLeft()).y())
-        assert card._progress.isVisible() == (run.state == "running")
+        assert card._progress.isVisible() and card._now.isVisible()  # the next round may begin at once
+        assert card._now.isEnabled() == (run.state == "running")
     assert len(set(tops)) == 1
+    card._model.state = RoundsState(rounds, "id")
+    await until(lambda: not card._progress.isVisible() and not card._now.isVisible() and not card._note.isVisible())
     assert len(shows) > 1  # each part hears apart
     card.close()
     card.deleteLater()

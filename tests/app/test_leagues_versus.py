@@ -176,9 +176,9 @@ async def test_illegal_moves_byes_and_stages_are_told_apart(
         assert outcomes.count("BYE") == 3
         assert any(text == "illegal_mover: illegal move" for text in outcomes)
         assert sum(line.byes for line in result.standings) == 3
-        assert "3 byes" in page._sum.text()
-        words = {label.text() for label in page._facts.findChildren(QLabel)}
-        assert {"Swiss", "3 of 3", "Chess"} <= words
+        await until(lambda: "3 byes" in page._sum.text())  # each part is shown in a turn of its own
+        facts = {"Swiss", "3 of 3", "Chess"}
+        await until(lambda: facts <= {label.text() for label in page._facts.findChildren(QLabel)})
 
 
 async def test_a_season_sums_up_its_rounds(opened: Callable[..., Any], data_dir: DataDir, until: Any) -> None:

@@ -8,7 +8,7 @@ import time
 import weakref
 
 import pytest
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QEventLoop, QObject
 
 from app.loop import ConsoleLoop
 
@@ -27,6 +27,53 @@ async def test_a_cancelled_timer_never_runs() -> None:
     handle.cancel()
     await asyncio.sleep(0.05)
     assert ran == []
+
+
+async def test_who_is_cancelled_after_its_time_ends_nobody_else_s_timer() -> None:
+    """Qt gives the numbers of timers that are over to others; ``asyncio.sleep`` cancels its own in the end."""
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, ConsoleLoop)
+    over = loop.call_later(0, int)
+    await asyncio.sleep(0.01)
+    other = loop.call_later(3600, int)
+    over.timer = other.timer  # as it comes after 128 timers in the same place
+    before = len(loop._timer)
+    over.cancel()
+    assert len(loop._timer) == before
+    other.cancel()
+    assert len(loop._timer) == before - 1
+
+
+async def test_what_is_to_be_done_soon_is_done_in_its_order_and_leaves_room() -> None:
+    loop, done = asyncio.get_running_loop(), []
+    deadline = loop.time() + 0.003
+
+    def long(number: int) -> None:
+        done.append(number)
+        time.sleep(0.002)
+
+    loop.call_later(0.003, done.append, "deadline")
+    handles = [loop.call_soon(long, number) for number in range(20)]
+    handles[5].cancel()
+    while len(done) < 20:
+        await asyncio.sleep(0.001)
+    assert [n for n in done if n != "deadline"] == [n for n in range(20) if n != 5]
+    assert done.index("deadline") < 10 and loop.time() > deadline
+
+
+async def test_a_loop_within_a_call_goes_on_with_what_is_to_be_done_soon() -> None:
+    loop, done = asyncio.get_running_loop(), []
+
+    def nested() -> None:
+        inner = QEventLoop()
+        loop.call_soon(inner.quit)
+        inner.exec()
+        done.append("within")
+
+    loop.call_soon(nested)
+    loop.call_soon(done.append, "after")
+    await asyncio.sleep(0.01)
+    assert done == ["after", "within"]
 
 
 async def test_a_deadline_that_was_not_met_leaves_no_timer() -> None:

@@ -3,7 +3,7 @@ import io
 import time
 
 import pytest
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QModelIndex, QPoint, Qt
 from PySide6.QtGui import QGuiApplication
 
 from widgets.panels import Action, EmptyPanelState
@@ -110,6 +110,22 @@ def test_many_changes_are_told_at_once(qtbot):
     told.clear()
     model.set_rows([(name, score + 1, note) for name, score, note in rows[:40]])
     assert told == [(0, 39, 2)]
+
+
+def test_rows_that_change_places_are_no_reset_unless_one_is_held(qtbot, table):
+    table.view().setCurrentIndex(QModelIndex())  # shown, it has the keyboard on its first cell
+    resets, told = [], []
+    table._model.modelReset.connect(lambda: resets.append(1))
+    table._model.dataChanged.connect(lambda first, last: told.append((first.row(), first.column(), last.column())))
+    turned = (ROWS[1], ROWS[0], *ROWS[2:])
+    table.set_state(TableState(turned, ("l", "g", "r", "w")))
+    assert names(table)[:2] == ["liar", "greedy"] and not resets
+    assert told == [(0, 0, 2), (1, 0, 2)]
+    table.select(["g"])
+    assert table.selected_keys() == ("g",)
+    table.set_state(TableState(ROWS, KEYS))
+    assert resets == [1] and table.selected_keys() == ("g",)
+    assert [index.row() for index in table.view().selectionModel().selectedRows()] == [0]
 
 
 def test_an_update_keeps_the_scroll_position(qtbot, settle):

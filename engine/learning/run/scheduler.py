@@ -23,7 +23,7 @@ from engine.learning.errors import JournalError
 from engine.learning.ports import Steps
 from engine.learning.run.journal import Act, Answer, Journal
 
-BREATH = 0.001  # seconds of work after which the loop gets its turn, so that a window stays smooth
+BREATH = 0.0005  # seconds of work after which the loop gets its turn, so that a window stays smooth
 IN_ORDER = "dht/"  # questions of this name reach the simulated DHT one after the other, and again when played again
 
 Seconds = float | Callable[[Any], float]
@@ -179,6 +179,7 @@ class SimScheduler(EventHeap):
         """Ask what does not depend on the order of asking: workers do several at once."""
         if question.name.startswith(IN_ORDER):
             return None
+        await self._breathe()
         kept = self._journal.take(question.name) if self._journal else None
         if kept is not None:
             return kept.value
