@@ -16,7 +16,8 @@ from app.pages.consensus_pictures import (
     panel_state,
     picture_of,
     positions_state,
-    simplex_states,
+    simplex_players,
+    simplex_state,
 )
 from app.viewmodels.consensus import ConsensusState
 from app.viewmodels.consensus_runs import RunRecord
@@ -55,19 +56,20 @@ class Pictures(QStackedWidget):
             self.addWidget(widget)
         self.setMinimumHeight(260)
 
-    def show_run(self, game: Game | None, run: RunRecord | None) -> None:
-        """Draw the play."""
+    def show_run(self, game: Game | None, run: RunRecord | None, at: int = 0) -> None:
+        """Draw the play; of several triangles one."""
         kind = picture_of(game)
         self.setVisible(bool(kind))
         if not kind or game is None:
             return
         self.setCurrentIndex(KINDS.index(kind))
         if kind == "simplex":
-            states = simplex_states(game, run)
-            for at, view in enumerate(self.simplex):
-                view.setVisible(at < len(states))
-                if at < len(states):
-                    view.set_state(states[at])
+            players, view = simplex_players(game), self.simplex[at]
+            view.setVisible(at < len(players))
+            if at < len(players):
+                view.set_state(simplex_state(game, run, players[at]))
+        elif at:
+            return
         elif kind == "arrows":
             self.arrows.set_state(arrow_state(game, run))
         elif kind == "positions":
@@ -112,7 +114,8 @@ class LiveTab(QWidget):
 
     def parts(self) -> tuple[Callable[[ConsensusState], None], ...]:
         """Return what shows a state a part at a time: all of it takes longer than a turn of the loop should."""
-        return self._show_gap, self._show_pictures, *(partial(self._show_panel, at) for at in range(PANELS))
+        pictures = (partial(self._show_picture, at) for at in range(PANELS))
+        return self._show_gap, *pictures, *(partial(self._show_panel, at) for at in range(PANELS))
 
     def _due(self, part: str, state: ConsensusState, rest: float = 0.0) -> bool:
         """Whether a part is to be drawn: of another run or game in any case, else in sight, and after its rest."""
@@ -139,10 +142,10 @@ class LiveTab(QWidget):
         names = [r.method.title + (" (baseline)" if r is pinned else "") for r in runs]
         self.gap.set_state(gap_state(runs, names, dashed=state.baseline if pinned is not None else None))
 
-    def _show_pictures(self, state: ConsensusState) -> None:
+    def _show_picture(self, at: int, state: ConsensusState) -> None:
         run = state.run
-        if self._due("pictures", state, max(PICTURE_S, _rest(run))):
-            self.pictures.show_run(run.game if run is not None else state.game, run)
+        if self._due(f"picture {at}", state, max(PICTURE_S, _rest(run))):
+            self.pictures.show_run(run.game if run is not None else state.game, run, at)
 
     def _show_panel(self, at: int, state: ConsensusState) -> None:
         if state.run is not None and self._due(f"panel {at}", state, _rest(state.run)):

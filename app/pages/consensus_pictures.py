@@ -70,23 +70,22 @@ def panel_state(panel: Panel, run: RunRecord) -> CurvePlotState:
     return CurvePlotState(panel.title, "iteration", "", curves, levels, marks, y_range=y_range, empty="No step yet")
 
 
-def simplex_states(game: Game, run: RunRecord | None) -> tuple[SimplexState, ...]:
-    """Return a triangle for each player with three actions; an empty one where nothing was played yet."""
-    made = []
-    assert isinstance(game, FiniteGame)
-    for player, size in enumerate(game.sizes):
-        if size != 3:
-            continue
-        points: Any = np.empty((0, 3))
-        data, channels = run.path(player) if run is not None else (None, ())
-        if data is not None and channels and data.count:
-            points = thinned(data, channels, TRAIL)
-        known = run.equilibria[:20] if run is not None else ()
-        found = tuple(tuple(map(float, item.profile[player])) for item in known)
-        path = (SimplexPath(game.players[player], points, player),)
-        corners = tuple(action_name(game, player, at) for at in range(3))
-        made.append(SimplexState(game.players[player], corners, path, found))  # type: ignore[arg-type]
-    return tuple(made)
+def simplex_players(game: Game) -> tuple[int, ...]:
+    """Return the players who have a triangle: those with three actions."""
+    return tuple(player for player, size in enumerate(game.sizes) if size == 3)
+
+
+def simplex_state(game: Game, run: RunRecord | None, player: int) -> SimplexState:
+    """Return a player's triangle; an empty one where nothing was played yet."""
+    points: Any = np.empty((0, 3))
+    data, channels = run.path(player) if run is not None else (None, ())
+    if data is not None and channels and data.count:
+        points = thinned(data, channels, TRAIL)
+    known = run.equilibria[:20] if run is not None else ()
+    found = tuple(tuple(map(float, item.profile[player])) for item in known)
+    path = (SimplexPath(game.players[player], points, player),)
+    corners = tuple(action_name(game, player, at) for at in range(3))
+    return SimplexState(game.players[player], corners, path, found)  # type: ignore[arg-type]
 
 
 def arrow_state(game: Game, run: RunRecord | None) -> ArrowFieldState:

@@ -83,8 +83,9 @@ class LearningPage(ConsolePage):
         yield
         model.in_sight = self.isVisible
         spoken = SpokenVerdict(self.bar, verdict_of, lambda run: run.state != "done" or run.ended_event is not None)
-        observed = (model.observe(self._show), model.observe(spoken.take))
-        self.keep(self.setup.unobserve, self.sweep.unobserve, *observed)
+        # Each in a turn of its own: all together take longer than one should.
+        observed = (self.bar.show_state, self._show_timeline, self._show_parts, spoken.take)
+        self.keep(self.setup.unobserve, self.sweep.unobserve, *(model.observe(show) for show in observed))
 
     def _build_parts(self) -> Iterator[None]:
         model = self.model
@@ -121,8 +122,7 @@ class LearningPage(ConsolePage):
         for part in (self.chain, self.votes, self.updates, self.network, self.refused, self.faults):
             part.linkActivated.connect(self.linkActivated)
 
-    def _show(self, state: LearningState) -> None:
-        self.bar.show_state(state)
+    def _show_timeline(self, state: LearningState) -> None:
         record = state.run
         if not self.isVisible():
             pass  # it is drawn when it is shown
@@ -133,8 +133,11 @@ class LearningPage(ConsolePage):
                 bytes(record.states), bytes(record.flags), record.epoch, record.total, state.slot,
                 lambda slot: slot_words(record, slot),
             ))  # fmt: skip
+
+    def _show_parts(self, state: LearningState) -> None:
         for part in self.parts:
             part.show_state(state)
+        record = state.run
         number = record.number if record is not None else 0
         fresh = number > self._number and record is not None and not record.ended
         if fresh and self.tabs.currentWidget() in (self.scenarios, self.runs):
@@ -145,7 +148,8 @@ class LearningPage(ConsolePage):
         """Catch up with what came while another page was in front."""
         super().showEvent(event)  # type: ignore[arg-type]
         if hasattr(self, "parts"):
-            self._show(self.model.state)
+            self._show_timeline(self.model.state)
+            self._show_parts(self.model.state)
 
     @property
     def half(self) -> str:

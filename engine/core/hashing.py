@@ -10,7 +10,7 @@ import re
 from hashlib import sha256
 from typing import Any
 
-from eth_hash.auto import keccak as _keccak
+from sha3 import keccak_256
 
 OBSERVATION = b"\x02"
 ACTION = b"\x03"
@@ -32,7 +32,8 @@ def sha(domain: bytes, *parts: bytes) -> bytes:
 
 def keccak(data: bytes | bytearray) -> bytes:
     """Return Keccak-256 as the EVM computes it, 32 bytes."""
-    return _keccak(data)
+    digest: bytes = keccak_256(data).digest()
+    return digest
 
 
 def canonical_json(value: Any) -> bytes:

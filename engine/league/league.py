@@ -40,7 +40,6 @@ from engine.league.stakes import StakeRow, stake_rows
 from engine.league.table import Cell, crosstable, standings
 from engine.league.verify import Verification, verify_file
 from engine.store.database import Store
-from engine.store.ledger import LOCAL_BOOK
 
 
 class League:
@@ -160,15 +159,9 @@ class League:
 
     def rounds(self) -> list[RoundSummary]:
         """Return all rounds, newest first. Those that stand still are not read again: there may be thousands."""
-        found, kept = [], {}
-        for at in self.history.states():
-            summary = self._summaries.get(at) or self._summary(at[0])
-            found.append(summary)
-            # Of one that is played the store does not tell whether the chain has taken its root.
-            if summary.state in ("settled", "rejected") or (summary.state == "played" and summary.book == LOCAL_BOOK):
-                kept[at] = summary
-        self._summaries = kept
-        return found
+        found = {at: self._summaries.get(at) or self._summary(at[0]) for at in self.history.states()}
+        self._summaries = {at: summary for at, summary in found.items() if summary.stands}
+        return list(found.values())
 
     def _summary(self, round_id: str) -> RoundSummary:
         row = self.history.round(round_id)

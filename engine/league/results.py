@@ -10,6 +10,7 @@ from engine.core.hashing import canonical_json, sha
 from engine.league.history import Disqualification, EntryRow, MatchRow, RoundRow
 from engine.league.standings import Played, RoundCommitment, commit_round
 from engine.league.table import Standing
+from engine.store.ledger import LOCAL_BOOK
 
 _RESULTS = b"\x07"
 
@@ -75,6 +76,11 @@ class RoundSummary:
     done: int
     results_hash: str | None
     created: float
+
+    @property
+    def stands(self) -> bool:
+        """Whether it stays so until the store says otherwise: of one that is sent to a chain only the chain tells."""
+        return self.state in ("settled", "rejected") or (self.state == "played" and self.book == LOCAL_BOOK)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ from app.pages.consensus_pictures import (
     gap_state,
     picture_of,
     positions_state,
-    simplex_states,
+    simplex_players,
+    simplex_state,
     small_equilibria,
 )
 from app.viewmodels.consensus_export import export_json, result_of
@@ -252,7 +253,8 @@ def test_equilibria_of_two_by_two_games_are_marked_right(seed: int) -> None:
 
 def test_triangles_are_empty_before_anything_is_played() -> None:
     game = build("rps", {})
-    bare = simplex_states(game, None)
+    assert simplex_players(game) == (0, 1)
+    bare = [simplex_state(game, None, player) for player in (0, 1)]
     assert [state.title for state in bare] == ["Player 1", "Player 2"]
     assert all(len(state.paths[0].points) == 0 and not state.equilibria for state in bare)
     run = record_of(game)
@@ -260,7 +262,7 @@ def test_triangles_are_empty_before_anything_is_played() -> None:
     shares = np.random.default_rng(1).dirichlet(np.ones(3), 300)
     told = frame(list(range(300)), [1.0] * 300, np.hstack([shares, shares]), (shares[-1], shares[-1]))
     run.take(told, watched)
-    drawn = simplex_states(game, run)[1].paths[0].points
+    drawn = simplex_state(game, run, 1).paths[0].points
     assert np.allclose(drawn.sum(axis=1), 1)
     assert np.array_equal(drawn[-1], shares[-1])
 

@@ -87,7 +87,7 @@ async def test_bad_values_block_the_run_inline(opened: Callable[..., Any], data_
     async with opened(data_dir) as wiring:
         await add_samples(wiring, until)
         card = wiring.pages["leagues"].setup
-        assert card._run.isEnabled()
+        await until(card._run.isEnabled)
         card.fields["matches"].edit.setText("many")
         await until(lambda: not card._run.isEnabled())
         assert card.fields["matches"].error()

@@ -75,7 +75,7 @@ async def test_a_page_out_of_sight_does_no_work_when_things_happen(
             monkeypatch.setattr(part, "draw", lambda state, p=part: drawn.append(type(p).__name__))
         monkeypatch.setattr(learning.timeline, "set_state", lambda state: drawn.append("timeline"))
         monkeypatch.setattr(live.gap, "set_state", lambda state: drawn.append("gap"))
-        monkeypatch.setattr(live.pictures, "show_run", lambda game, run: drawn.append("pictures"))
+        monkeypatch.setattr(live.pictures, "show_run", lambda game, run, at: drawn.append("pictures"))
         shown: list[object] = []
         until_shown = wiring.consensus.observe(shown.append)
         wiring.consensus.update(beat=wiring.consensus.state.beat + 1)
