@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any
 
 from engine.chain.wallet import Wallet
@@ -133,6 +134,7 @@ class Records:
     def __init__(self, store: Store, address_of: Callable[[int], str]) -> None:
         self._store = store
         self._address_of = address_of
+        self._over: dict[int, RoundRecord] = {}  # those that are done, which nobody changes any more
 
     def account(self, name: str) -> AgentAccount:
         """Return the account of the agent ``name``, a new one for a new name."""
@@ -208,9 +210,11 @@ class Records:
 
     def all(self, limit: int = 1_000) -> list[RoundRecord]:
         """Return the rounds that are no parts of others, newest first."""
-        sql = "SELECT * FROM consensus_rounds WHERE part = 0 ORDER BY run_id DESC LIMIT ?"
-        rows = self._store.db.execute(sql, (limit,))
-        return [_record(row) for row in rows]
+        sql = "SELECT run_id FROM consensus_rounds WHERE part = 0 ORDER BY run_id DESC LIMIT ?"
+        numbers = [row[0] for row in self._store.db.execute(sql, (limit,)).fetchall()]
+        found = [self._over.get(number) or self.get(number) for number in numbers]
+        self._over = {record.run_id: record for record in found if record.phase == DONE}
+        return found
 
     def by_hash(self, prefix: str) -> list[RoundRecord]:
         """Return the rounds whose task hash begins with ``prefix`` (hex digits), newest first."""
@@ -278,6 +282,7 @@ class Records:
 
     def _set(self, run_id: int, **values: Any) -> None:
         names = ", ".join(f"{name} = ?" for name in values)
+        self._over.pop(run_id, None)
         with self._store.transaction() as db:
             db.execute(f"UPDATE consensus_rounds SET {names} WHERE run_id = ?", (*values.values(), run_id))
 
@@ -311,12 +316,23 @@ def attempt_hash(base: bytes, attempt: int) -> bytes:
     return base if attempt == 0 else keccak(base + attempt.to_bytes(8, "big"))
 
 
+@lru_cache(maxsize=64)
+def _config(text: str) -> ConsensusConfig:
+    return ConsensusConfig.of(json.loads(text))
+
+
+@lru_cache(maxsize=64)
+def _agents(text: str) -> tuple[AgentSpec, ...]:
+    """Return the agents of a round: round after round is played by the same."""
+    return tuple(AgentSpec.from_json(item) for item in json.loads(text))
+
+
 def _record(row: sqlite3.Row) -> RoundRecord:
     values = dict(row)
     values["part"] = bool(row["part"])
     values["document"] = json.loads(row["document"])
-    values["config"] = ConsensusConfig.of(json.loads(row["config"]))
-    values["agents"] = tuple(AgentSpec.from_json(item) for item in json.loads(row["agents"]))
+    values["config"] = _config(row["config"])
+    values["agents"] = _agents(row["agents"])
     values["progress"] = json.loads(row["progress"])
     values["result"] = None if row["result"] is None else json.loads(row["result"])
     return RoundRecord(**values)

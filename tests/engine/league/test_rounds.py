@@ -76,6 +76,28 @@ def _saved(folder: Path, settings: RoundConfig) -> Path:
     return path
 
 
+async def test_a_list_of_rounds_reads_none_again_that_stands_still(tmp_path):
+    async with await opened(tmp_path) as runtime:
+        first = await runtime.league.run_round(config("greedy", "cautious", matches=1))
+        await runtime.league.run_round(config("greedy", "cautious", matches=2))
+        told = runtime.league.rounds()
+        assert [(r.number, r.state, r.agents, r.done) for r in told] == [(2, "played", 2, 4), (1, "played", 2, 2)]
+        statements = []
+        runtime.store.db.set_trace_callback(statements.append)
+        assert all(one is other for one, other in zip(runtime.league.rounds(), told, strict=True))
+        assert len(statements) == 1
+        runtime.store.db.set_trace_callback(None)
+        settled = await runtime.league.settle(first.round_id)
+        again = runtime.league.rounds()
+        assert [r.state for r in again] == ["played", "settled"] and again[0] is told[0]
+        assert again[1].results_hash == settled.results_hash
+        assert runtime.league.round(first.round_id[:9]).round_id == first.round_id
+        with pytest.raises(UsageError):
+            runtime.league.round(first.round_id[:9] + "x")
+        with pytest.raises(UsageError):
+            runtime.league.round("")
+
+
 async def test_another_seed_gives_another_result(tmp_path):
     async with await opened(tmp_path) as runtime:
         first = await runtime.league.run_round(config("greedy", "drunkard"))

@@ -98,3 +98,21 @@ def test_a_hash_is_given_once_on_a_chain(records):
     assert records.claim(one, "chain", hashes[1])  # it begins again: what it had stays used up
     assert not records.claim(two, "chain", hashes[0])
     assert records.claimed("chain", new.task.hash) == 1
+
+
+def test_rounds_that_are_over_are_not_read_again(tmp_path, records, wallet):
+    first, second = (records.create(new_round(title), bytes([n]) * 32) for n, title in enumerate(("one", "two")))
+    records.end(first.run_id, "done", result={"converged": True})
+    told = records.all()
+    assert [(r.run_id, r.phase) for r in told] == [(second.run_id, "negotiating"), (first.run_id, "done")]
+    assert told[0].agents is told[1].agents  # of the same agents one is kept
+    statements = []
+    records._store.db.set_trace_callback(statements.append)
+    again = records.all()
+    records._store.db.set_trace_callback(None)
+    assert again[1] is told[1] and again[0] == told[0]
+    assert sum("SELECT *" in one for one in statements) == 1
+    other = Store.open(tmp_path / "store.db")  # another program ends the other one
+    Records(other, wallet.address).end(second.run_id, "done", "by another", {"converged": False})
+    other.close()
+    assert [(r.phase, r.message) for r in records.all()] == [("done", "by another"), ("done", "")]
