@@ -137,7 +137,7 @@ async def test_capped_agents_forfeit_and_the_window_stays_responsive(
         await add_samples(wiring, until)
         async with Heart() as heart:
             result = await play(wiring, until, matches=4, budget=20_000)
-        assert heart.beats > 20
+        assert heart.beats > 5  # the round takes a fraction of a second
         assert heart.worst < STALL
         page = wiring.pages["leagues"].round
         await until(lambda: page.matches.solo.row_count() == result.done == 28)
