@@ -102,15 +102,15 @@ class TableModel(QAbstractTableModel):
 
     def _changes(self, before: Sequence[Sequence[Any]]) -> list[tuple[QModelIndex, QModelIndex]]:
         """Return the corners of what differs from the rows before: what stays is not painted again."""
-        order, wide = self._order, len(self.columns)
-        spans = []
-        for shown, at in enumerate(order[:FEW_ROWS]):
+        order, wide, spans = self._order, len(self.columns), []
+        everything = [(self.index(0, 0), self.index(len(order) - 1, wide - 1))]
+        if len(order) > FEW_ROWS:
+            return everything
+        for shown, at in enumerate(order):
             old, new = before[at], self._rows[at]
             if differ := [column for column in range(wide) if old[column] != new[column]]:
                 spans.append((self.index(shown, differ[0]), self.index(shown, differ[-1])))
-        if len(order) > FEW_ROWS or len(spans) > MANY_SPANS:
-            return [(self.index(0, 0), self.index(len(order) - 1, wide - 1))]
-        return spans
+        return spans if len(spans) <= MANY_SPANS else everything
 
     def sort(self, column: int, order: Qt.SortOrder = Qt.SortOrder.AscendingOrder) -> None:
         """Sort by a column's raw values; missing values come last either way. Column -1 is the given order."""

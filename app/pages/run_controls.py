@@ -48,7 +48,7 @@ class RunControls(QWidget):
             self.speed.addItem(text, value)
         self.run.clicked.connect(self._on_run)
         self.pause.clicked.connect(model.pause)
-        self.step.clicked.connect(lambda: model.step())
+        self.step.clicked.connect(lambda: model.step())  # without the signal's word on whether it is checked
         self.stop.clicked.connect(model.stop)
         self.speed.activated.connect(lambda index: model.set_speed(self.speed.itemData(index)))
         self.show_speed(0.0)

@@ -86,7 +86,7 @@ class Admissions:
         verdict = await self._gate.check_file(path, "system")
         if not verdict.accepted:
             return Admission(path.name, verdict, None)
-        info, _ = await self._loaded(path, await asyncio.to_thread(file_digest, path))
+        info, _ = await self._load(path)
         if any(known.sha256 == info.sha256 for known in await self.systems()):
             return Admission(path.name, verdict, None, f"known already, as {info.title}", info)
         self._roster.add_system(info.sha256)
@@ -121,8 +121,7 @@ class Admissions:
     async def system(self, name: str) -> SystemImage:
         """Return the System of that id, sha256 or path. Raises UsageError."""
         if name.endswith(".wasm"):
-            path = Path(name)
-            return (await self._loaded(path, await asyncio.to_thread(file_digest, path)))[1]
+            return (await self._load(Path(name)))[1]
         known = await self.systems()
         for info in known:
             if name in (info.id, info.sha256):
@@ -177,6 +176,9 @@ class Admissions:
         record = self._roster.admit(image.sha256, entry.name or entry.path.stem, entry.owner)
         self._bus.publish(AgentAdmitted(record.sha256, record.name, record.address))
         return record
+
+    async def _load(self, path: Path) -> tuple[SystemInfo, SystemImage]:
+        return await self._loaded(path, await asyncio.to_thread(file_digest, path))
 
     async def _loaded(self, path: Path, digest: str) -> tuple[SystemInfo, SystemImage]:
         known = self._systems.get(digest)

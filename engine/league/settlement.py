@@ -11,12 +11,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
 
 from engine.chain.bindings import Call, ScoreClaim
 from engine.chain.session import Chain
 from engine.core.hashing import keccak
-from engine.core.turns import beside, own_turn
+from engine.core.turns import beside
 from engine.league.accounts import Accounts, Book
 from engine.league.disputes.published import Dishonesty, Publication, Published
 from engine.league.history import ClaimRow, Disqualification, EntryRow, History, MatchRow, RoundRow
@@ -42,27 +41,6 @@ def commitment_id(poster: str, league_id: bytes) -> bytes:
     return keccak(bytes.fromhex(poster[2:]).rjust(32, b"\x00") + league_id)
 
 
-class _Rows(NamedTuple):
-    """A round as the store has it."""
-
-    row: RoundRow
-    entries: tuple[EntryRow, ...]
-    matches: tuple[MatchRow, ...]
-    disqualified: tuple[Disqualification, ...]
-    publication: Publication | None
-
-    @classmethod
-    def read(cls, history: History, round_id: str) -> _Rows:
-        row = history.round(round_id)
-        return cls(
-            row,
-            tuple(history.entries(row.round_id)),
-            tuple(history.matches(row.round_id)),
-            tuple(history.disqualifications(row.round_id)),
-            history.publications.get(row.round_id),
-        )
-
-
 @dataclass(frozen=True, slots=True)
 class StoredRound:
     """A played round with all that its transactions are made of."""
@@ -81,14 +59,13 @@ class StoredRound:
 
         ``go_on`` as in :func:`~engine.league.standings.commit_round`.
         """
-        rows = _Rows.read(history, round_id)
-        return cls._of(rows, go_on)
-
-    @classmethod
-    def _of(cls, rows: _Rows, go_on: Callable[[], object]) -> StoredRound:
-        known = rows.publication
-        made = commitment_of(len(rows.entries), rows.matches, go_on) if known is None else known.commitment
-        return cls(rows.row, rows.entries, rows.matches, rows.disqualified, made, known)
+        row = history.round(round_id)
+        entries = tuple(history.entries(row.round_id))
+        matches = tuple(history.matches(row.round_id))
+        out = tuple(history.disqualifications(row.round_id))
+        publication = history.publications.get(row.round_id)
+        commitment = commitment_of(len(entries), matches, go_on) if publication is None else publication.commitment
+        return cls(row, entries, matches, out, commitment, publication)
 
     @classmethod
     async def read(cls, history: History, round_id: str) -> StoredRound:
@@ -96,9 +73,7 @@ class StoredRound:
         row = history.round(round_id)
         agents, matches = history.counts(row.round_id)
         if agents * matches <= AT_ONCE:
-            rows = _Rows.read(history, row.round_id)
-            await own_turn()
-            return cls._of(rows, lambda: None)
+            return cls.load(history, row.round_id)
         return await beside(partial(cls._load_beside, history.path, row.round_id))
 
     @classmethod

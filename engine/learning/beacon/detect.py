@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.learning.beacon import slashings as rules
-from engine.learning.beacon.messages import Headed, Vote, headed, vote_of
+from engine.learning.beacon.messages import Headed, Vote, vote_of
 from engine.learning.beacon.registry import Ints
 from engine.learning.beacon.spans import SignedVote, VoteHistory
 from engine.learning.beacon.state import BeaconState
@@ -47,12 +47,8 @@ class Detector:
         self._headers: dict[tuple[int, int], Headed] = {}
         self._votes = VoteHistory()
 
-    def on_header(self, signed: SignedBeaconBlock | SignedBeaconBlockHeader) -> ProposerSlashing | None:
-        """See a block or its header; return the evidence where its proposer signed another one for the slot."""
-        return self.on_headed(headed(signed))
-
-    def on_headed(self, seen: Headed) -> ProposerSlashing | None:
-        """Do the same with a header whose values the caller has: all nodes of a process see the same ones."""
+    def on_header(self, seen: Headed) -> ProposerSlashing | None:
+        """See a block's header; return the evidence where its proposer signed another one for the slot."""
         first = self._headers.setdefault((seen.values.slot, seen.values.proposer), seen)
         if first.values != seen.values:
             return ProposerSlashing(first=first.signed, second=seen.signed)

@@ -58,24 +58,16 @@ class Count:
 
 
 def vote_for(config: LearnConfig, commit: UpdateCommit, slot: int, accept: bool) -> AckVote:
-    """Return what members sign on the update that a commit names, in the slot that fixed it."""
-    return AckVote(
-        chain_id=config.chain_id,
-        slot=slot,
-        base_root=commit.base_root,
-        update_id=commit.update_id,
-        accept=accept,
-    )
+    """Return what members sign on the update that a commit names, in the slot that fixed it.
+
+    All members, and all who count their ACKs, get the same object, which knows its root.
+    """
+    return _vote(config.chain_id, slot, bytes(commit.base_root), bytes(commit.update_id), accept)
 
 
 @lru_cache(maxsize=256)
-def _vote_root(chain_id: int, slot: int, base_root: bytes, update_id: bytes, accept: bool) -> bytes:
-    return root_of(AckVote(chain_id=chain_id, slot=slot, base_root=base_root, update_id=update_id, accept=accept))
-
-
-def vote_root(config: LearnConfig, commit: UpdateCommit, slot: int, accept: bool) -> bytes:
-    """Return the root of ``vote_for`` the same: all members and all who count them ask for it."""
-    return _vote_root(config.chain_id, slot, bytes(commit.base_root), bytes(commit.update_id), accept)
+def _vote(chain_id: int, slot: int, base_root: bytes, update_id: bytes, accept: bool) -> AckVote:
+    return AckVote(chain_id=chain_id, slot=slot, base_root=base_root, update_id=update_id, accept=accept)
 
 
 def pack_ack(accept: bool, signature: bytes, commitment: bytes) -> bytes:
@@ -114,8 +106,8 @@ def counting(
         if number % PIECE == 0:
             yield
     for accept, made in claims.items():
-        root = vote_root(keyring.config, commit, slot, accept)
-        root = signing_root(root, DOMAIN_ACK, keyring.config.chain_id)
+        vote = vote_for(keyring.config, commit, slot, accept)
+        root = signing_root(root_of(vote), DOMAIN_ACK, keyring.config.chain_id)
         # In the order of a certificate, whose check is then the same one, and known.
         good, total = yield from _valid(state, sorted(made, key=lambda ack: place[ack.validator]), root)
         if accept:

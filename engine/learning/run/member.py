@@ -22,7 +22,7 @@ from engine.learning.run.aggregator import usable
 from engine.learning.run.library import Update, parse_update
 from engine.learning.run.node import Node
 from engine.learning.transport.records import ack_key, delta_key, reveal_key, update_key
-from engine.learning.types import DOMAIN_ACK, UpdateCommit
+from engine.learning.types import DOMAIN_ACK, UpdateCommit, root_of
 from engine.learning.updates import draw
 from engine.learning.updates.manifest import order_again, reproduces
 
@@ -87,8 +87,8 @@ class Members:
         keys = self._kit.keyring.keys(state.registry, index)
         if keys is None:
             return
-        root = acks.vote_root(self._kit.config, judgement.commit, judgement.slot, accept)
-        signature = self._kit.keyring.signer(keys)(root, DOMAIN_ACK)
+        vote = acks.vote_for(self._kit.config, judgement.commit, judgement.slot, accept)
+        signature = self._kit.keyring.signer(keys)(root_of(vote), DOMAIN_ACK)
         commitment = bytes(32)
         if judgement.after:
             commitment = acks.commitment_of(own_loss(keys, judgement), salt_of(keys, judgement.commit))

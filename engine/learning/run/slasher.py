@@ -44,7 +44,7 @@ class Slasher:
         """Look at a block that was taken in, and at the votes in it."""
         block = tree[root]
         assert block.signed is not None and block.headed is not None
-        evidence = self._detector.on_headed(block.headed)
+        evidence = self._detector.on_header(block.headed)
         if evidence is not None:
             self.found(evidence)
         carried = block.signed.message.body.rest.attestations

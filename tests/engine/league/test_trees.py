@@ -19,7 +19,6 @@ from engine.league.errors import TraceError
 from engine.league.history import EntryRow, History, MatchRow, RoundRow
 from engine.league.leafproof import LeafProof
 from engine.league.match import MatchRequest
-from engine.league.results import commitment_of
 from engine.league.settlement import StoredRound
 from engine.league.standings import RoundLeaf
 from engine.league.trees import FlatTree, leaf_tuple, load_round, load_trace
@@ -145,20 +144,16 @@ async def test_a_large_round_is_read_beside_the_loop(played: Any, monkeypatch: A
     store, round_id = played
     monkeypatch.setattr("engine.league.settlement.AT_ONCE", at_once)
     history, threads = History(store), []
-    made = commitment_of
-    monkeypatch.setattr(
-        "engine.league.settlement.commitment_of",
-        lambda *given: (threads.append(threading.get_ident()), made(*given))[1],
-    )
+    load = StoredRound.load
+    monkeypatch.setattr(StoredRound, "load", lambda *given: (threads.append(threading.get_ident()), load(*given))[1])
     found = await StoredRound.read(history, round_id)
-    hashed_in = threads.pop()
-    plain = StoredRound.load(history, round_id)
+    plain = load(history, round_id)
     assert (found.row, found.entries, found.matches, found.disqualified) == (
         plain.row, plain.entries, plain.matches, plain.disqualified
     )  # fmt: skip
     assert (found.commitment.leaves, found.commitment.scores) == (plain.commitment.leaves, plain.commitment.scores)
     assert found.commitment.tree.levels == plain.commitment.tree.levels
-    assert (hashed_in == threading.get_ident()) is (at_once > 0)
+    assert (threads == [threading.get_ident()]) is (at_once > 0)
     entries, shares = StoredRound.preview(history, found.row)
     assert (tuple(entries), shares) == (found.entries, found.payouts())
     assert history.scores(round_id, len(entries)) == list(found.commitment.scores)

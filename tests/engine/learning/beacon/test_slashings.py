@@ -12,6 +12,7 @@ from engine.learning.beacon import detect
 from engine.learning.beacon.committees import ack_committee_of, proposer_of
 from engine.learning.beacon.execution import merged_root
 from engine.learning.beacon.messages import from_bits
+from engine.learning.beacon.messages import headed as seen
 from engine.learning.beacon.registry import EXIT_DELAY, FAR
 from engine.learning.beacon.slashings import body_root_of
 from engine.learning.beacon.transition import advance, apply
@@ -43,9 +44,9 @@ def headed(signed: SignedBeaconBlock) -> SignedBeaconBlockHeader:
 def twice(world: Any, slot: int) -> Any:
     """Evidence of the proposer of a slot, who signed two blocks."""
     detector = detect.Detector()
-    assert detector.on_header(world.block(slot, graffiti=b"one")) is None
-    assert detector.on_header(world.block(slot, graffiti=b"one")) is None
-    found = detector.on_header(headed(world.block(slot, graffiti=b"two")))
+    assert detector.on_header(seen(world.block(slot, graffiti=b"one"))) is None
+    assert detector.on_header(seen(world.block(slot, graffiti=b"one"))) is None
+    found = detector.on_header(seen(headed(world.block(slot, graffiti=b"two"))))
     assert found is not None
     return found
 
@@ -398,7 +399,7 @@ def test_what_is_missed_is_no_offence(chain: Any) -> None:
         world.head = roots[int(rng.random() < 0.2)]
         if rng.random() < 0.7:
             world.extend(slot, attestations=tuple(votes[-6:]))
-            assert detector.on_header(world.tree.block(world.head)) is None
+            assert detector.on_header(seen(world.tree.block(world.head))) is None
         for attestation in world.attest(slot):
             if rng.random() < 0.8:
                 votes.append(attestation)
@@ -414,7 +415,7 @@ def test_signing_for_another_chain_is_no_evidence(chain: Any) -> None:
     first = here.block(1)
     second = there.block(1)
     detector = detect.Detector()
-    detector.on_header(first)
-    evidence = detector.on_header(second)
+    detector.on_header(seen(first))
+    evidence = detector.on_header(seen(second))
     assert evidence is not None and not detect.holds(here.state(2), evidence)
     assert DOMAIN_PROPOSER != DOMAIN_ACK
