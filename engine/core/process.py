@@ -1,16 +1,14 @@
-"""Child processes that never outlive the program, and pools of spawned workers."""
+"""Child processes that never outlive the program."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import ctypes
-import multiprocessing
 import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from engine.core.errors import EngineError
@@ -164,11 +162,6 @@ class ChildProcess:
             on_line(line.decode("utf-8", "replace").rstrip("\n"))
 
 
-def _start_worker(parent: int) -> None:
-    die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def use_one_thread() -> None:
     """Let BLAS and torch use one thread: here where they are not imported yet, and in processes started from now on.
 
@@ -176,17 +169,3 @@ def use_one_thread() -> None:
     """
     for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-
-
-def worker_pool(workers: int) -> ProcessPoolExecutor:
-    """Return a pool of spawned processes with one BLAS and torch thread each; they end with this process.
-
-    Spawned, not forked: a fork after wasmtime or Qt ran in the parent hangs.
-    """
-    use_one_thread()
-    return ProcessPoolExecutor(
-        workers,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(os.getpid(),),
-    )

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from typing import ParamSpec, Protocol, TypeVar
 
-from engine.core.process import worker_pool
+from engine.core.workers import WorkerEndedError, Workers
 from engine.league.errors import LeagueError, UnplayableError
 from engine.league.history import MatchRow
 from engine.league.play import PlayBatch, play_batch
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+EACH = 2  # batches at a worker: it plays on while the loop is busy
 
 
 class MatchPool(Protocol):
@@ -38,19 +37,23 @@ class LocalPool:
     """Worker processes on this machine: started when first needed, kept between rounds, replaced when one dies."""
 
     def __init__(self) -> None:
-        self._pool: ProcessPoolExecutor | None = None
-        self._size = 1
+        self._workers = Workers(1, EACH)
 
     @property
     def size(self) -> int:
         """How many processes there are."""
-        return self._size
+        return self._workers.count
+
+    @property
+    def pids(self) -> list[int]:
+        """Ids of those that were started."""
+        return self._workers.pids
 
     def resize(self, size: int) -> None:
         """Have ``size`` processes from the next call on."""
-        if size != self._size:
+        if size != self.size:
             self.drop()
-            self._size = size
+            self._workers = Workers(size, EACH)
 
     async def play(self, batch: PlayBatch) -> list[MatchRow]:
         """Return the rows of the batch's fixtures, in order. Raises LeagueError when they cannot be played."""
@@ -67,31 +70,21 @@ class LocalPool:
         finally:
             await fresh.close()
 
-    async def run(self, function: Callable[P, R], *args: P.args, **_: P.kwargs) -> R:
+    async def run(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Call a function of an importable module in a worker. Raises LeagueError when the worker dies."""
-        if self._pool is None:
-            self._pool = worker_pool(self._size)
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+            return await self._workers.run(function, *args, **kwargs)
         except MemoryError as error:
             raise UnplayableError("A worker process has no memory left", "", "Free some memory and resume.") from error
-        except BrokenProcessPool as error:
-            self.drop()
+        except WorkerEndedError as error:
             raise LeagueError(
                 "A worker process ended unexpectedly", str(error), "Resume the round: no match is lost."
             ) from error
 
     def drop(self) -> None:
         """Let the processes go; what they still play is lost."""
-        if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
-            self._pool = None
+        self._workers.drop()
 
     async def close(self) -> None:
         """End the processes and wait for them, off the loop."""
-        pool, self._pool = self._pool, None
-        if pool is None:
-            return
-        for process in list((pool._processes or {}).values()):
-            process.terminate()
-        await asyncio.to_thread(pool.shutdown, True, cancel_futures=True)
+        await self._workers.close()

@@ -221,10 +221,10 @@ async def test_a_match_and_its_trees_can_be_cancelled_while_they_are_read(
             await trial.cancel(title, begin)
             await until(lambda: not replay.state.opening)
             assert replay.state.facts is shown  # what was there stays
-        with trial.stopped(league._workers._pool._processes):
+        with trial.stopped(league._workers.pids):
             await trial.cancel(f"Verify {path.name}", replay.verify)
             await until(lambda: replay.state.verify.state == "idle")
-        with trial.stopped(wiring.trees.pool._pool._processes):
+        with trial.stopped(wiring.trees.pool.pids):
             await trial.cancel("Load match 3", lambda: merkle.open_step(round_id, 3))
             await until(lambda: not merkle.state.loading)
             assert merkle.state.facts.kind == "round"

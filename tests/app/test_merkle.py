@@ -90,7 +90,7 @@ async def test_the_trees_are_made_in_another_process(opened: Callable[..., Any],
     async with opened(data_dir) as wiring:
         before = {child.pid for child in psutil.Process().children(recursive=True)}
         await played(wiring, until, matches=1)
-        workers = set(wiring.trees.pool._pool._processes)
+        workers = set(wiring.trees.pool.pids)
         assert len(workers) == 1
         assert not workers & before
     assert not [pid for pid in workers if psutil.pid_exists(pid)]

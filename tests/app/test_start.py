@@ -17,7 +17,8 @@ import pytest
 from app.console import theme_of
 from app.links import Place
 from engine.core.paths import DataDir
-from engine.core.process import NICE, prefer_this_process, worker_pool
+from engine.core.process import NICE, prefer_this_process
+from engine.core.workers import Workers
 
 ROOT = Path(__file__).parents[2]
 NEVER = {"torch", "web3", "transformers", "scipy", "networkx", "pandas", "matplotlib"}
@@ -34,13 +35,14 @@ def test_nothing_heavy_is_imported_before_the_first_frame_and_little_before_the_
     assert not NEVER & set(told["ready"]["modules"])
 
 
-def test_workers_give_way_to_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_workers_give_way_to_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(NICE, raising=False)
     before = os.getpriority(os.PRIO_PROCESS, 0)
     prefer_this_process(before + 3)
     try:
-        with worker_pool(1) as pool:
-            assert pool.submit(os.getpriority, os.PRIO_PROCESS, 0).result(60) == before + 3
+        workers = Workers(1)
+        assert await workers.run(os.getpriority, os.PRIO_PROCESS, 0) == before + 3
+        await workers.close()
         assert os.getpriority(os.PRIO_PROCESS, 0) == before
     finally:
         os.environ.pop(NICE)

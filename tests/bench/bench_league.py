@@ -6,6 +6,7 @@ here asserts a time: rates differ between machines, the table says which goals t
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import struct
@@ -24,13 +25,13 @@ from wasmtime import Engine, Instance, Module, Store, wat2wasm
 
 from engine.core.merkle import TraceTree
 from engine.core.paths import assets_dir
-from engine.core.process import worker_pool
 from engine.league.engines import run_engine
 from engine.league.gate import AgentImage, SyncGate, SystemImage
 from engine.league.hasher import Hasher
 from engine.league.match import MatchRequest, run_match
 from engine.league.native import Links, NativeStore, pointer_of
-from engine.league.play import PlayBatch, play_batch
+from engine.league.play import PlayBatch
+from engine.league.pools import LocalPool
 from engine.league.referee import SYSTEM, Shape, imports_of
 from engine.league.sandbox import Sandbox, referee_module
 from engine.league.schedule import Fixture
@@ -203,22 +204,20 @@ def matches_of_the_reference() -> Work:
 
 def matches_in(found: Arena, workers: int, cache: Path, stack: ExitStack) -> Work:
     """Committed matches in worker processes, 64 a task, two tasks a worker in flight, as a round plays them."""
-    pool = worker_pool(workers)
-    stack.callback(pool.shutdown)
-    seeds = count()
+    pool, seeds = LocalPool(), count()
+    pool.resize(workers)
+    runner = stack.enter_context(asyncio.Runner())
+    stack.callback(lambda: runner.run(pool.close()))
 
     def batch() -> PlayBatch:
         fixtures = tuple(Fixture(number, 0, None, next(seeds)) for number in range(64))
         return PlayBatch(found.system, {0: found.agent}, BUDGET, cache, fixtures=fixtures)
 
-    for ready in [pool.submit(play_batch, batch()) for _ in range(4 * workers)]:
-        ready.result()
+    async def tasks() -> int:
+        return sum(map(len, await asyncio.gather(*(pool.play(batch()) for _ in range(4 * workers)))))
 
-    def play() -> int:
-        tasks = [pool.submit(play_batch, batch()) for _ in range(4 * workers)]
-        return sum(len(task.result()) for task in tasks)
-
-    return play
+    runner.run(tasks())
+    return lambda: runner.run(tasks())
 
 
 def hash_with_hashlib(trace: bytes) -> bytes:

@@ -21,7 +21,7 @@ from engine.learning.ai.checkpoint import find_checkpoint, root_of_checkpoint
 from engine.learning.ai.lineage import Lineage
 from engine.learning.ai.memo import UNKNOWN, LossMemo
 from engine.learning.ai.model import PRESETS, Model, spec_of
-from engine.learning.ai.pool import Workers
+from engine.learning.ai.pool import TrainingWorkers
 from engine.learning.ai.recording import Recording
 from engine.learning.ai.split import SplitModel
 from engine.learning.ai.tasks import NeedsMoreError, aggregate, evaluate, train, warm
@@ -50,7 +50,7 @@ class _Brain:
         self.model = model
         self.spec = spec_of(model)
         self._cache = cache
-        self._workers = Workers(workers)
+        self._workers = TrainingWorkers(workers)
         self._memos: dict[str, LossMemo] = {}
         self._split: SplitModel | None = None
         self._evaluate = self._by_split if split else self._by_workers
@@ -75,7 +75,7 @@ class _Brain:
         """
         async with self._alone(b"genesis"):
             if not self._memos:
-                self._begin(await self._workers.run(root_of_checkpoint, self.model))
+                self._begin(await self._workers.ask(root_of_checkpoint, self.model))
         return self._genesis
 
     async def warm(self) -> None:
@@ -84,7 +84,7 @@ class _Brain:
         Raises TrainingError.
         """
         line = self._lineage.line(await self.genesis())
-        await _all([self._workers.run(warm, line, self.training == "real") for _ in range(self._workers.count)])
+        await _all([self._workers.ask(warm, line, self.training == "real") for _ in range(self._workers.count)])
 
     async def aggregate(self, order: AggregateOrder) -> Aggregated:
         """Check, clip and combine raw deltas, once for all who ask the same."""
@@ -190,11 +190,11 @@ class _Brain:
         """Ask again when a worker was ended: what it does is the same every time."""
         ended = self._workers.ended
         try:
-            return await self._workers.run(work, *arguments)
+            return await self._workers.ask(work, *arguments)
         except TrainingError:
             if self._workers.ended == ended:
                 raise
-            return await self._workers.run(work, *arguments)
+            return await self._workers.ask(work, *arguments)
 
     @contextlib.asynccontextmanager
     async def _alone(self, key: bytes) -> Any:
@@ -249,9 +249,9 @@ class RealBrain(_Brain):
     async def train(self, order: TrainOrder) -> Trained:
         """Return a trainer's delta. Raises TrainingError, also when the worker was ended meanwhile."""
         try:
-            return await self._workers.run(train, self._lineage.line(order.base, 1), order)  # type: ignore[no-any-return]
+            return await self._workers.ask(train, self._lineage.line(order.base, 1), order)  # type: ignore[no-any-return]
         except NeedsMoreError:
-            return await self._workers.run(train, self._lineage.line(order.base), order)  # type: ignore[no-any-return]
+            return await self._workers.ask(train, self._lineage.line(order.base), order)  # type: ignore[no-any-return]
 
 
 def open_brain(config: LearnConfig, cache: Path | None, workers: int = 2) -> ReplayBrain | RealBrain:

@@ -9,18 +9,18 @@ import psutil
 import pytest
 
 from engine.core.errors import EngineError
-from engine.core.process import ChildProcess, worker_pool
+from engine.core.process import ChildProcess
 
 PARENT = """
 import asyncio, sys
-from engine.core.process import ChildProcess, worker_pool
+from engine.core.process import ChildProcess
+from engine.core.workers import Workers
 import os
 
 async def main():
     child = await ChildProcess.start([sys.executable, "-c", "import time; print('up', flush=True); time.sleep(600)"],
                                      name="sleeper", on_line=lambda line: None)
-    pool = worker_pool(1)
-    worker = pool.submit(os.getpid).result()
+    worker = await Workers(1).run(os.getpid)
     print(child.pid, worker, flush=True)
     await asyncio.sleep(600)
 
@@ -72,9 +72,3 @@ def test_no_child_outlives_a_killed_parent(tmp_path):
         time.sleep(0.02)
     assert not psutil.pid_exists(child)
     assert not psutil.pid_exists(worker)
-
-
-def test_pool_workers_are_spawned_with_one_thread_each():
-    with worker_pool(1) as pool:
-        assert pool.submit(os.getenv, "OMP_NUM_THREADS").result() == "1"
-        assert pool.submit(os.getpid).result() != os.getpid()

@@ -135,7 +135,7 @@ async def test_a_killed_worker_is_told_and_the_round_resumes(tmp_path):
         def kill_worker(event):
             if not seen:
                 seen.append(event)
-                os.kill(next(iter(runtime.league._workers._pool._processes)), signal.SIGKILL)
+                os.kill(runtime.league._workers.pids[0], signal.SIGKILL)
 
         subscription = runtime.bus.subscribe(kill_worker, MatchesPlayed)
         with pytest.raises(LeagueError, match="worker process"):

@@ -12,7 +12,7 @@ import pytest
 from engine.learning.ai import brain as brains
 from engine.learning.ai import tasks
 from engine.learning.ai.brain import RealBrain, ReplayBrain, missing_packages, open_brain
-from engine.learning.ai.pool import Workers
+from engine.learning.ai.pool import TrainingWorkers
 from engine.learning.brain import AggregateOrder, TrainOrder
 from engine.learning.config import LearnConfig
 from engine.learning.errors import DeltaRefusedError, LearnExtraMissingError, LearnSettingError, TrainingError
@@ -126,13 +126,13 @@ async def test_who_asks_the_same_waits_for_one_evaluation(brain: ReplayBrain, mo
     base = await brain.genesis()
     delta = (await brain.train(order(base, 5))).delta
     calls = []
-    run = brain._workers.run
+    ask = brain._workers.ask
 
     async def counted(work: Any, *arguments: Any) -> Any:
         calls.append(work)
-        return await run(work, *arguments)
+        return await ask(work, *arguments)
 
-    monkeypatch.setattr(brain._workers, "run", counted)
+    monkeypatch.setattr(brain._workers, "ask", counted)
     answers = await asyncio.gather(*(brain.evaluate(base, delta, range(100, 120)) for _ in range(20)))
     assert len(set(answers)) == 1 and calls == [tasks.evaluate]
     raws = AggregateOrder(base, ((0, delta),), "fedavg", 0, 10.0)
@@ -160,20 +160,20 @@ async def test_what_cannot_be_is_refused(brain: ReplayBrain) -> None:
 
 
 async def test_a_killed_worker_fails_its_order_alone_and_is_replaced(tmp_path: Path) -> None:
-    workers = Workers(1)
+    workers = TrainingWorkers(1)
     try:
         assert workers.kill_one() is None
-        pid = await workers.run(os.getpid)
-        slow = asyncio.create_task(workers.run(_sleep, 60.0))
+        pid = await workers.ask(os.getpid)
+        slow = asyncio.create_task(workers.ask(_sleep, 60.0))
         await asyncio.sleep(0.2)
         assert workers.kill_one() == pid
         with pytest.raises(TrainingError, match="ended in the middle"):
             await slow
-        assert await workers.run(os.getpid) != pid and workers.ended == 1
+        assert await workers.ask(os.getpid) != pid and workers.ended == 1
     finally:
         await workers.close()
     with pytest.raises(TrainingError, match="closing"):
-        await workers.run(os.getpid)
+        await workers.ask(os.getpid)
 
 
 def _sleep(seconds: float) -> None:
@@ -195,14 +195,15 @@ async def test_evaluation_goes_on_over_a_killed_worker_and_the_cache_outlives_it
         await first.close()
     again = open_brain(LearnConfig(), tmp_path, 1)
     assert await again.evaluate(await again.genesis(), None, range(300)) == losses
-    assert again._workers._pools == [None]  # nobody was asked
+    assert again._workers.pids == []  # nobody was asked
     await again.close()
 
 
 async def test_cancelling_an_evaluation_harms_no_other(brain: ReplayBrain) -> None:
     base = await brain.genesis()
     asked = [asyncio.create_task(brain.evaluate(base, None, range(1000, 1040))) for _ in range(3)]
-    await asyncio.sleep(0.01)
+    while not any(brain._workers._orders):
+        await asyncio.sleep(0)
     asked[0].cancel()
     done = await asyncio.gather(*asked, return_exceptions=True)
     assert isinstance(done[0], asyncio.CancelledError) and done[1] == done[2] and len(done[2]) == 40
