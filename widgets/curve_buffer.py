@@ -148,12 +148,12 @@ class CurveBuffer:
     def _halve(self) -> None:
         """Let half of the points go, the newest excepted; the pyramid has to be built anew."""
         while self.count > self.most:
-            whole = self.count // FAN
-            runs = self._y[: whole * FAN, 0].reshape(whole, FAN)
-            ends = np.stack([runs.argmin(axis=1), runs.argmax(axis=1)], axis=1)
-            # Where both fall together the run is flat: then its first and its last point stand for it.
-            ends = np.where((ends[:, 0] == ends[:, 1])[:, None], [0, FAN - 1], np.sort(ends, axis=1))
-            kept = np.union1d((ends + FAN * np.arange(whole)[:, None]).ravel(), [0, self.count - 1])
+            runs = self._y[: self.count // FAN * FAN, 0].reshape(-1, FAN)
+            low, high = runs.argmin(axis=1), runs.argmax(axis=1)
+            flat = low == high  # then its first and its last point stand for a run
+            ends = np.where(flat, 0, np.minimum(low, high)), np.where(flat, FAN - 1, np.maximum(low, high))
+            kept = (np.stack(ends, axis=1) + FAN * np.arange(len(runs))[:, None]).ravel()  # in order
+            kept = np.concatenate([[0], kept[(kept > 0) & (kept < self.count - 1)], [self.count - 1]])
             self._x[: len(kept)], self._y[: len(kept)] = self._x[kept], self._y[kept]
             self.count, self.thinned = len(kept), self.thinned * 2
         self._low, self._high, self._built = [], [], 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from app.formats import ether
 from app.viewmodels.base import ViewModel
 from engine.chain.events import TransactionMoved
 from engine.core.errors import EngineError
+from engine.core.turns import own_turn
 from engine.league.accounts import Book
 from engine.league.events import AgentAdmitted, AgentRemoved, AgentSlashed, DisputeResolved, RoundChanged
 from engine.league.settlement import book_of
@@ -143,6 +145,8 @@ class StakesViewModel(ViewModel[StakesState]):
             while True:
                 self._again = False
                 chain, before, rows = await self._rows()
+                await own_turn()
+                slashes = tuple(self._slashes.all(book_of(chain) if chain is not None else Book()))
                 block = next((row.block for row in rows if row.block is not None), None)
                 differences = sum(bool(row.differs) for row in rows)
                 pending = max(before, self._pending(chain))
@@ -152,8 +156,8 @@ class StakesViewModel(ViewModel[StakesState]):
                     block=block,
                     differences=differences,
                     pending=pending,
-                    round_names={r.round_id: f"{r.name} #{r.number}" for r in self._runtime.league.rounds()},
-                    slashes=tuple(self._slashes.all(book_of(chain) if chain is not None else Book())),
+                    round_names=self._names({slash.round_id for slash in slashes}),
+                    slashes=slashes,
                 )
                 self._consider_again()
                 await asyncio.sleep(REST_S)
@@ -173,6 +177,14 @@ class StakesViewModel(ViewModel[StakesState]):
             if (await self._runtime.devnet.refresh()).state == "running":
                 raise
         return None, 0, tuple(await self._runtime.league.stakes(None))
+
+    def _names(self, rounds: set[str]) -> dict[str, str]:
+        found = {}
+        for round_id in rounds:
+            with contextlib.suppress(EngineError):  # it is none of a league
+                row = self._runtime.league.history.round(round_id)
+                found[round_id] = f"{row.name} #{row.number}"
+        return found
 
     def _consider_again(self) -> None:
         """Balances moved: what was worked out for the order in the form may not hold any more."""

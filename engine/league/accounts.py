@@ -61,7 +61,7 @@ class Accounts:
 
     def known(self, address: str) -> bool:
         """Return whether the account was ever used in this book."""
-        return f"stake:{address}" in self._ledger.balances(self.book.name)
+        return address in self._ledger.owners(self.book.name)
 
     def deposit(self, key: str, address: str, wei: int) -> bool:
         """Stake ``wei`` from outside. Returns False when that was done already."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from engine.league.accounts import Book
 from engine.league.disputes.cases import UPHELD, Cases
@@ -47,18 +46,31 @@ class _Slash:
     state: str
 
 
+@dataclass(slots=True)
+class _Known:
+    """What the ledger said up to a row: it is append-only, so that no row is read twice."""
+
+    row: int = 0
+    stakes: dict[str, int] = field(default_factory=dict)
+    found: dict[str, _Slash] = field(default_factory=dict)  # in the order in which they began
+
+
 class Slashes:
-    """Reads the slashings of a book."""
+    """Reads the slashings of a book, and what was added to it since."""
 
     def __init__(self, store: Store, history: History) -> None:
         self._store = store
         self._history = history
         self._cases = Cases(store.db)
+        self._known: dict[str, _Known] = {}  # of each book
 
     def all(self, book: Book) -> list[SlashRow]:
         """Return every slashing of a book, newest first."""
-        found = _slashes(book.name, self._store.ledger.entries(book.name))
-        return [self._row(book, item) for item in reversed(found)]
+        known = self._known.setdefault(book.name, _Known())
+        entries, known.row = self._store.ledger.entries_after(book.name, known.row)
+        for entry in entries:
+            _take(known, book.name, entry)
+        return [self._row(book, item) for item in reversed(known.found.values())]
 
     def _row(self, book: Book, item: _Slash) -> SlashRow:
         match, why, sent = self._evidence(book, item)
@@ -100,19 +112,16 @@ class Slashes:
         return None, "a false claim", None
 
 
-def _slashes(book: str, entries: Sequence[Entry]) -> list[_Slash]:
-    """Return the slashings in the order in which they began; a penalty that is held becomes taken or returned."""
-    stakes: dict[str, int] = {}
-    found: dict[str, _Slash] = {}
-    for entry in entries:
-        debit, credit = _owner(entry.debit), _owner(entry.credit)
-        if debit is not None and entry.round_id is not None:
-            _enter(found, entry.key.removeprefix(f"{book}:"), entry, debit, stakes.get(debit, 0))
-        if debit is not None:
-            stakes[debit] = stakes.get(debit, 0) - entry.wei
-        if credit is not None:
-            stakes[credit] = stakes.get(credit, 0) + entry.wei
-    return list(found.values())
+def _take(known: _Known, book: str, entry: Entry) -> None:
+    """Take an entry in; a penalty that is held becomes taken or returned."""
+    debit, credit = _owner(entry.debit), _owner(entry.credit)
+    if debit is not None:
+        before = known.stakes.get(debit, 0)
+        if entry.round_id is not None:
+            _enter(known.found, entry.key.removeprefix(f"{book}:"), entry, debit, before)
+        known.stakes[debit] = before - entry.wei
+    if credit is not None:
+        known.stakes[credit] = known.stakes.get(credit, 0) + entry.wei
 
 
 def _enter(found: dict[str, _Slash], key: str, entry: Entry, address: str, before: int) -> None:

@@ -76,7 +76,7 @@ async def stake_rows(store: Store, accounts: Accounts, roster: Roster, chain: Ch
 def _names(store: Store, accounts: Accounts, roster: Roster, chain: Chain | None) -> dict[str, str]:
     """Return the accounts to show, in order, with their names."""
     book = accounts.book
-    used = {owner for account in store.ledger.balances(book.name) for owner in account.split(":", 1)[1:]}
+    used = store.ledger.owners(book.name)
     agents = {record.address: record.name for record in roster.all(removed=True)}
     names = {
         address: agents[address]

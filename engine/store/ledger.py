@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from engine.store.errors import LedgerError
 
 LOCAL_BOOK = "local"
+OF_ADDRESSES = ("world", "stake", "held", "pending", "credit")  # kinds of accounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,17 @@ class Ledger:
         rows = self._db.execute("SELECT account, wei FROM balances WHERE book = ?", (book,))
         return {row["account"]: int(row["wei"]) for row in rows}
 
+    def owners(self, book: str) -> set[str]:
+        """Return the addresses that ever had an account in a book."""
+        rows = (
+            self._db.execute(
+                "SELECT substr(account, ?) FROM balances WHERE book = ? AND account > ? AND account < ?",
+                (len(kind) + 2, book, f"{kind}:", f"{kind};"),  # a semicolon comes after the colon
+            )
+            for kind in OF_ADDRESSES
+        )
+        return {row[0] for found in rows for row in found}
+
     def moved(self, book: str, debit: str, kind: str) -> int:
         """Return the sum in wei of the entries of ``kind`` that left the account ``debit``."""
         rows = self._db.execute(
@@ -73,15 +85,14 @@ class Ledger:
 
     def entries(self, book: str, *, round_id: str | None = None) -> list[Entry]:
         """Return the entries of a book in the order they were written, all or those of one round."""
-        sql = "SELECT key, kind, debit, credit, wei, round_id FROM ledger WHERE book = ?"
-        values: list[str] = [book]
-        if round_id is not None:
-            sql += " AND round_id = ?"
-            values.append(round_id)
-        return [
-            Entry(row["key"], row["kind"], row["debit"], row["credit"], int(row["wei"]), row["round_id"])
-            for row in self._db.execute(sql + " ORDER BY id", values)
-        ]
+        of_round, values = ("", [book]) if round_id is None else (" AND round_id = ?", [book, round_id])
+        rows = self._db.execute(f"SELECT * FROM ledger WHERE book = ?{of_round} ORDER BY id", values)
+        return [_entry(row) for row in rows]
+
+    def entries_after(self, book: str, number: int) -> tuple[list[Entry], int]:
+        """Return the entries of a book after row ``number`` of the ledger, and the last one's row: nothing changes."""
+        rows = self._db.execute("SELECT * FROM ledger WHERE book = ? AND id > ? ORDER BY id", (book, number)).fetchall()
+        return [_entry(row) for row in rows], rows[-1]["id"] if rows else number
 
     def audit(self, book: str) -> dict[str, tuple[int, int]]:
         """Return the accounts whose balance is not the sum of their entries: account -> (balance, sum)."""
@@ -110,3 +121,7 @@ class Ledger:
         same = (book, entry.kind, entry.debit, entry.credit, str(entry.wei), entry.round_id)
         if same != tuple(known[name] for name in ("book", "kind", "debit", "credit", "wei", "round_id")):
             raise LedgerError(f"Ledger entry {entry.key} refused", "the key is taken by an entry with other content")
+
+
+def _entry(row: sqlite3.Row) -> Entry:
+    return Entry(row["key"], row["kind"], row["debit"], row["credit"], int(row["wei"]), row["round_id"])

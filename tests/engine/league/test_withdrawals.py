@@ -159,11 +159,13 @@ async def test_a_slash_tells_its_match_and_what_it_left(tmp_path):
             accounts.deposit("in", A, WEI)
             accounts.unbond("out", A, WEI - 10)
             accounts.slash("r:slash:0", A, "r")
-        (held,) = Slashes(runtime.store, runtime.league.history).all(Book())
+        slashes = Slashes(runtime.store, runtime.league.history)
+        (held,) = slashes.all(Book())
         assert (held.state, held.wei, held.before, held.after) == ("held", 10, WEI, WEI)
         with runtime.store.transaction():
             assert accounts.collect_penalty("r:penalty:0", A, "r") == WEI // 20
-        (taken,) = Slashes(runtime.store, runtime.league.history).all(Book())
+        (taken,) = slashes.all(Book())
+        assert [taken] == Slashes(runtime.store, runtime.league.history).all(Book()), "read on, or from the beginning"
         assert (taken.state, taken.wei, taken.before, taken.after) == ("taken", WEI // 20, WEI, WEI - WEI // 20)
         balance = accounts.balance(A)
         assert (balance.stake, balance.held, balance.pending) == (0, 0, WEI - WEI // 20)
