@@ -11,6 +11,8 @@ from remerkleable.bitfields import Bitlist
 from remerkleable.byte_arrays import ByteList, Bytes32, Bytes48, Bytes96, ByteVector
 from remerkleable.complex import Container, List
 
+from engine.learning.ssz import Planned
+
 MAX_VALIDATORS = 4096
 ZERO = b"\x00" * 32  # the update id of a block without an update
 NO_UPDATE = ZERO
@@ -26,14 +28,14 @@ DOMAIN_REPORT = b"\x07"
 DOMAIN_CANARY = b"\x08"
 
 
-class Checkpoint(Container):
+class Checkpoint(Planned, Container):
     """An epoch and the block at its first slot."""
 
     epoch: uint64
     root: Bytes32
 
 
-class AttestationData(Container):
+class AttestationData(Planned, Container):
     """A vote for a head and for the link from source to target."""
 
     slot: uint64
@@ -42,7 +44,7 @@ class AttestationData(Container):
     target: Checkpoint
 
 
-class Attestation(Container):
+class Attestation(Planned, Container):
     """Votes of a slot's committee; bit i is the i-th member of ``committee_of(state, slot)``."""
 
     aggregation_bits: Bitlist[MAX_VALIDATORS]
@@ -50,7 +52,7 @@ class Attestation(Container):
     signature: Bytes96
 
 
-class IndexedAttestation(Container):
+class IndexedAttestation(Planned, Container):
     """Votes by validator index, sorted: what slashing evidence holds."""
 
     attesting_indices: List[uint64, MAX_VALIDATORS]
@@ -58,7 +60,7 @@ class IndexedAttestation(Container):
     signature: Bytes96
 
 
-class BeaconBlockHeader(Container):
+class BeaconBlockHeader(Planned, Container):
     """What a proposer signs."""
 
     slot: uint64
@@ -68,14 +70,14 @@ class BeaconBlockHeader(Container):
     body_root: Bytes32
 
 
-class SignedBeaconBlockHeader(Container):
+class SignedBeaconBlockHeader(Planned, Container):
     """A header under its proposer's signature."""
 
     message: BeaconBlockHeader
     signature: Bytes96
 
 
-class ExecutionHeader(Container):
+class ExecutionHeader(Planned, Container):
     """The proof-of-work block. ``extra_data`` is parent hash and update id: exactly 64 bytes."""
 
     parent_hash: Bytes32
@@ -88,7 +90,7 @@ class ExecutionHeader(Container):
     nonce: uint64
 
 
-class UpdateCommit(Container):
+class UpdateCommit(Planned, Container):
     """An aggregator's word that this is the update of the round; its slot's block fixes it before texts are drawn."""
 
     round: uint64
@@ -98,7 +100,7 @@ class UpdateCommit(Container):
     signature: Bytes96
 
 
-class AckVote(Container):
+class AckVote(Planned, Container):
     """What a committee member signs of an update: the same bytes for all who agree, so that signatures add up."""
 
     chain_id: uint64
@@ -108,7 +110,7 @@ class AckVote(Container):
     accept: boolean
 
 
-class AckCertificate(Container):
+class AckCertificate(Planned, Container):
     """A quorum of ACKs; bit i is the i-th member of ``ack_committee_of(state, vote.slot)``."""
 
     vote: AckVote
@@ -116,7 +118,7 @@ class AckCertificate(Container):
     signature: Bytes96
 
 
-class SignedAck(Container):
+class SignedAck(Planned, Container):
     """One member's ACK, as evidence."""
 
     validator_index: uint64
@@ -124,7 +126,7 @@ class SignedAck(Container):
     signature: Bytes96
 
 
-class AckReport(Container):
+class AckReport(Planned, Container):
     """That a member's ACK is contradicted by evaluation: signed by committee members who evaluated themselves."""
 
     ack_root: Bytes32
@@ -132,21 +134,21 @@ class AckReport(Container):
     reason: uint8
 
 
-class ProposerSlashing(Container):
+class ProposerSlashing(Planned, Container):
     """Two headers of one proposer for one slot."""
 
     first: SignedBeaconBlockHeader
     second: SignedBeaconBlockHeader
 
 
-class AttesterSlashing(Container):
+class AttesterSlashing(Planned, Container):
     """Two attestations that make a double vote or a surround vote."""
 
     first: IndexedAttestation
     second: IndexedAttestation
 
 
-class AckSlashing(Container):
+class AckSlashing(Planned, Container):
     """An ACK and the report of more than two thirds of its committee that evaluation contradicts it."""
 
     ack: SignedAck
@@ -155,7 +157,7 @@ class AckSlashing(Container):
     signature: Bytes96
 
 
-class Deposit(Container):
+class Deposit(Planned, Container):
     """Stake of a new validator: BLS key, Ed25519 key of its DHT records, amount, proof of possession over all."""
 
     pubkey: Bytes48
@@ -165,7 +167,7 @@ class Deposit(Container):
     signature: Bytes96
 
 
-class VoluntaryExit(Container):
+class VoluntaryExit(Planned, Container):
     """A validator's wish to leave."""
 
     epoch: uint64
@@ -173,7 +175,7 @@ class VoluntaryExit(Container):
     signature: Bytes96
 
 
-class UncertifiedSlashing(Container):
+class UncertifiedSlashing(Planned, Container):
     """A signed header and its body, whose proof-of-work block names an update that no valid certificate stands for."""
 
     header: SignedBeaconBlockHeader
@@ -182,7 +184,7 @@ class UncertifiedSlashing(Container):
     rest_root: Bytes32  # the root of the rest of the body
 
 
-class BodyRest(Container):
+class BodyRest(Planned, Container):
     """The part of a body that evidence of an uncertified update need not show."""
 
     randao_reveal: Bytes96
@@ -197,7 +199,7 @@ class BodyRest(Container):
     graffiti: ByteList[32]
 
 
-class BeaconBlockBody(Container):
+class BeaconBlockBody(Planned, Container):
     """A body in two halves: the update with its certificate, and the rest."""
 
     execution: ExecutionHeader
@@ -205,7 +207,7 @@ class BeaconBlockBody(Container):
     rest: BodyRest
 
 
-class BeaconBlock(Container):
+class BeaconBlock(Planned, Container):
     """A block."""
 
     slot: uint64
@@ -215,7 +217,7 @@ class BeaconBlock(Container):
     body: BeaconBlockBody
 
 
-class SignedBeaconBlock(Container):
+class SignedBeaconBlock(Planned, Container):
     """A block under its proposer's signature."""
 
     message: BeaconBlock
