@@ -54,12 +54,13 @@ class CurveBuffer:
         ys = np.asarray(y, dtype=np.float64).reshape(len(xs), self.channels)
         if not len(xs) or not self.channels:
             return
+        if self.count + len(xs) > self.most:  # before there is room for them, which would be twice as much
+            self._halve(self.most - min(len(xs), self.most // 2))
         old, new = self.count, self.count + len(xs)
         self._x, self._y = _grown(self._x, new), _grown(self._y, new)
         self._x[old:new], self._y[old:new] = xs, ys
         self.count = new
-        if new > self.most:
-            self._halve()
+        self._halve(self.most)
         self._least = np.minimum(self._least, np.where(ys > 0, ys, np.inf).min(axis=0))
 
     def fit(self) -> None:
@@ -145,9 +146,9 @@ class CurveBuffer:
 
     # Inside
 
-    def _halve(self) -> None:
-        """Let half of the points go, the newest excepted; the pyramid has to be built anew."""
-        while self.count > self.most:
+    def _halve(self, most: int) -> None:
+        """Let half of the points go, the newest excepted, as long as there are more; the pyramid is built anew."""
+        while self.count > most:
             runs = self._y[: self.count // FAN * FAN, 0].reshape(-1, FAN)
             low, high = runs.argmin(axis=1), runs.argmax(axis=1)
             flat = low == high  # then its first and its last point stand for a run
@@ -156,7 +157,7 @@ class CurveBuffer:
             kept = np.concatenate([[0], kept[(kept > 0) & (kept < self.count - 1)], [self.count - 1]])
             self._x[: len(kept)], self._y[: len(kept)] = self._x[kept], self._y[kept]
             self.count, self.thinned = len(kept), self.thinned * 2
-        self._low, self._high, self._built = [], [], 0
+            self._low, self._high, self._built = [], [], 0
 
     def _level(self, points: int, buckets: int) -> tuple[int, int]:
         """Return the level that fits, and whether its blocks are to be joined in pairs."""
