@@ -146,15 +146,25 @@ def timers() -> int:
 
 
 def drawn() -> tuple[int, int]:
-    """Count objects of Qt, and widgets among them. Not often: Python keeps a shell of each that it was shown."""
+    """Count objects of Qt, and widgets among them.
+
+    Qt tells of its objects in a line each: of those that are handed to Python it keeps shells, also when they are gone.
+    """
     if "PySide6.QtWidgets" not in sys.modules:
         return 0, 0
-    from PySide6.QtCore import QObject
+    from PySide6.QtCore import qInstallMessageHandler
     from PySide6.QtWidgets import QApplication
 
-    widgets = QApplication.allWidgets()
-    tops = [QApplication.instance(), *(widget for widget in widgets if widget.parent() is None)]
-    return sum(1 + len(top.findChildren(QObject)) for top in tops if top is not None), len(widgets)
+    tops = [QApplication.instance(), *(top for top in QApplication.topLevelWidgets() if top.parentWidget() is None)]
+    told: list[None] = []
+    before = qInstallMessageHandler(lambda *_: told.append(None))
+    try:
+        for top in tops:
+            if top is not None:
+                top.dumpObjectTree()
+    finally:
+        qInstallMessageHandler(before)
+    return len(told), len(QApplication.allWidgets())
 
 
 async def left_over(files: int, *, within: float = 5.0) -> list[str]:

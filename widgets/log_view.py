@@ -50,8 +50,8 @@ class LogLine:
 
 
 def line_of(when: float, level: str, source: str, text: str) -> LogLine:
-    """Return a line whose level is named in any case; a million lines share the few names there are."""
-    return LogLine(when, sys.intern(level.upper()), source, text)
+    """Return a line whose level is named in any case; a million lines share the few names and lone words there are."""
+    return LogLine(when, sys.intern(level.upper()), sys.intern(source), text if " " in text else sys.intern(text))
 
 
 class _Lines(QAbstractScrollArea):

@@ -99,27 +99,29 @@ def _of(told: list[Told], what: str) -> list[Told]:
 
 def probe(mode: str, seconds: float, platform: str = "offscreen", limit: float = 400.0) -> tuple[list[Told], float]:
     """Run the probe; return what it told, and the ms from being told to end until the process was gone."""
-    folder = tempfile.mkdtemp(prefix="nashboard-bench-")
-    environment = {**os.environ, "QT_QPA_PLATFORM": platform}
-    command = [sys.executable, str(PROBE), mode, folder, repr(time.monotonic()), str(seconds)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment)
-    try:
-        told = []
-        signal.signal(signal.SIGALRM, lambda *_: process.kill())
-        signal.alarm(int(limit))
-        assert process.stdout is not None
-        for line in process.stdout:
-            with contextlib.suppress(ValueError):
-                told.append(json.loads(line))
-        process.wait()
-        ended = time.monotonic()
-    finally:
-        signal.alarm(0)
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-        shutil.rmtree(folder, ignore_errors=True)
+    environment = {**os.environ, "QT_QPA_PLATFORM": platform, "PYTHONFAULTHANDLER": "1"}
+    told: list[Told] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="nashboard-bench-", ignore_cleanup_errors=True) as folder,
+        tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said,
+    ):
+        command = [sys.executable, str(PROBE), mode, folder, repr(time.monotonic()), str(seconds)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, env=environment) as process:
+            try:
+                signal.signal(signal.SIGALRM, lambda *_: process.kill())
+                signal.alarm(int(limit))
+                assert process.stdout is not None
+                for line in process.stdout:
+                    with contextlib.suppress(ValueError):
+                        told.append(json.loads(line))
+                process.wait()
+                ended = time.monotonic()
+            finally:
+                signal.alarm(0)
+                process.kill()
+        if not any(one["what"] in ("closing", "failed") for one in told):
+            said.seek(0)
+            told.append({"what": "failed", "why": f"it ended with {process.returncode}\n{said.read()[-4000:]}"})
     return told, 1e3 * (ended - _of(told, "closing")[0]["at"])
 
 
