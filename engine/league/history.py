@@ -111,6 +111,7 @@ class History:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._db = store.db
+        self._moved: set[str] = set()
         self.publications = Publications(store.db)
 
     @property
@@ -125,6 +126,7 @@ class History:
 
     def open_round(self, row: RoundRow, entries: Iterable[EntryRow]) -> None:
         """Write a new round and its roster."""
+        self._moved.add(row.round_id)
         with self._store.transaction() as db:
             db.execute(
                 "INSERT INTO rounds (round_id, number, name, book, config, system, state, created) "
@@ -149,10 +151,20 @@ class History:
         """Return all rounds, newest first."""
         return [_round(row) for row in self._db.execute("SELECT * FROM rounds ORDER BY created DESC, number DESC")]
 
+    def version(self) -> int:
+        """Return a number that changes whenever another program, or another connection, has written."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    def take_moved(self) -> set[str]:
+        """Return the ids of the rounds that were written here since the last time; some may have been taken back."""
+        moved = set(self._moved)
+        if not self._db.in_transaction:  # else it may yet be taken back
+            self._moved.clear()
+        return moved
+
     def states(self) -> list[tuple[str, str, str | None]]:
-        """Return id, state and results hash of all rounds, newest first: what tells whether one has moved."""
-        rows = self._db.execute("SELECT round_id, state, results_hash FROM rounds ORDER BY created DESC, number DESC")
-        return [tuple(row) for row in rows]
+        """Return id, state and results hash of all rounds: what tells whether one has moved."""
+        return [tuple(row) for row in self._db.execute("SELECT round_id, state, results_hash FROM rounds")]
 
     def round(self, round_id: str) -> RoundRow:
         """Return one round, by its id or an unambiguous beginning of it. Raises UsageError."""
@@ -164,6 +176,11 @@ class History:
             why = "the id fits several rounds" if rows else "the store holds none of that id"
             raise UsageError(f"There is no round {round_id!r}", why, "See `nashboard league standings`.")
         return _round(rows[0])
+
+    def find(self, round_id: str) -> RoundRow | None:
+        """Return one round by its whole id, None where the store holds none."""
+        row = self._db.execute("SELECT * FROM rounds WHERE round_id = ?", (round_id,)).fetchone()
+        return _round(row) if row else None
 
     def entries(self, round_id: str) -> list[EntryRow]:
         """Return the roster of a round by seat."""
@@ -311,6 +328,7 @@ class History:
 
     def set_state(self, round_id: str, state: str, *, results_hash: str | None = None, root: str | None = None) -> None:
         """Move the round on; the caller holds the transaction."""
+        self._moved.add(round_id)
         self._db.execute(
             "UPDATE rounds SET state = ?, results_hash = COALESCE(?, results_hash), root = COALESCE(?, root) "
             "WHERE round_id = ?",

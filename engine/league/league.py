@@ -37,6 +37,7 @@ from engine.league.schedule import SOLO, Schedule, format_for
 from engine.league.seasons import Season, Seasons
 from engine.league.settlement import Settlement, StoredRound, book_of
 from engine.league.stakes import StakeRow, stake_rows
+from engine.league.summaries import Summaries
 from engine.league.table import Cell, crosstable, standings
 from engine.league.verify import Verification, verify_file
 from engine.store.database import Store
@@ -62,8 +63,8 @@ class League:
         self._cluster: MatchPool | None = None
         self.admissions = admissions
         self.history = History(store)
-        self._summaries: dict[tuple[str, str, str | None], RoundSummary] = {}
         self._onchain = ChainSide(store, self.history, connect)
+        self._summaries = Summaries(self.history, self._onchain.state)
         self.claims = Claims(self.history)
         self._seasons = Seasons(self.history)
         self._rerun = Rerun(self.history, admissions, roster, self._workers, data.cache)
@@ -158,18 +159,8 @@ class League:
             return self._moved(row.round_id)
 
     def rounds(self) -> list[RoundSummary]:
-        """Return all rounds, newest first. Those that stand still are not read again: there may be thousands."""
-        found = {at: self._summaries.get(at) or self._summary(at[0]) for at in self.history.states()}
-        self._summaries = {at: summary for at, summary in found.items() if summary.stands}
-        return list(found.values())
-
-    def _summary(self, round_id: str) -> RoundSummary:
-        row = self.history.round(round_id)
-        agents, done = self.history.counts(round_id)
-        state = self._onchain.state(row)
-        return RoundSummary(
-            row.round_id, row.number, row.name, state, row.book, agents, done, row.results_hash, row.created
-        )
+        """Return all rounds, newest first."""
+        return self._summaries.all()
 
     def round(self, round_id: str, ineligible: Sequence[str] = ()) -> RoundResult:
         """Return a round with its table. Raises UsageError for an unknown id."""
