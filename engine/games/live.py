@@ -14,6 +14,7 @@ from engine.core.bus import EventBus
 from engine.core.errors import EngineError
 from engine.core.jobs import Job, JobContext, Jobs
 from engine.core.process import use_one_thread
+from engine.core.turns import own_turn
 from engine.games.events import GameRunEnded, GameRunStarted
 from engine.games.live_worker import FRAME_S, Curve, Frame, RunRequest, serve
 from engine.games.methods import method_for
@@ -120,6 +121,7 @@ class LiveRun:
                     return solution
                 if self.last is not None and len(self.last.iterations):
                     job.progress(min(int(self.last.iterations[-1]), limit or 1 << 62), limit, self.last.note)
+                await own_turn()  # after a pause several are there: drawn in one go they would hold the window up
             await asyncio.sleep(FRAME_S)
 
     def _take(self, message: object) -> Solution | None:

@@ -31,6 +31,7 @@ from engine.consensus.negotiation.judging import Fault, Ideal, ideals_of, least_
 from engine.consensus.participants import Participant, Proposal
 from engine.consensus.results import Equivocation, Iteration, Verdict
 from engine.consensus.tasks import Task
+from engine.core.turns import own_turn
 from engine.games.games import Floats
 from engine.games.results import Step
 from engine.games.trace import TraceDigest
@@ -118,6 +119,8 @@ class Negotiation:
             if self._before is not None:
                 await self._before(number)
             await self._ask(number)
+            if number == 1:
+                await own_turn()  # now everybody signs for the first time, which takes as long as to hear them all
             self._announce(number)
             self._outvote(number)
             if not self._quorate():
