@@ -121,7 +121,7 @@ def season(
     from app.commands.session import run_engine
 
     async def work(runtime: Runtime) -> Season:
-        return runtime.league.season(name)
+        return await runtime.league.season(name)
 
     show_season(context.obj, run_engine(context.obj, work))
 

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from app.viewmodels.base import ViewModel
-from engine.core.errors import EngineError
+from app.viewmodels.rereading import Rereading
 from engine.league.events import RoundChanged, RoundStarted
 
 if TYPE_CHECKING:
     from app.bridge import Bridge
     from engine.runtime import Runtime
+
+REST_S = 0.25  # between two readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +32,30 @@ class SeasonsViewModel(ViewModel[SeasonsState]):
         super().__init__(bridge, SeasonsState())
         self._runtime = runtime
         self._looking = False
+        self._readings = Rereading(
+            lambda reading: self.start(reading, "Opening a season", key="season"), self._read, REST_S
+        )
         bridge.subscribe(lambda event: self._moved(), RoundStarted, RoundChanged)
 
     def look(self, looking: bool) -> None:
         """Say whether the season is in sight."""
         self._looking = looking
         if looking:
-            self._read()
+            self._readings.ask()
 
     def select(self, name: str) -> None:
         """Show the season of a league."""
         self.update(name=name)
-        self._read()
+        self._readings.ask()
 
     def _moved(self) -> None:
         if self._looking:
-            self._read()
+            self._readings.ask()
 
-    def _read(self) -> None:
-        league = self._runtime.league
+    async def _read(self) -> None:
+        league, wanted = self._runtime.league, self.state.name
         names = tuple(dict.fromkeys(summary.name for summary in league.rounds()))
-        name = self.state.name if self.state.name in names else next(iter(names), "")
-        try:
-            season = league.season(name) if name else None
-        except EngineError as error:
-            self.bridge.report(error, "Opening a season", key="season")
-            return
-        self.update(names=names, name=name, season=season)
+        name = wanted if wanted in names else next(iter(names), "")
+        season = await league.season(name) if name else None
+        if self.state.name == wanted:  # else another one was chosen meanwhile, and is read next
+            self.update(names=names, name=name, season=season)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from app.errors import Notice
 from app.formats import ether
 from app.viewmodels.base import ViewModel
+from app.viewmodels.rereading import Rereading
 from engine.chain.events import TransactionMoved
 from engine.core.errors import EngineError
 from engine.core.turns import own_turn
@@ -61,8 +61,9 @@ class StakesViewModel(ViewModel[StakesState]):
         super().__init__(bridge, StakesState())
         self._runtime = runtime
         self._deployed = deployed
-        self._reading = False
-        self._again = False
+        self._readings = Rereading(
+            lambda reading: self.start(reading, "Reading the stakes", key="stakes"), self._read, REST_S
+        )
         self._desk = Withdrawals(runtime.store)
         self._slashes = Slashes(runtime.store, runtime.league.history)
         self._wanted: Order | None = None
@@ -73,11 +74,7 @@ class StakesViewModel(ViewModel[StakesState]):
 
     def refresh(self) -> None:
         """Read ledger and, where a devnet runs, contract."""
-        if self._reading:
-            self._again = True
-            return
-        self._reading = True
-        self.start(self._read(), "Reading the stakes", key="stakes")
+        self._readings.ask()
 
     def consider(self, move: Move, address: str, wei: int | None) -> None:
         """Work out what an order would do; ``wei`` is None while the form cannot be read."""
@@ -141,30 +138,22 @@ class StakesViewModel(ViewModel[StakesState]):
         return await self._runtime.chain() if self._deployed() else None
 
     async def _read(self) -> None:
-        try:
-            while True:
-                self._again = False
-                chain, before, rows = await self._rows()
-                await own_turn()
-                slashes = tuple(self._slashes.all(book_of(chain) if chain is not None else Book()))
-                block = next((row.block for row in rows if row.block is not None), None)
-                differences = sum(bool(row.differs) for row in rows)
-                pending = max(before, self._pending(chain))
-                self.update(
-                    rows=rows,
-                    on_chain=chain is not None,
-                    block=block,
-                    differences=differences,
-                    pending=pending,
-                    round_names=self._names({slash.round_id for slash in slashes}),
-                    slashes=slashes,
-                )
-                self._consider_again()
-                await asyncio.sleep(REST_S)
-                if not self._again:
-                    return
-        finally:
-            self._reading = False
+        chain, before, rows = await self._rows()
+        await own_turn()
+        slashes = tuple(self._slashes.all(book_of(chain) if chain is not None else Book()))
+        block = next((row.block for row in rows if row.block is not None), None)
+        differences = sum(bool(row.differs) for row in rows)
+        pending = max(before, self._pending(chain))
+        self.update(
+            rows=rows,
+            on_chain=chain is not None,
+            block=block,
+            differences=differences,
+            pending=pending,
+            round_names=self._names({slash.round_id for slash in slashes}),
+            slashes=slashes,
+        )
+        self._consider_again()
 
     async def _rows(self) -> tuple[Chain | None, int, tuple[Any, ...]]:
         """Return the chain, how many transactions wait, and the rows; of a node that just went, the ledger alone."""

@@ -299,11 +299,12 @@ class History:
     def latest_ratings(self, name: str, before: int) -> dict[str, RatingRow]:
         """Return the last rating of each agent in a league, in its rounds before number ``before``."""
         rows = self._db.execute(
-            "SELECT ratings.* FROM ratings JOIN rounds USING (round_id) "
-            "WHERE name = ? AND number < ? AND state != 'rejected' ORDER BY number",
+            # SQLite takes the other columns from the row that holds the maximum.
+            "SELECT sha256, rating, deviation, volatility, MAX(number) FROM rounds JOIN ratings USING (round_id) "
+            "WHERE name = ? AND number < ? AND state != 'rejected' GROUP BY sha256",
             (name, before),
         )
-        return {row["sha256"]: RatingRow(*tuple(row)[1:]) for row in rows}
+        return {row["sha256"]: RatingRow(*tuple(row)[:-1]) for row in rows}
 
     def add_tiers(self, round_id: str, tiers: Iterable[TierRow]) -> None:
         """Write what each agent's capital opened before and after a round; the caller holds the transaction."""

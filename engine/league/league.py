@@ -204,14 +204,12 @@ class League:
         """Return what each seat of the roster did against each other."""
         return crosstable(self.history.matches(self.history.round(round_id).round_id))
 
-    def season(self, name: str) -> Season:
+    async def season(self, name: str) -> Season:
         """Return a league over all its rounds. Raises UsageError when there is none of that name."""
-        rows = self.history.rounds_of(name)
-        if not rows:
+        rounds = [summary for summary in reversed(self.rounds()) if summary.name == name]
+        if not rounds:
             raise UsageError(f"There is no league {name!r}", "no round of that name was opened")
-        results = [self.round(row.round_id) for row in rows]
-        tables = [(row, result.state, result.standings) for row, result in zip(rows, results, strict=True)]
-        return self._seasons.season(name, tables)
+        return await self._seasons.season(name, sorted(rounds, key=lambda summary: summary.number), self.round)
 
     # Settlement and claims
 

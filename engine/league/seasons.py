@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from engine.core.turns import own_turn
 from engine.league.accounts import Accounts
 from engine.league.config import Tier
 from engine.league.history import EntryRow, History, MatchRow, RatingRow, RoundRow, TierRow
 from engine.league.ratings import Rating, rate
+from engine.league.results import RoundResult, RoundSummary
 from engine.league.schedule import SOLO
 from engine.league.table import Standing
 
 LIVE_GAMES = 1_000  # rated anew at every look
+PIECE = 100  # rounds that are summed up in one turn of the loop
 Game = tuple[str, str | None, int, int | None]
 
 
@@ -86,6 +89,8 @@ class Seasons:
 
     def __init__(self, history: History) -> None:
         self._history = history
+        self._kept_of = ""
+        self._kept: dict[str, _Part] = {}
 
     def games(
         self, row: RoundRow, entries: Sequence[EntryRow], matches: Sequence[MatchRow]
@@ -133,46 +138,102 @@ class Seasons:
         tiers = self._history.tiers(round_id)
         return tuple(Move(names[t.sha256], t.sha256, t.before, t.after) for t in tiers if t.before != t.after)
 
-    def season(self, name: str, tables: Sequence[tuple[RoundRow, str, tuple[Standing, ...]]]) -> Season:
-        """Return the season of a league from its rounds with their states and tables, in order."""
-        rounds, lines = [], dict[str, list[Standing | None]]()
-        for place, (row, state, table) in enumerate(tables):
-            rounds.append(self._round(row, state, table))
-            for standing in table:
-                lines.setdefault(standing.sha256, [None] * len(tables))[place] = standing
-        ratings = self._history.latest_ratings(name, len(tables) + 1_000_000)
-        found = [self._line(sha256, line, ratings.get(sha256), tables) for sha256, line in lines.items()]
-        return Season(name, tuple(rounds), tuple(sorted(found, key=lambda x: (-x.reward_wei, -x.points, x.agent))))
+    async def season(self, name: str, rounds: Sequence[RoundSummary], read: Callable[[str], RoundResult]) -> Season:
+        """Return the season of a league from its rounds, in order. ``read`` gives a round with its table.
 
-    def _round(self, row: RoundRow, state: str, table: tuple[Standing, ...]) -> SeasonRound:
-        entries, matches = self._history.counts(row.round_id)
-        winner = ", ".join(line.agent for line in table if line.rank == 1) if row.results_hash else ""
-        title, form = row.config["title"], row.config["format"]
-        moves = self.moves(row.round_id)
-        return SeasonRound(row.round_id, row.number, state, title, form, entries, matches, winner, moves)
+        It takes as many turns of the loop as it needs. Rounds that stand still are kept: a season is read again
+        whenever one of them moves.
+        """
+        kept = self._kept if self._kept_of == name else {}
+        sums: dict[str, _Sums] = {}
+        parts: dict[str, _Part] = {}
+        for place, summary in enumerate(rounds):
+            part = kept.get(summary.round_id)
+            if part is None or part.summary != summary:
+                await own_turn()
+                part = self._part(summary, read(summary.round_id))
+            elif place % PIECE == PIECE - 1:
+                await own_turn()
+            parts[summary.round_id] = part
+            for standing in part.table:
+                sums.setdefault(standing.sha256, _Sums(standing.sha256, len(rounds))).add(place, part, standing)
+        self._kept_of, self._kept = name, {key: part for key, part in parts.items() if part.stands}
+        ratings = self._history.latest_ratings(name, rounds[-1].number + 1)
+        lines = [one.line(ratings.get(sha256)) for sha256, one in sums.items()]
+        lines.sort(key=lambda line: (-line.reward_wei, -line.points, line.agent))
+        return Season(name, tuple(part.round for part in parts.values()), tuple(lines))
 
-    def _line(
-        self,
-        sha256: str,
-        places: Sequence[Standing | None],
-        rating: RatingRow | None,
-        tables: Sequence[tuple[RoundRow, str, tuple[Standing, ...]]],
-    ) -> SeasonLine:
-        there = [standing for standing in places if standing is not None]
-        counts = [s for (_, state, _), s in zip(tables, places, strict=True) if s and state != "rejected"]
-        paid = [s.reward_wei for (_, state, _), s in zip(tables, places, strict=True) if s and state == "settled"]
-        tiers = [t for row, _, _ in tables for t in self._history.tiers(row.round_id) if t.sha256 == sha256]
+    def _part(self, summary: RoundSummary, result: RoundResult) -> _Part:
+        title = self._history.round(summary.round_id).config["title"]
+        winner = ", ".join(line.agent for line in result.standings if line.rank == 1) if result.results_hash else ""
+        moves = self.moves(summary.round_id)
+        shown = SeasonRound(
+            summary.round_id,
+            summary.number,
+            summary.state,
+            title,
+            result.format,
+            summary.agents,
+            summary.done,
+            winner,
+            moves,
+        )
+        tiers = {tier.sha256: tier.after for tier in self._history.tiers(summary.round_id)}
+        return _Part(summary, shown, result.standings, tiers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What a round adds to its season; ``tiers`` are those that the agents' capital opens after it."""
+
+    summary: RoundSummary
+    round: SeasonRound
+    table: tuple[Standing, ...]
+    tiers: Mapping[str, str]
+
+    @property
+    def stands(self) -> bool:
+        """Whether nothing in it can move any more; a played round's agents may yet be disqualified."""
+        return self.summary.state in ("settled", "rejected")
+
+
+class _Sums:
+    """An agent's line of a season, while it is summed up in the order of the rounds."""
+
+    def __init__(self, sha256: str, rounds: int) -> None:
+        self._sha256 = sha256
+        self._agent = self._tier = ""
+        self._ranks: list[int | None] = [None] * rounds
+        self._rounds = self._wins = self._reward = self._disqualified = 0
+        self._points = 0.0
+
+    def add(self, place: int, part: _Part, standing: Standing) -> None:
+        """Add its line of the table of the round at a place."""
+        self._agent = standing.agent
+        self._ranks[place] = standing.rank
+        self._disqualified += standing.disqualified
+        self._tier = part.tiers.get(self._sha256, self._tier)
+        state = part.summary.state
+        if state != "rejected":
+            self._rounds += 1
+            self._wins += standing.rank == 1
+            self._points += standing.points
+        if state == "settled":
+            self._reward += standing.reward_wei
+
+    def line(self, rating: RatingRow | None) -> SeasonLine:
+        """Return the sums."""
         return SeasonLine(
-            agent=there[-1].agent,
-            sha256=sha256,
-            ranks=tuple(standing.rank if standing else None for standing in places),
-            rounds=len(counts),
-            wins=sum(standing.rank == 1 for standing in counts),
-            points=sum(standing.points for standing in counts),
-            reward_wei=sum(paid),
-            disqualified=sum(standing.disqualified for standing in there),
+            agent=self._agent,
+            sha256=self._sha256,
+            ranks=tuple(self._ranks),
+            rounds=self._rounds,
+            wins=self._wins,
+            points=self._points,
+            reward_wei=self._reward,
+            disqualified=self._disqualified,
             rating=rating.rating if rating else None,
-            tier=tiers[-1].after if tiers else "",
+            tier=self._tier,
         )
 
 

@@ -199,7 +199,7 @@ async def test_a_season_sums_up_its_rounds(opened: Callable[..., Any], data_dir:
         assert winner in rows[1][6]
         assert "▲" in rows[1][7]
         assert "gold" in rows[1][7]
-        season = wiring.runtime.league.season("cards")
+        season = await wiring.runtime.league.season("cards")
         assert [row[0] for row in page.agents.visible_rows()] == [line.agent for line in season.lines]
         assert all(row[8].count(" ") == 2 for row in page.agents.visible_rows())
         page.rounds.linkActivated.emit(Place("leagues", f"round/{first.round_id}").link)

@@ -180,7 +180,7 @@ async def test_the_disqualified_sit_out_and_come_back(tmp_path, duel, agents):
         assert len(second.standings) == 3
         third = await runtime.league.run_round(settings)
         assert line(third, "bob").rank is not None
-        season = runtime.league.season("cup")
+        season = await runtime.league.season("cup")
         bob = next(item for item in season.lines if item.agent == "bob")
         assert bob.ranks[:2] == (None, None) and bob.ranks[2] is not None
         assert (bob.rounds, bob.disqualified) == (2, 1)
@@ -190,7 +190,7 @@ async def test_capital_promotes_relegates_and_limits(tmp_path, duel, agents):
     async with await opened(tmp_path / "data") as runtime:
         first = await runtime.league.run_round(config(duel, agents[:3], stake_wei=WEI // 2, reward_wei=4 * WEI))
         await runtime.league.settle(first.round_id)
-        season = runtime.league.season("cup")
+        season = await runtime.league.season("cup")
         moves = {move.agent: (move.before, move.after, move.up) for move in season.rounds[0].moves}
         assert moves == dict.fromkeys(("ann", "bob", "cid"), ("bronze", "silver", True))
         assert season.rounds[0].winner and season.lines[0].reward_wei > 0
