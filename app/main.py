@@ -77,7 +77,7 @@ async def _life(console: Console, instance: SingleInstance, files: list[Path], l
     """Run the console; in the end see to what its process holds beside it."""
     from app.loop import ConsoleLoop
 
-    built = asyncio.create_task(_settle(console), name="settling")
+    built = asyncio.create_task(settle(console), name="settling")
     status = await console.run(files)
     built.cancel()
     loop = asyncio.get_running_loop()
@@ -88,7 +88,7 @@ async def _life(console: Console, instance: SingleInstance, files: list[Path], l
     return status
 
 
-async def _settle(console: Console) -> None:
+async def settle(console: Console) -> None:
     """Import what plots need, then see to when the collector looks at what: to look all of it through takes 0.1 s."""
     await console.wait_ready()
     await asyncio.to_thread(importlib.import_module, "widgets.curve_item")  # pyqtgraph with it: 0.3 s on the loop

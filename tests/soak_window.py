@@ -128,6 +128,7 @@ async def windowed(data: DataDir) -> AsyncIterator[Soak]:
     from PySide6.QtWidgets import QApplication
 
     from app.console import Console
+    from app.main import settle
 
     app = QApplication.instance()
     assert isinstance(app, QApplication)
@@ -140,8 +141,11 @@ async def windowed(data: DataDir) -> AsyncIterator[Soak]:
         ready.cancel()
         raise EngineError("The console did not open", f"it ended with {running.result()}")
     assert console.wiring is not None
+    settling = asyncio.create_task(settle(console))  # as the program does: the collector looks at what is new
     try:
         yield WindowSoak(console.wiring)
     finally:
+        settling.cancel()
+        await asyncio.wait([settling])
         console.close()
         await running

@@ -53,7 +53,7 @@ class _Brain:
         self._workers = TrainingWorkers(workers)
         self._memos: dict[str, LossMemo] = {}
         self._split: SplitModel | None = None
-        self._evaluate = self._by_split if split else self._by_workers
+        self._by = _Brain._by_split if split else _Brain._by_workers
         self._scope = "|split" if split else ""
         if genesis is not None:
             self._begin(genesis)
@@ -151,7 +151,7 @@ class _Brain:
             row = memo.get(base, delta)
             missing = np.unique(numbers[row[numbers] == UNKNOWN])
             if missing.size:
-                found = await self._evaluate(base, delta, split, tuple(missing.tolist()))
+                found = await self._by(self, base, delta, split, tuple(missing.tolist()))
                 memo.put(base, delta, missing, np.asarray(found, np.int64))
                 row = memo.get(base, delta)
             return row[numbers]

@@ -32,10 +32,18 @@ class RunPlay:
         self._records = records
         self._run = run
         self._untouched = resumed
+        self._world: World | None = None
         self._started = time.monotonic()
 
     async def play(self, job: JobContext) -> LearnResult:
         """Run to the end; keep and tell how it ended, whatever happened."""
+        try:
+            return await self._play_to_the_end(job)
+        finally:
+            if self._world is not None:
+                await self._world.close()
+
+    async def _play_to_the_end(self, job: JobContext) -> LearnResult:
         try:
             result = await self._play(job)
         except asyncio.CancelledError:
@@ -67,7 +75,7 @@ class RunPlay:
             stack.push_async_callback(dht.close)
             scheduler = open_scheduler(run.config, journal)
             stack.push_async_callback(scheduler.close)
-            world = await World.open(
+            world = self._world = await World.open(
                 run.config,
                 brain,
                 dht,
