@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from widgets.access import Role
 from widgets.basics import IconLabel, button, column, label, row
+from widgets.file_dialog import FileDialog
 from widgets.fonts import mono_font
 
 SUMMARY = 240
@@ -191,36 +192,36 @@ def choose_files(
     parent: QWidget, title: str, filters: str, on_files: Callable[[list[Path]], None], *, several: bool = True
 ) -> QFileDialog:
     """Ask for files to open."""
-    dialog = QFileDialog(parent, title)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog = _file_dialog(parent, title, on_files)
     dialog.setFileMode(QFileDialog.FileMode.ExistingFiles if several else QFileDialog.FileMode.ExistingFile)
     dialog.setNameFilters(filters.split(";;"))
-    dialog.filesSelected.connect(lambda names: on_files([Path(name) for name in names]))
     dialog.open()
     return dialog
 
 
 def choose_folder(parent: QWidget, title: str, on_path: Callable[[Path], None]) -> QFileDialog:
     """Ask for a folder; one that is not there yet may be made in the dialog."""
-    dialog = QFileDialog(parent, title)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog = _file_dialog(parent, title, lambda paths: on_path(paths[0]))
     dialog.setFileMode(QFileDialog.FileMode.Directory)
     dialog.setOption(QFileDialog.Option.ShowDirsOnly)
-    dialog.filesSelected.connect(lambda names: on_path(Path(names[0])))
     dialog.open()
     return dialog
 
 
 def choose_target(parent: QWidget, title: str, name: str, filters: str, on_path: Callable[[Path], None]) -> QFileDialog:
     """Ask where to save."""
-    dialog = QFileDialog(parent, title)
-    dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+    dialog = _file_dialog(parent, title, lambda paths: on_path(paths[0]))
     dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
     dialog.setNameFilters(filters.split(";;"))
     dialog.selectFile(name)
     dialog.setDefaultSuffix(Path(name).suffix.lstrip("."))
-    dialog.filesSelected.connect(lambda names: on_path(Path(names[0])))
     dialog.open()
+    return dialog
+
+
+def _file_dialog(parent: QWidget, title: str, on_paths: Callable[[list[Path]], None]) -> FileDialog:
+    dialog = FileDialog(parent, title)
+    dialog.filesSelected.connect(lambda names: on_paths([Path(name) for name in names]))
     return dialog
 
 
