@@ -180,7 +180,7 @@ class Soak:
             len(asyncio.all_tasks()),
             timers(),
             *self._seen(),
-            len(gc.get_objects()),
+            len(gc.get_objects()) + gc.get_freeze_count(),  # what the console's collector leaves out is there too
             _mib(_size(self.runtime.data.root)),
             _mib(_size(self.runtime.data.logs)),
             **self.done,
