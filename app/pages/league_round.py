@@ -16,7 +16,7 @@ from app.viewmodels.setup import FORMAT_TITLES
 from engine.league.schedule import SOLO
 from widgets.basics import Card, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
-from widgets.choice import Choice
+from widgets.choice import LongChoice
 from widgets.crosstable import CrossCell, CrossTable, CrossTableState
 from widgets.jobs import LINGER_MS
 from widgets.labels import PillState, SectionHeader, StatusPill
@@ -39,10 +39,9 @@ class RoundCard(Card):
     def __init__(self, model: RoundsViewModel) -> None:
         super().__init__()
         self._model = model
-        self._choice = Choice()
+        self._choice = LongChoice(text=lambda r: f"{r.name} #{r.number}", key=lambda r: r.round_id)
         self._choice.setAccessibleName("Round")
         self._choice.setMinimumWidth(220)
-        self._items: list[tuple[str, str]] = []
         self._pill = StatusPill()
         self._progress = QProgressBar()
         self._progress.setAccessibleName("Progress of the round")
@@ -165,16 +164,8 @@ class RoundCard(Card):
         return before is None or any(one is not other for one, other in zip(before, of, strict=True))
 
     def _fill_choice(self, state: RoundsState) -> None:
-        items = [(f"{r.name} #{r.number}", r.round_id) for r in state.rounds]
-        more = len(items) - len(self._items)
-        if more < 0 or items[more:] != self._items:
-            self._choice.clear()
-            more = len(items)
-        for at, (text, round_id) in enumerate(items[:more]):  # the newest stand first
-            self._choice.insertItem(at, text, round_id)
-        self._items = items
-        self._choice.setCurrentIndex(max(self._choice.findData(state.selected), 0) if items else -1)
-        self._choice.setVisible(bool(items))
+        self._choice.set_items(state.rounds, state.selected)
+        self._choice.setVisible(bool(state.rounds))
 
     def _show_facts(self, state: RoundsState) -> None:
         result = state.result

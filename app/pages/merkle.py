@@ -12,7 +12,7 @@ from app.pages.merkle_rows import chosen_rows, proof_state, root_rows
 from app.viewmodels.merkle import FoundLeaf, MerkleState, MerkleViewModel
 from widgets.basics import Card, Pair, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueState
-from widgets.choice import Choice
+from widgets.choice import LongChoice
 from widgets.labels import SectionHeader
 from widgets.merkle import ProofView
 from widgets.merkle_tree import MerkleTreeState, MerkleTreeView
@@ -37,7 +37,7 @@ class MerklePage(ConsolePage):
     def __init__(self, model: MerkleViewModel) -> None:
         super().__init__("Merkle explorer", "From the root of a round down to a single step, hash by hash")
         self._model = model
-        self._rounds = Choice()
+        self._rounds = LongChoice(text=lambda item: item[1], key=lambda item: item[0])
         self._rounds.setAccessibleName("Round")
         self._rounds.setMinimumWidth(160)
         self._empty = EmptyPanel(NOTHING)
@@ -118,7 +118,7 @@ class MerklePage(ConsolePage):
         self.linkActivated.emit(link if state.step is None else f"{link}/{state.step}")
 
     def _show(self, state: MerkleState) -> None:
-        self._fill_rounds(state)
+        self._rounds.set_items(state.rounds, state.round_id)
         nothing = not state.rounds and state.facts is None
         self._empty.setVisible(nothing)
         self._content.setVisible(not nothing)
@@ -140,14 +140,6 @@ class MerklePage(ConsolePage):
         self._facts.set_state(KeyValueState(chosen_rows(state)))
         self._root.set_state(KeyValueState(root_rows(state)))
         self.proof.set_state(proof_state(state))
-
-    def _fill_rounds(self, state: MerkleState) -> None:
-        known = [(self._rounds.itemData(i), self._rounds.itemText(i)) for i in range(self._rounds.count())]
-        if list(state.rounds) != known:
-            self._rounds.clear()
-            for round_id, title in state.rounds:
-                self._rounds.addItem(title, round_id)
-        self._rounds.setCurrentIndex(self._rounds.findData(state.round_id))
 
     def _show_found(self, state: MerkleState) -> None:
         asked = bool(state.query.strip())

@@ -20,6 +20,7 @@ from widgets.table import Column, DataTable, TableState
 
 ICONS = {"Devnet": "devnet", "Contracts": "anchor", "Agents": "agent", "Last round": "leagues",
          "Learning chain": "learning"}  # fmt: skip
+LATE = 100  # rounds that are told of here; all of them are on the Leagues page
 STATE_KINDS = {"settled": "ok", "rejected": "error", "anchored": "info", "played": "info", "playing": "warn"}
 
 
@@ -75,8 +76,9 @@ class OverviewPage(ConsolePage):
         for tile in (state.devnet, state.contracts, state.agents, state.last_round, state.chain):
             self._tiles[tile.title].set_state(_card(tile))
         self.demo.show_state(state)
-        rows = tuple(((r.round_id, r.number), r.name, r.done, r.state.capitalize(), r.created) for r in state.rounds)
-        self._rounds.set_state(TableState(rows, tuple(r.round_id for r in state.rounds), EMPTY_ROUNDS))
+        late = state.rounds[:LATE]
+        rows = tuple(((r.round_id, r.number), r.name, r.done, r.state.capitalize(), r.created) for r in late)
+        self._rounds.set_state(TableState(rows, tuple(r.round_id for r in late), EMPTY_ROUNDS))
         best = tuple((s.rank, s.agent, s.score, s.reward_wei) for s in state.standings)
         self._best.set_state(TableState(best, tuple(s.sha256 for s in state.standings)))
         self._best.setVisible(bool(best))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from PySide6.QtCore import QEvent, QPoint
 from PySide6.QtGui import QHelpEvent
+from PySide6.QtTest import QSignalSpy
 from PySide6.QtWidgets import QApplication, QToolTip
 from pytestqt.qtbot import QtBot
 
 from widgets.basics import ElidedLabel
-from widgets.choice import Choice
+from widgets.choice import Choice, LongChoice
 from widgets.forms import ChoiceField
 from widgets.table import Column, DataTable, TableState
 
@@ -72,3 +73,31 @@ def test_a_hash_is_as_whole_as_its_column_is_wide(qtbot: QtBot, width: int, show
         table.show()
         pictures.append(table.view().viewport().grab().toImage())
     assert pictures[0] == pictures[1]
+
+
+def test_a_long_choice_takes_new_ones_in_at_the_top_and_copies_none(qtbot: QtBot) -> None:
+    asked: list[int] = []
+
+    def text(item: int) -> str:
+        asked.append(item)
+        return f"Round {item}"
+
+    choice = LongChoice(text=text, key=str)
+    qtbot.addWidget(choice)
+    choice.show()
+    assert (choice.count(), choice.currentIndex()) == (0, -1)
+    choice.set_items(tuple(range(5_000, 0, -1)), "17")
+    assert (choice.count(), choice.currentText(), choice.currentData()) == (5_000, "Round 17", "17")
+    choice.showPopup()
+    asked.clear()
+    resets = QSignalSpy(choice.model().modelReset)
+    choice.set_items(tuple(range(5_002, 0, -1)), "17")
+    assert (choice.count(), choice.itemText(0), choice.currentText()) == (5_002, "Round 5002", "Round 17")
+    assert choice.view().isVisible()
+    assert resets.count() == 0
+    assert len(asked) < 500
+    choice.hidePopup()
+    choice.set_items((3, 2, 1), "5000")
+    assert (choice.count(), choice.currentText(), resets.count()) == (3, "Round 3", 1)
+    choice.set_items((), "")
+    assert (choice.count(), choice.currentIndex(), choice.currentText()) == (0, -1, "")
