@@ -35,6 +35,7 @@ from engine.core.process import ChildProcess, child_environment
 CHAIN_ID = 31337
 DEADLINE = 30.0
 STOP_DEADLINE = 10.0
+OLDER = 1_000  # states of older blocks on disk, a megabyte each and more; Anvil's own limit is 3,600
 # Seconds for a node to save its chain and end with its program; elsewhere than on Linux it is not told of that.
 ORPHAN_DEADLINE = STOP_DEADLINE if sys.platform == "linux" else 0.0
 
@@ -253,7 +254,7 @@ class Devnet:
             str(binary),
             *("--host", "127.0.0.1", "--port", str(port), "--chain-id", str(chain_id)),
             *("--state", str(self._state), "--state-interval", "1", "--no-request-size-limit", "--order", "fifo"),
-            *("--cache-path", str(self._older)),
+            *("--cache-path", str(self._older), "--max-persisted-states", str(OLDER)),
         ]
         await self._forget_older()
         output = NodeOutput(self._bus)

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from engine.chain.anvil import Devnet
+from engine.chain.anvil import OLDER, Devnet
 from engine.chain.control import AUTOMINE, INTERVAL, NodeControl
+from engine.chain.errors import RpcError
 from engine.chain.rpc import Rpc
 from engine.core.bus import EventBus
 
@@ -44,6 +45,10 @@ async def test_a_quick_interval_is_kept_by_the_program_and_a_slow_one_by_the_nod
         await rpc.close()
 
 
+def states_on_disk(folder: Path) -> int:
+    return sum(path.is_file() for path in (folder / "states").rglob("*"))
+
+
 async def test_older_states_leave_the_memory_and_nothing_of_them_stays_after_the_end(
     tmp_path: Path, devnet_at: Callable[..., Any]
 ) -> None:
@@ -51,10 +56,16 @@ async def test_older_states_leave_the_memory_and_nothing_of_them_stays_after_the
         rpc = Rpc((await devnet.up()).url)
         await NodeControl(rpc).set_mining(INTERVAL, 1)
         await NodeControl(rpc).mine(600)
-        on_disk = [path for path in (tmp_path / "states").rglob("*") if path.is_file()]
-        assert len(on_disk) >= 100  # the memory holds 500 states at most; with Anvil's own quick interval, 1,500
+        assert (
+            states_on_disk(tmp_path) >= 100
+        )  # the memory holds 500 states at most; with Anvil's own quick interval, 1,500
         account = (await rpc.request("eth_accounts"))[0]
         assert int(await rpc.request("eth_getBalance", account, "0x5"), 16) > 0  # they can be asked for all the same
+        for _ in range(2):
+            await NodeControl(rpc).mine(600)
+        assert OLDER - 10 <= states_on_disk(tmp_path) <= OLDER
+        with pytest.raises(RpcError, match="BlockOutOfRange"):
+            await rpc.request("eth_getBalance", account, "0x5")
         await rpc.close()
         await devnet.down()
         assert not (tmp_path / "states").exists()
