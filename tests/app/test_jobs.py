@@ -71,6 +71,7 @@ SHORT = {
         ("roster", "Reading the sample agents"),
     ),
     *(("learning", "Reading the scenarios"), ("learning", "Reading the runs of the learning chain")),
+    ("seasons", "Opening a season"),
     *(("learning_sweep", "Reading the attacks"), ("merkle", "Searching the tree"), ("merkle", "Reading the root")),
 }
 
