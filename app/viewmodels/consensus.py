@@ -344,11 +344,9 @@ class ConsensusViewModel(ViewModel[ConsensusState]):
         watch = None
         if sum(record.game.sizes) <= WATCHED:
             watch = tuple((player, index) for player, size in enumerate(record.game.sizes) for index in range(size))
-        request = RunRequest(record.game, record.method.key, options, record.title, watch, paused)
+        request = RunRequest(record.game, record.method.key, options, record.title, watch, paused, self.state.speed)
         live = await self._runtime.games.start(request, lambda frame: self._on_frame(record, frame))
         record.live = live
-        if self.state.speed:
-            live.set_speed(self.state.speed)
         while record.early:
             record.early.pop(0)(live)
         try:

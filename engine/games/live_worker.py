@@ -35,7 +35,8 @@ Curve = tuple[int, int]
 class RunRequest:
     """What to watch. ``watch`` names curves as (player, index) of the profile; None lets the run choose.
 
-    A run that begins ``paused`` waits for its first step or to be resumed.
+    A run that begins ``paused`` waits for its first step or to be resumed. ``speed`` is in steps a second, 0 for as
+    fast as possible: told later, the first steps would not keep to it.
     """
 
     game: Game
@@ -44,6 +45,7 @@ class RunRequest:
     title: str = ""
     watch: tuple[Curve, ...] | None = None
     paused: bool = False
+    speed: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +133,10 @@ class _Worker:
         self._owed = 0  # single steps that were asked for
         self._state = "paused" if request.paused else "running"
         self._told = ""
-        self._period = 0.0  # seconds from one step to the next, 0 as fast as possible
         self._seconds = 0.0
         self._sent = self._looked = time.perf_counter()
-        self._due = 0.0
+        self._period = self._due = 0.0
+        self._speed(request.speed)
         self._rate = (self._sent, 0, 0.0)
         self._commands: dict[str, Callable[[Any], None]] = {
             "pause": lambda _: self._set("paused"),
@@ -225,7 +227,7 @@ class _Worker:
         self._owed += count
 
     def _speed(self, steps_per_second: float) -> None:
-        self._period = 1.0 / steps_per_second if steps_per_second > 0 else 0.0
+        self._period = 1.0 / steps_per_second if steps_per_second > 0 else 0.0  # seconds from one step to the next
         self._due = 0.0
 
     def _cancel(self) -> None:

@@ -383,7 +383,7 @@ async def test_a_byzantine_agent_is_marked(opened: Opened, data_dir: DataDir, un
 async def test_a_fault_can_be_injected_while_it_runs(opened: Opened, data_dir: DataDir, until: Any) -> None:
     async with opened(data_dir) as wiring:
         page = await shown(wiring, until, "consensus", agents=6, method="best-response", epsilon=1e-12)
-        wiring.consensus.set_speed(10.0)
+        wiring.consensus.set_speed(1.0)  # it takes some thirty steps: there is time for a hand
         click(page.bar.run)
         model = wiring.consensus
         await until(lambda: model.state.run.iteration >= 2)

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import numpy as np
 import psutil
@@ -45,7 +46,7 @@ class Watched:
         self.events: list[GameRunStarted | GameRunEnded] = []
         self.bus.subscribe(self.events.append, GameRunStarted, GameRunEnded)
 
-    async def start(self, game: Game, method: str = "rm", options: SolveOptions = ENDLESS, **more: bool) -> LiveRun:
+    async def start(self, game: Game, method: str = "rm", options: SolveOptions = ENDLESS, **more: Any) -> LiveRun:
         return await self.runs.start(RunRequest(game, method, options, **more), self.frames.append)
 
     async def until(self, told: int) -> None:
@@ -125,7 +126,12 @@ async def test_speed_pauses_and_steps_do_not_change_the_trace() -> None:
         await slow.solution()
         assert time.monotonic() - started >= 0.3, "35 steps at 100 a second"
         hashes.append(slow.trace_hash)
-    assert hashes[0] == hashes[1] != ""
+        started = time.monotonic()
+        paced = await field.start(LEAN, "mwu", options, speed=100.0)
+        await paced.solution()
+        assert time.monotonic() - started >= 0.39, "40 steps at 100 a second, from the first on"
+        hashes.append(paced.trace_hash)
+    assert hashes[0] == hashes[1] == hashes[2] != ""
 
 
 async def test_cancel_gives_the_best_so_far_and_leaves_no_process() -> None:
