@@ -87,9 +87,7 @@ class Runtime:
 
     async def close(self) -> None:
         """End runs, jobs, workers, connections and the devnet that this runtime started, in this order."""
-        await self.games.close()
-        await self.consensus.close()
-        await self.learning.close()
+        await asyncio.gather(self.games.close(), self.consensus.close(), self.learning.close())
         await self.jobs.close()
         await self.league.close()
         await self.gate.close()

@@ -64,6 +64,12 @@ class LiveRun:
             self._job.cancel()
         return await self.solution()
 
+    def end(self) -> None:
+        """Stop at once, without its last words: what was told so far is the best that is known."""
+        self._ending = True
+        if self._job is not None and not self._job.done:
+            self._job.cancel()
+
     async def solution(self) -> Solution:
         """Wait for the end. Raises EngineError where the run failed."""
         assert self._job is not None
@@ -139,8 +145,9 @@ class LiveRun:
 
     async def _stop(self) -> None:
         """Ask the process to stop and take its last words; leave it to be ended where it does not answer."""
-        connection, self._ending = self._connection, True
-        if connection is None:
+        connection, hurried, self._ending = self._connection, self._ending, True
+        if connection is None or hurried:
+            self.state = "cancelled"
             return
         deadline = asyncio.get_running_loop().time() + CANCEL_S
         try:
@@ -203,8 +210,9 @@ class GameRuns:
         return run
 
     async def close(self) -> None:
-        """Cancel all runs and wait for their processes to end."""
-        await asyncio.gather(*(run.cancel() for run in tuple(self.running.values())), return_exceptions=True)
+        """End all runs, and wait until their processes are gone."""
+        for run in self.running.values():
+            run.end()
         await asyncio.gather(*self._watchers, return_exceptions=True)
 
     async def _watch(self, run: LiveRun) -> None:
@@ -223,9 +231,7 @@ class GameRuns:
 
 
 async def _end(process: Any) -> None:
-    """Wait shortly for a process that has said its last words; kill it where it goes on."""
-    await asyncio.to_thread(process.join, 0.5)
-    if process.is_alive():
-        process.kill()
+    """End a process that has said its last words, or has none: by itself it would first take all it imported apart."""
+    process.kill()
     await asyncio.to_thread(process.join)
     process.close()
