@@ -71,17 +71,20 @@ def _until() -> Callable[..., object]:
 def screen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Screen]:
     folder = tmp_path_factory.mktemp("screen")
     read, write = os.pipe()
+    # Without -noreset it begins anew when its last client goes: a question asked while the window manager is on its way
+    # would leave the screen without one.
+    arguments = ["-noreset", "-screen", "0", "1440x900x24", "-nolisten", "tcp", "-fbdir", str(folder)]
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(write), "-screen", "0", "1440x900x24", "-nolisten", "tcp", "-fbdir", folder],
-        pass_fds=[write],
-        stderr=subprocess.DEVNULL,
+        ["Xvfb", "-displayfd", str(write), *arguments], pass_fds=[write], stderr=subprocess.DEVNULL
     )
     os.close(write)
     with os.fdopen(read) as pipe:
         display = f":{pipe.readline().strip()}"
     manager = subprocess.Popen(["openbox"], env={**os.environ, "DISPLAY": display}, stderr=subprocess.DEVNULL)
+    seen = Screen(display, folder / "Xvfb_screen0")
     try:
-        yield Screen(display, folder / "Xvfb_screen0")
+        wait_until(lambda: int(seen.xdotool("get_num_desktops") or 0))  # which a window manager tells
+        yield seen
     finally:
         for process in (manager, server):
             process.terminate()
