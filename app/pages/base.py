@@ -22,6 +22,7 @@ from shiboken6 import isValid
 from app.links import Place
 from engine.core.turns import turns
 from widgets.basics import Page
+from widgets.choice import LongChoice
 from widgets.icons import icon
 from widgets.labels import SectionHeader
 from widgets.panels import Action
@@ -166,6 +167,13 @@ def runs_when_empty(part: QWidget, run: Callable[[], None]) -> None:
     """Let the button of every empty table and plot in a part do what the page's Run does."""
     for place in (*part.findChildren(DataTable), *part.findChildren(PlotBase)):
         place.emptyAction.connect(lambda key: run() if key == RUN.key else None)
+
+
+def round_choice() -> LongChoice:
+    """Return a choice among the rounds of leagues."""
+    choice = LongChoice(text=lambda r: f"{r.name} #{r.number}", key=lambda r: r.round_id)
+    choice.setAccessibleName("Round")
+    return choice
 
 
 def search_field(hint: str, on_text: Callable[[str], None]) -> QLineEdit:

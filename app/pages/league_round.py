@@ -9,14 +9,13 @@ from PySide6.QtWidgets import QProgressBar, QVBoxLayout, QWidget
 
 from app.formats import count, ether, plural
 from app.links import tx_link
-from app.pages.base import FRAME_MS, InSight, search_field, side_by_side
+from app.pages.base import FRAME_MS, InSight, round_choice, search_field, side_by_side
 from app.pages.league_tables import MatchesTable, StandingsTable
 from app.viewmodels.rounds import RoundsState, RoundsViewModel
 from app.viewmodels.setup import FORMAT_TITLES
 from engine.league.schedule import SOLO
 from widgets.basics import Card, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState
-from widgets.choice import LongChoice
 from widgets.crosstable import CrossCell, CrossTable, CrossTableState
 from widgets.jobs import LINGER_MS
 from widgets.labels import PillState, SectionHeader, StatusPill
@@ -39,8 +38,7 @@ class RoundCard(Card):
     def __init__(self, model: RoundsViewModel) -> None:
         super().__init__()
         self._model = model
-        self._choice = LongChoice(text=lambda r: f"{r.name} #{r.number}", key=lambda r: r.round_id)
-        self._choice.setAccessibleName("Round")
+        self._choice = round_choice()
         self._choice.setMinimumWidth(220)
         self._pill = StatusPill()
         self._progress = QProgressBar()

@@ -7,12 +7,11 @@ from PySide6.QtWidgets import QLineEdit, QWidget
 
 from app.formats import count
 from app.links import Place, match_link
-from app.pages.base import ConsolePage, scrolling, search_field, side_by_side
+from app.pages.base import ConsolePage, round_choice, scrolling, search_field, side_by_side
 from app.pages.merkle_rows import chosen_rows, proof_state, root_rows
 from app.viewmodels.merkle import FoundLeaf, MerkleState, MerkleViewModel
 from widgets.basics import Card, Pair, button, column, label, row
 from widgets.cards import KeyValuePanel, KeyValueState
-from widgets.choice import LongChoice
 from widgets.labels import SectionHeader
 from widgets.merkle import ProofView
 from widgets.merkle_tree import MerkleTreeState, MerkleTreeView
@@ -37,8 +36,7 @@ class MerklePage(ConsolePage):
     def __init__(self, model: MerkleViewModel) -> None:
         super().__init__("Merkle explorer", "From the root of a round down to a single step, hash by hash")
         self._model = model
-        self._rounds = LongChoice(text=lambda item: item[1], key=lambda item: item[0])
-        self._rounds.setAccessibleName("Round")
+        self._rounds = round_choice()
         self._rounds.setMinimumWidth(160)
         self._empty = EmptyPanel(NOTHING)
         self._content = QWidget()

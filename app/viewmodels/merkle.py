@@ -19,6 +19,7 @@ from engine.league.events import RoundChanged
 from engine.league.inclusion import Answer, MatchBinding, ask_leaf, ask_step, root_on_chain
 from engine.league.leafproof import LeafProof
 from engine.league.proof import StepProof
+from engine.league.results import RoundSummary
 from engine.league.standings import RoundLeaf
 from engine.league.trees import FlatTree, MatchTree, StepTree, leaf_tuple
 
@@ -59,7 +60,7 @@ class MerkleState:
     should bring the chosen leaf into sight.
     """
 
-    rounds: tuple[tuple[str, str], ...] = ()
+    rounds: tuple[RoundSummary, ...] = ()
     round_id: str = ""
     loading: str = ""
     facts: TreeFacts | None = None
@@ -106,10 +107,10 @@ class MerkleViewModel(ViewModel[MerkleState]):
 
     def refresh(self) -> None:
         """Read which rounds there are; the first one opens by itself."""
-        rounds = tuple((item.round_id, f"{item.name} #{item.number}") for item in self._runtime.league.rounds())
+        rounds = tuple(self._runtime.league.rounds())
         self.update(rounds=rounds)
         if rounds and not self.state.round_id and not self.state.loading:
-            self.open_round(rounds[0][0])
+            self.open_round(rounds[0].round_id)
 
     def open_round(self, round_id: str, leaf: int | None = None) -> None:
         """Show a round's tree, and a leaf of it."""

@@ -40,6 +40,7 @@ class LiveRun:
         self._connection: Connection | None = None
         self._job: Job[Solution] | None = None
         self._ending = False
+        self._patience = CANCEL_S
         self._early: list[tuple[str, Any]] = []  # commands given before the process was there
 
     def pause(self) -> None:
@@ -64,11 +65,10 @@ class LiveRun:
             self._job.cancel()
         return await self.solution()
 
-    def end(self) -> None:
-        """Stop at once, without its last words: what was told so far is the best that is known."""
-        self._ending = True
-        if self._job is not None and not self._job.done:
-            self._job.cancel()
+    async def end(self) -> Solution:
+        """Stop without waiting for its last words, and return the best that was told so far."""
+        self._patience = 0.0
+        return await self.cancel()
 
     async def solution(self) -> Solution:
         """Wait for the end. Raises EngineError where the run failed."""
@@ -145,11 +145,11 @@ class LiveRun:
 
     async def _stop(self) -> None:
         """Ask the process to stop and take its last words; leave it to be ended where it does not answer."""
-        connection, hurried, self._ending = self._connection, self._ending, True
-        if connection is None or hurried:
+        connection, self._ending = self._connection, True
+        if connection is None:
             self.state = "cancelled"
             return
-        deadline = asyncio.get_running_loop().time() + CANCEL_S
+        deadline = asyncio.get_running_loop().time() + self._patience
         try:
             connection.send(("cancel", None))
             while asyncio.get_running_loop().time() < deadline:
@@ -211,8 +211,7 @@ class GameRuns:
 
     async def close(self) -> None:
         """End all runs, and wait until their processes are gone."""
-        for run in self.running.values():
-            run.end()
+        await asyncio.gather(*(run.end() for run in tuple(self.running.values())), return_exceptions=True)
         await asyncio.gather(*self._watchers, return_exceptions=True)
 
     async def _watch(self, run: LiveRun) -> None:

@@ -56,9 +56,8 @@ async def test_older_states_leave_the_memory_and_nothing_of_them_stays_after_the
         rpc = Rpc((await devnet.up()).url)
         await NodeControl(rpc).set_mining(INTERVAL, 1)
         await NodeControl(rpc).mine(600)
-        assert (
-            states_on_disk(tmp_path) >= 100
-        )  # the memory holds 500 states at most; with Anvil's own quick interval, 1,500
+        # The memory holds 500 states at most; with Anvil's own quick interval, 1,500.
+        assert states_on_disk(tmp_path) >= 100
         account = (await rpc.request("eth_accounts"))[0]
         assert int(await rpc.request("eth_getBalance", account, "0x5"), 16) > 0  # they can be asked for all the same
         for _ in range(2):
