@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor, QFont, QKeyEvent, QMouseEvent, QPainter, QPain
 from PySide6.QtWidgets import QGridLayout, QLabel, QSizePolicy, QWidget
 
 from widgets.access import Role
-from widgets.basics import Card, ElidedLabel, IconLabel, button, clear, label, row, set_property, text_width
+from widgets.basics import Card, ElidedLabel, IconLabel, button, label, row, set_property, text_width
 from widgets.fonts import scaled
 from widgets.labels import HashLabel, HashState, PillHolder, PillState
 from widgets.theme import current_tokens
@@ -147,31 +147,45 @@ class KeyValuePanel(QWidget):
         self._grid.setColumnStretch(1, 1)
         self._shape: tuple[tuple[str, str], ...] = ()
         self._values: list[QWidget] = []
+        self._lines: list[tuple[QLabel, dict[str, QWidget]]] = []  # of each line: its name, and a widget of each kind
         self.set_state(state or KeyValueState())
 
     def set_state(self, state: KeyValueState) -> None:
-        """Show facts; widgets are kept while labels and kinds stay the same."""
+        """Show facts. Facts of another shape find the widgets that stood there before: new ones take ten times as long,
+        and a chain's newest slot, missed or not, is another shape twice a second."""
         shape = tuple((item.label, item.kind) for item in state.rows)
         if shape != self._shape:
-            self._rebuild(state.rows)
+            self._reshape(state.rows)
             self._shape = shape
         for widget, item in zip(self._values, state.rows, strict=True):
             _fill_value(widget, item)
 
-    def _rebuild(self, rows: tuple[KeyValueRow, ...]) -> None:
-        clear(self._grid)
-        self._values = []
-        for index, item in enumerate(rows):
-            name = label(item.label, "muted")
-            name.setMinimumHeight(26)
-            self._grid.addWidget(name, index, 0, Qt.AlignmentFlag.AlignTop)
-            value = self._make_value(item)
+    def _reshape(self, rows: tuple[KeyValueRow, ...]) -> None:
+        self._values = [self._line(at, item) for at, item in enumerate(rows)]
+        for name, values in self._lines[len(rows) :]:
+            for widget in (name, *values.values()):
+                widget.hide()
+
+    def _line(self, at: int, item: KeyValueRow) -> QWidget:
+        """Let a line stand for a fact; returns the widget of its value."""
+        if at == len(self._lines):
+            made = label("", "muted")
+            made.setMinimumHeight(26)
+            self._grid.addWidget(made, at, 0, Qt.AlignmentFlag.AlignTop)
+            self._lines.append((made, {}))
+            self._grid.setRowStretch(at, 0)
+            self._grid.setRowStretch(at + 1, 1)  # lines keep their pace when the panel is given more height
+        name, values = self._lines[at]
+        name.setText(item.label)
+        if item.kind not in values:
+            values[item.kind] = self._make_value(item)
             # A button's fixed width would bound the whole column, unless it is aligned.
             side = Qt.AlignmentFlag.AlignLeft if item.kind == "link" else Qt.AlignmentFlag(0)
-            self._grid.addWidget(value, index, 1, side)
-            self._grid.setRowStretch(index, 0)
-            self._values.append(value)
-        self._grid.setRowStretch(len(rows), 1)  # rows keep their pace when the panel is given more height
+            self._grid.addWidget(values[item.kind], at, 1, side)
+        for kind, widget in values.items():
+            widget.setVisible(kind == item.kind)
+        name.show()
+        return values[item.kind]
 
     def _make_value(self, item: KeyValueRow) -> QWidget:
         if item.kind == "hash":

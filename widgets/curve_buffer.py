@@ -2,7 +2,8 @@
 
 Beside the values lies a pyramid: level k knows, for every run of 4^k points, where the least and the greatest value of
 each channel are. A redraw takes the level that fits and touches few points; what it draws covers the same pixels. The
-pyramid grows when it is asked: curves that nobody looks at cost no more than their points.
+pyramid grows when it is asked: curves that nobody looks at cost no more than their points. Who looks after a long time
+lets it grow a piece at a time (``grow``), since 100,000 points at once are more work than a frame has time for.
 """
 
 from __future__ import annotations
@@ -66,6 +67,15 @@ class CurveBuffer:
     def fit(self) -> None:
         """Let go of the room for more points, once none are expected; more can come all the same."""
         self._x, self._y = self.x.copy(), self.y.copy()
+
+    @property
+    def behind(self) -> int:
+        """How many points the pyramid does not know yet: whatever is asked of it looks at all of them first."""
+        return self.count - self._built
+
+    def grow(self, values: int) -> None:
+        """Let the pyramid know some more points, of so many values in all channels together."""
+        self._learn(min(self.count, self._built + max(FAN, values // max(1, self.channels))))
 
     def last(self, channel: int = 0) -> float:
         """The newest value; NaN before the first."""
@@ -155,7 +165,8 @@ class CurveBuffer:
             ends = np.where(flat, 0, np.minimum(low, high)), np.where(flat, FAN - 1, np.maximum(low, high))
             kept = (np.stack(ends, axis=1) + FAN * np.arange(len(runs))[:, None]).ravel()  # in order
             kept = np.concatenate([[0], kept[(kept > 0) & (kept < self.count - 1)], [self.count - 1]])
-            self._x[: len(kept)], self._y[: len(kept)] = self._x[kept], self._y[kept]
+            self._x[: len(kept)] = self._x.take(kept)
+            self._y[: len(kept)] = self._y.take(kept, axis=0)  # four times as fast as an index
             self.count, self.thinned = len(kept), self.thinned * 2
             self._low, self._high, self._built = [], [], 0
 
@@ -170,9 +181,7 @@ class CurveBuffer:
 
     def _blocks(self, level: int) -> tuple[Places, Places]:
         """Return the extremes' places of a level, the highest where it has fewer; level 0 are the points themselves."""
-        if self._built < self.count:
-            self._build(self._built)
-            self._built = self.count
+        self._learn(self.count)
         level = min(level, self._levels())
         if level == 0:
             own = np.broadcast_to(np.arange(self.count)[:, None], (self.count, self.channels))
@@ -180,9 +189,12 @@ class CurveBuffer:
         size = -(-self.count // FAN**level)
         return self._low[level - 1][:size], self._high[level - 1][:size]
 
-    def _build(self, old: int) -> None:
-        """Bring the pyramid up to date from point ``old`` on: only blocks that changed are looked at."""
-        level, below = 1, self.count
+    def _learn(self, stop: int) -> None:
+        """Let the pyramid know the points before ``stop``: only blocks that change are looked at."""
+        old, level, below = self._built, 1, stop
+        self._built = max(old, stop)
+        if stop <= old:
+            return
         while below > FAN:
             first, blocks = old // FAN**level, -(-below // FAN)
             if level > self._levels():

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
+from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QComboBox, QStackedWidget, QWidget
 
 from app.pages.base import SideBySide, side_by_side
@@ -35,6 +36,7 @@ PANELS = 3  # players drawn at once
 BARS = 8
 SLOW_S = 0.2  # what costs more than a frame has is drawn so often
 PICTURE_S = 0.1  # painted pictures, while it runs
+PIECE = 1 << 15  # values of curves that are looked at in one go: a millisecond
 KINDS = ("simplex", "arrows", "positions", "bars")
 
 
@@ -95,6 +97,7 @@ class LiveTab(QWidget):
         self._state: ConsensusState | None = None
         self._seen: dict[str, tuple[RunRecord | None, Game | None, float]] = {}
         self._count = 0
+        self._growing = False
         body = column(self, spacing=12)
         self.top: SideBySide = side_by_side(self.gap, self.pictures, stretches=(1, 1), narrow=460)
         body.addWidget(self.top, 5)
@@ -125,8 +128,34 @@ class LiveTab(QWidget):
         resting = seen is not None and run is not None and run.state == "running" and now - seen[2] <= rest
         if not fresh and (resting or not self.isVisible()):
             return False
+        if not self._ready(run):
+            return False
         self._seen[part] = (run, state.game, now)
         return True
+
+    def _ready(self, run: RunRecord | None) -> bool:
+        """Whether a run's curves can be drawn now: what a fast method told while nobody looked is looked at first."""
+        if run is None or run.trace.behind * run.trace.channels <= PIECE:
+            return True
+        if not self._growing:
+            self._growing = True
+            QTimer.singleShot(0, self, self._grow)
+        return False
+
+    def _grow(self) -> None:
+        """Look at some of the points that wait, and show the run when there are few left."""
+        self._growing = False
+        run = self._state.run if self._state is not None else None
+        if run is not None:
+            run.trace.grow(PIECE)
+            if self._ready(run):
+                self._show_on(self.parts())
+
+    def _show_on(self, parts: Sequence[Callable[[ConsensusState], None]]) -> None:
+        """Show the parts, each in a turn of its own."""
+        if parts and self._state is not None:
+            parts[0](self._state)
+            QTimer.singleShot(0, self, partial(self._show_on, parts[1:]))
 
     def _show_gap(self, state: ConsensusState) -> None:
         self._state = state
@@ -162,13 +191,6 @@ class LiveTab(QWidget):
         run = self._state.run if self._state is not None else None
         for at in range(PANELS if run is not None else 0):
             self._draw_panel(at, run)
-
-    def showEvent(self, event: object) -> None:
-        """Catch up with what came while another tab was in front."""
-        super().showEvent(event)  # type: ignore[arg-type]
-        if self._state is not None:
-            self._seen.clear()
-            self.show_state(self._state)
 
     def _fill(self, run: RunRecord | None) -> None:
         """Offer the players in threes, where there are more."""

@@ -100,10 +100,11 @@ async def test_pause_step_resume_stop(opened: Opened, data_dir: DataDir, until: 
         count = model.state.run.trace.count
         click(page.bar.step)
         await until(lambda: model.state.run.trace.count == count + 1)
-        await until(lambda: model.state.run.state == "paused")
+        await until(lambda: model.state.run.state == "paused" and page.bar.step.isEnabled())
         QTest.keyClick(wiring.window, Qt.Key.Key_F7)
         await until(lambda: model.state.run.trace.count == count + 2)
         assert list(np.diff(model.state.run.trace.x)) == [1.0] * (count + 1)
+        await until(lambda: model.state.run.state == "paused" and page.bar.run.isEnabled())
         click(page.bar.run)
         await until(lambda: model.state.run.trace.count > count + 5)
         click(page.bar.stop)
@@ -250,6 +251,7 @@ async def test_the_same_choices_give_the_same_hash_at_any_speed(opened: Opened, 
             hashes.append(run.trace_hash)
         assert hashes[0] == hashes[1] != hashes[2]
         copy = page.bar.hash
+        await until(lambda: copy.value() == hashes[2])
         copy.copy()
         from PySide6.QtGui import QGuiApplication
 

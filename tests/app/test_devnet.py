@@ -120,9 +120,7 @@ async def test_a_missing_anvil_lists_the_paths_tried(
         await until(lambda: wiring.devnet.state.tried)
         assert wiring.devnet.state.tried == (str(nowhere),)
         wiring.navigator.go(Place("devnet"))
-        await asyncio.sleep(0.1)
-        banner = wiring.pages["devnet"]._banner
-        assert banner.isVisible()
+        await until(wiring.pages["devnet"]._banner.isVisible)
         wiring.runtime.devnet.binary = None
         await start(wiring, until)
         assert wiring.devnet.state.tried == ()

@@ -1,13 +1,22 @@
 """What keeps the loop free: parts that are shown apart, at most so often, and painted only where they changed."""
 
 import asyncio
+from itertools import pairwise
 from types import SimpleNamespace
 
+import numpy as np
 from PySide6.QtCore import QEvent
 from PySide6.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from app.links import Place
 from app.pages.base import InSight, Tabs
+from app.pages.consensus_live import PIECE, LiveTab
+from app.viewmodels.consensus import ConsensusState
+from app.viewmodels.consensus_games import build
+from app.viewmodels.consensus_runs import RunRecord
+from engine.games.live import Frame
+from engine.games.methods import method_for
+from engine.games.options import SolveOptions
 from tests.events import Events
 
 
@@ -114,3 +123,28 @@ async def test_a_round_after_a_round_leaves_what_is_beneath_where_it_is(qapp, un
     assert len(shows) > 1  # each part hears apart
     card.close()
     card.deleteLater()
+
+
+async def test_what_came_unseen_is_looked_at_in_pieces(qapp, until):
+    game = build("rps", {})
+    run = RunRecord(1, game, method_for(game, "mwu"), SolveOptions(), "A run")
+    at, shares = np.arange(100_000), np.full((100_000, 6), 1 / 3)
+    told = Frame(at, 1 / (1 + at), shares, (shares[0, :3], shares[0, :3]), "", "paused", 1.0, 900.0, None, "ab")
+    run.take(told, tuple((player, index) for player in (0, 1) for index in range(3)))
+    grown: list[int] = []
+    whole = run.trace.grow
+    run.trace.grow = lambda values: (whole(values), grown.append(run.trace.behind))[0]
+    tab = LiveTab()
+    tab.resize(1000, 700)
+    tab.show()
+    for plot in (tab.gap, *tab.panels):
+        plot.ensure_built()
+    tab.show_state(ConsensusState(game=game, run=run, runs=(run,)))
+    assert run.trace.behind == 100_000
+    await until(lambda: tab.gap.points_drawn and all(panel.points_drawn for panel in tab.panels[:2]))
+    pieces = [before - after for before, after in pairwise([100_000, *grown])]
+    assert len(pieces) > 10
+    assert max(pieces) * run.trace.channels <= PIECE
+    assert run.trace.behind == 0
+    tab.close()
+    tab.deleteLater()

@@ -147,8 +147,8 @@ async def test_capped_agents_forfeit_and_the_window_stays_responsive(
         assert causes["looper"] == {"Fault: out of gas"}
         assert all(text.startswith("Fault: trap") for text in causes["trapper"])
         assert "Finished" in causes["greedy"]
+        await until(lambda: sum(row[2] for row in page.standings.solo.visible_rows()) == 140)
         standings = {row[1]: row for row in page.standings.solo.visible_rows()}
-        assert sum(row[2] for row in standings.values()) == 140
         assert all(row[2] == row[3] + row[4] for row in standings.values())
         assert standings["looper"][4] == standings["trapper"][4] == 20
 

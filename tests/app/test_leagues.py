@@ -281,6 +281,7 @@ async def test_links_lead_to_their_page(opened: Callable[..., Any], data_dir: Da
         await play(wiring, until, matches=1)
         round_id = wiring.rounds.state.selected
         wiring.navigator.go(Place("overview"))
+        await until(lambda: wiring.overview.state.last_round and wiring.overview.state.last_round.link)
         wiring.window.linkActivated.emit(wiring.overview.state.last_round.link)
         assert wiring.navigator.here == Place("leagues", f"round/{round_id}")
         assert wiring.pages["leagues"].tabs.currentIndex() == 1

@@ -92,7 +92,7 @@ async def test_a_chain_by_keys_phase_by_phase_with_a_fault(
         QTest.keyClick(wiring.window, Qt.Key.Key_F5)
         run = await ended(wiring, until)
         assert run.failure == ""
-        assert [row[1] for row in page.faults.table.visible_rows()] == ["Equivocate headers"]
+        await until(lambda: [row[1] for row in page.faults.table.visible_rows()] == ["Equivocate headers"])
         assert len(run.states) == SMALL["slots"]
         slashed = {event.validator for event in run.slashed.values()}
         fault = run.faults[0]

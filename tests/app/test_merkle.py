@@ -35,6 +35,7 @@ async def played(wiring: Any, until: Any, *, matches: int = 4, anchor: bool = Fa
     await until(lambda: wiring.rounds.state.rounds and wiring.rounds.state.run.state == "idle", 90)
     wiring.navigator.go(Place("merkle"))
     await until(lambda: wiring.merkle.state.facts and not wiring.merkle.state.loading, 60)
+    await until(lambda: wiring.pages["merkle"].proof._badge.accessibleName() == "Verdict: PASS")
     return str(wiring.rounds.state.selected)
 
 
@@ -144,8 +145,7 @@ async def test_search_leads_to_leaves(opened: Callable[..., Any], data_dir: Data
         looper = next(agent for agent in wiring.rounds.state.result.standings if agent.agent == "looper").seat
         wanted = [m.fixture for m in wiring.rounds.state.matches if m.a == looper and m.outcome == "LOSS"]
         assert [merkle._round.fixtures[found.index] for found in merkle.state.found] == wanted
-        await until(lambda: page._found.row_count() == len(wanted))
-        assert len(page.tree._state.marks) == len(wanted)
+        await until(lambda: page._found.row_count() == len(wanted) == len(page.tree._state.marks))
         page._found.select((merkle.state.found[-1].index,))
         assert merkle.state.leaf == merkle.state.found[-1].index
         merkle.search(merkle.tree.node(0, 9).hex()[:12])

@@ -58,6 +58,33 @@ def test_every_run_of_a_range_keeps_its_extremes(seed):
         assert (own.min(), own.max()) == (run.min(), run.max())
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    channels=st.integers(1, 4),
+    steps=st.lists(st.tuples(st.booleans(), st.integers(0, 3000)), max_size=30),
+    most=st.sampled_from([512, 4096, 1 << 17]),
+    seed=st.integers(0, 999),
+)
+def test_a_pyramid_built_in_pieces_is_the_one_built_at_once(channels, steps, most, seed):
+    rng = np.random.default_rng(seed)
+    made, whole, at = CurveBuffer(channels, most), CurveBuffer(channels, most), 0
+    for grows, size in steps:
+        if grows:
+            before = made.behind
+            made.grow(size)
+            assert made.behind == max(0, before - max(4, size // channels))
+            continue
+        values = rng.standard_normal((size, channels)).round(1)
+        at += size
+        for one in (made, whole):
+            one.append(np.arange(at, at + size), values)
+    for channel in range(channels):
+        assert made.span(channel) == whole.span(channel)
+        for buckets in (5, 300):
+            assert np.array_equal(made.places(channel, buckets), whole.places(channel, buckets))
+    assert made.behind == 0 or not made.count
+
+
 def test_growing_does_not_touch_what_is_complete():
     made = CurveBuffer(2)
     made.append(np.arange(70_000), np.ones((70_000, 2)))

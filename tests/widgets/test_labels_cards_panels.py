@@ -1,7 +1,7 @@
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton
 
 from widgets.basics import elide_middle
 from widgets.cards import KeyValuePanel, KeyValueRow, KeyValueState, StatCard, StatCardState
@@ -102,8 +102,18 @@ def test_facts_keep_their_widgets(qtbot):
     with qtbot.waitSignal(made.linkActivated) as caught:
         qtbot.mouseClick(before[1], Qt.MouseButton.LeftButton)
     assert caught.args == ["address:1"]
-    made.set_state(KeyValueState(rows[:1]))
-    assert len(made._values) == 1
+    high = made.sizeHint().height()
+    made.set_state(KeyValueState((rows[0], KeyValueRow("Why", "stopped by hand"))))
+    assert made._values[0] is before[0]
+    shown = lambda: [w.text() for w in made.findChildren(QLabel) if w.isVisible() and w.parent() is made]  # noqa: E731
+    assert shown() == ["State", "Why", "stopped by hand"]
+    assert not any(widget.isVisible() for widget in before[1:])
+    assert made.sizeHint().height() < high * 2 / 3
+    made.set_state(KeyValueState(rows))
+    assert made._values == before
+    assert all(widget.isVisible() for widget in before)
+    assert shown() == ["State", "Vault", "Round", "Mining", "automatic"]
+    assert made.sizeHint().height() == high
 
 
 def test_banner_acts_and_closes(qtbot):
