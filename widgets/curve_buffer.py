@@ -17,14 +17,16 @@ Floats = NDArray[np.float64]
 Places = NDArray[np.int64]
 FAN = 4  # blocks of one level in a block of the next
 MOST = 1 << 17  # points kept: 131,072
+PARTS = 8  # of the room is this part left when it begins to be halved
 _FIRST = 1024
 
 
 class CurveBuffer:
     """Channels over one x that never decreases. Values must be finite.
 
-    Of more than ``most`` points half are let go, again and again; of the first channel every run keeps its extremes.
-    ``thinned`` says by what factor.
+    Of more than ``most`` points, at least 8, half are let go, again and again; of the first channel every run keeps its
+    extremes. ``thinned`` says by what factor. What stays is gathered while more points come: to look at all at once
+    takes longer than a frame has time.
     """
 
     def __init__(self, channels: int, most: int = MOST) -> None:
@@ -32,7 +34,8 @@ class CurveBuffer:
         self.most = most
         self.thinned = 1
         self.count = 0
-        self._built = 0  # points that the pyramid knows
+        self._built, self._depth = 0, 0  # points that the pyramid knows, and its levels
+        self._half: _Half | None = None
         self._least = np.full(channels, np.inf)
         self._x = np.empty(_FIRST)
         self._y = np.empty((_FIRST, channels))
@@ -55,18 +58,14 @@ class CurveBuffer:
         ys = np.asarray(y, dtype=np.float64).reshape(len(xs), self.channels)
         if not len(xs) or not self.channels:
             return
-        if self.count + len(xs) > self.most:  # before there is room for them, which would be twice as much
-            self._halve(self.most - min(len(xs), self.most // 2))
-        old, new = self.count, self.count + len(xs)
-        self._x, self._y = _grown(self._x, new), _grown(self._y, new)
-        self._x[old:new], self._y[old:new] = xs, ys
-        self.count = new
-        self._halve(self.most)
+        step = max(1, self.most // PARTS)
+        for first in range(0, len(xs), step):
+            self._add(xs[first : first + step], ys[first : first + step])
         self._least = np.minimum(self._least, np.where(ys > 0, ys, np.inf).min(axis=0))
 
     def fit(self) -> None:
         """Let go of the room for more points, once none are expected; more can come all the same."""
-        self._x, self._y = self.x.copy(), self.y.copy()
+        self._x, self._y, self._half = self.x.copy(), self.y.copy(), None
 
     @property
     def behind(self) -> int:
@@ -156,19 +155,24 @@ class CurveBuffer:
 
     # Inside
 
-    def _halve(self, most: int) -> None:
-        """Let half of the points go, the newest excepted, as long as there are more; the pyramid is built anew."""
-        while self.count > most:
-            runs = self._y[: self.count // FAN * FAN, 0].reshape(-1, FAN)
-            low, high = runs.argmin(axis=1), runs.argmax(axis=1)
-            flat = low == high  # then its first and its last point stand for a run
-            ends = np.where(flat, 0, np.minimum(low, high)), np.where(flat, FAN - 1, np.maximum(low, high))
-            kept = (np.stack(ends, axis=1) + FAN * np.arange(len(runs))[:, None]).ravel()  # in order
-            kept = np.concatenate([[0], kept[(kept > 0) & (kept < self.count - 1)], [self.count - 1]])
-            self._x[: len(kept)] = self._x.take(kept)
-            self._y[: len(kept)] = self._y.take(kept, axis=0)  # four times as fast as an index
-            self.count, self.thinned = len(kept), self.thinned * 2
-            self._low, self._high, self._built = [], [], 0
+    def _add(self, xs: Floats, ys: Floats) -> None:
+        """Add a few points, and look at as many older ones as have to be looked at before there is no room."""
+        if self.count + len(xs) > self.most:
+            self._halve(self.most)
+        old, new = self.count, self.count + len(xs)
+        self._x, self._y = _grown(self._x, new), _grown(self._y, new)
+        self._x[old:new], self._y[old:new] = xs, ys
+        self.count = new
+        if new > self.most - self.most // PARTS:
+            self._halve(PARTS * len(xs))
+
+    def _halve(self, points: int) -> None:
+        """Look at so many more of the points of which half stay; with the last, the others are let go."""
+        self._half = self._half or _Half(self._x, self._y, self.count)
+        if self._half.gather(self._x, self._y, points):
+            self._x, self._y, self.count = self._half.close(self._x, self._y, self.count)
+            self._half, self._built = None, 0
+            self.thinned *= 2
 
     def _level(self, points: int, buckets: int) -> tuple[int, int]:
         """Return the level that fits, and whether its blocks are to be joined in pairs."""
@@ -176,13 +180,10 @@ class CurveBuffer:
         power = max(0, int(np.ceil(np.log2(points / max(1, buckets - 3)))))
         return power // 2, power % 2
 
-    def _levels(self) -> int:
-        return len(self._low)
-
     def _blocks(self, level: int) -> tuple[Places, Places]:
         """Return the extremes' places of a level, the highest where it has fewer; level 0 are the points themselves."""
         self._learn(self.count)
-        level = min(level, self._levels())
+        level = min(level, self._depth)
         if level == 0:
             own = np.broadcast_to(np.arange(self.count)[:, None], (self.count, self.channels))
             return own, own
@@ -197,15 +198,17 @@ class CurveBuffer:
             return
         while below > FAN:
             first, blocks = old // FAN**level, -(-below // FAN)
-            if level > self._levels():
+            if level > self._depth:
+                first = 0
+            if level > len(self._low):
                 self._low.append(np.empty((_FIRST, self.channels), dtype=np.int64))
                 self._high.append(np.empty((_FIRST, self.channels), dtype=np.int64))
-                first = 0
             for kept, best in ((self._low, np.argmin), (self._high, np.argmax)):
                 kept[level - 1] = _grown(kept[level - 1], blocks)
                 under = None if level == 1 else kept[level - 2]
                 kept[level - 1][first:blocks] = self._best(under, best, first * FAN, below)
             level, below = level + 1, blocks
+        self._depth = level - 1
 
     def _best(self, under: Places | None, best: Callable[..., Places], start: int, stop: int) -> Places:
         """Return where each block of FAN entries from ``start`` on has its extreme."""
@@ -229,6 +232,36 @@ class CurveBuffer:
             np.where(self._y[low[1::2], channels] < self._y[low[::2], channels], low[1::2], low[::2]),
             np.where(self._y[high[1::2], channels] > self._y[high[::2], channels], high[1::2], high[::2]),
         )
+
+
+class _Half:
+    """Half of a buffer's first points: of each run of FAN its least and its greatest value of the first channel."""
+
+    def __init__(self, x: Floats, y: Floats, count: int) -> None:
+        self._stop = (count - 1) // FAN * FAN  # the newest is kept, and what comes later
+        self._at, self._kept = 0, 0
+        self._x, self._y = np.empty_like(x), np.empty_like(y)
+
+    def gather(self, x: Floats, y: Floats, points: int) -> bool:
+        """Look at so many more points; whether none are left."""
+        first, last = self._at, min(self._stop, self._at + max(FAN, points // FAN * FAN))
+        runs = y[first:last, 0].reshape(-1, FAN)
+        low, high = runs.argmin(axis=1), runs.argmax(axis=1)
+        flat = low == high  # then its first and its last point stand for a run
+        ends = np.where(flat, 0, np.minimum(low, high)), np.where(flat, FAN - 1, np.maximum(low, high))
+        found = (np.stack(ends, axis=1) + np.arange(first, last, FAN)[:, None]).ravel()  # in order
+        if not first and found[0]:  # a curve begins where it began
+            found = np.concatenate([[0], found])
+        old, self._at, self._kept = self._kept, last, self._kept + len(found)
+        self._x[old : self._kept] = x.take(found)
+        self._y[old : self._kept] = y.take(found, axis=0)  # four times as fast as an index
+        return last == self._stop
+
+    def close(self, x: Floats, y: Floats, count: int) -> tuple[Floats, Floats, int]:
+        """Return the points that stay, with those that came in the meantime, and how many they are."""
+        whole = self._kept + count - self._stop
+        self._x[self._kept : whole], self._y[self._kept : whole] = x[self._stop : count], y[self._stop : count]
+        return self._x, self._y, whole
 
 
 def _grown(kept: NDArray, size: int) -> NDArray:  # type: ignore[type-arg]

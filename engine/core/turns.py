@@ -22,7 +22,7 @@ class Turns:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = weakref.ref(loop)  # a queue is kept as long as its loop, not the other way round
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[None] | Callable[[], None]] = deque()
         self._planned = False
 
     def ask(self) -> asyncio.Future[None]:
@@ -34,7 +34,8 @@ class Turns:
 
     def call(self, piece: Callable[[], None]) -> None:
         """Do a piece when its turn has come."""
-        self.ask().add_done_callback(lambda turn: None if turn.cancelled() else piece())
+        self._waiting.append(piece)
+        self._plan()
 
     def _plan(self) -> None:
         loop = self._loop()
@@ -46,6 +47,10 @@ class Turns:
         self._planned = False
         while self._waiting:
             turn = self._waiting.popleft()
+            if not isinstance(turn, asyncio.Future):
+                self._plan()
+                turn()
+                return
             if not turn.done():  # a task that was cancelled takes no turn
                 turn.set_result(None)
                 break

@@ -122,6 +122,31 @@ def test_more_points_than_fit_are_thinned_to_their_extremes(channels):
     assert 16 <= flat.count <= 64
 
 
+@settings(max_examples=80, deadline=None)
+@given(
+    sizes=st.lists(st.integers(0, 700), min_size=1, max_size=40),
+    most=st.integers(8, 1500),
+    channels=st.integers(1, 3),
+    seed=st.integers(0, 999),
+)
+def test_there_are_never_more_points_than_fit(sizes, most, channels, seed):
+    rng = np.random.default_rng(seed)
+    values = rng.standard_normal((sum(sizes), channels))
+    made, at = CurveBuffer(channels, most=most), 0
+    for size in sizes:
+        made.append(np.arange(at, at + size), values[at : at + size])
+        at += size
+        assert made.count <= most
+        assert len(made._x) < 2 * max(most, 1024)
+        assert made.count >= min(at, most // 3)
+        if not at:
+            continue
+        assert (made.x[0], made.x[-1]) == (0, at - 1)
+        assert (np.diff(made.x) > 0).all()
+        assert np.array_equal(made.y, values[made.x.astype(int)])
+        assert made.span() == (values[:at, 0].min(), values[:at, 0].max())
+
+
 def test_a_curve_that_ended_holds_its_points_alone_and_can_go_on():
     data, other = CurveBuffer(3), CurveBuffer(3)
     for start in range(0, 200_000, 5_000):
