@@ -16,6 +16,7 @@ import qasync
 from PySide6.QtCore import QCoreApplication, QDeadlineTimer, QObject, Qt, QThread, QTimerEvent
 
 TURN_S = 0.001  # after which what is ready waits for the next turn
+PATIENCE = 4  # turns that what can wait lets others go first
 
 
 class Waiting(asyncio.Handle):
@@ -50,6 +51,8 @@ class PreciseTimers(QObject):
         super().__init__()
         self._handles: dict[int, asyncio.Handle] = {}
         self._ready: deque[asyncio.Handle] = deque()
+        self._last: deque[asyncio.Handle] = deque()  # those that can wait
+        self._put_off = 0  # for so many turns
         self._soon = 0  # the timer of those that are ready; it fires when neither input nor painting is due
 
     def add_callback(self, handle: asyncio.Handle, delay: float = 0) -> asyncio.Handle:
@@ -60,10 +63,13 @@ class PreciseTimers(QObject):
             handle.timer = timer
         return handle
 
-    def add_ready(self, handle: asyncio.Handle) -> None:
-        """Run ``handle`` in the loop's next turn."""
-        self._ready.append(handle)
-        if not self._soon:
+    def add_ready(self, handle: asyncio.Handle, *, last: bool = False) -> None:
+        """Run ``handle`` in the loop's next turn, or in the next that has time left."""
+        (self._last if last else self._ready).append(handle)
+        self._wake()
+
+    def _wake(self) -> None:
+        if (self._ready or self._last) and not self._soon:
             self._soon = self.startTimer(0, Qt.TimerType.PreciseTimer)
 
     def drop(self, handle: Waiting) -> None:
@@ -91,19 +97,28 @@ class PreciseTimers(QObject):
         """Run those that are ready by now; what they call for is the next turn's.
 
         Where they take long, the rest of them is the next turn's too: input, painting and deadlines come in between.
+        Work in pieces would fill every turn: it is done in what is left of one, or has been put off for long enough.
         """
         self._soon = 0
-        ready, end = self._ready, time.perf_counter() + TURN_S
-        for left in range(len(ready) - 1, -1, -1):
+        ready, waits, end = self._ready, bool(self._last), time.perf_counter() + TURN_S
+        if self._put_off == PATIENCE:
+            self._put_off = 0
+            ready.appendleft(self._last.popleft())
+        for _ in range(len(ready)):
             if not ready:  # a loop within a call has run them
                 return
-            handle = ready.popleft()
-            if left and not self._soon:
-                self._soon = self.startTimer(0, Qt.TimerType.PreciseTimer)
-            if not handle.cancelled():
-                handle._run()
-            if left and time.perf_counter() > end:
+            self._run(ready.popleft())
+            if time.perf_counter() > end:
+                self._put_off += bool(self._last)
                 return
+        if waits and self._last:
+            self._put_off = 0
+            self._run(self._last.popleft())
+
+    def _run(self, handle: asyncio.Handle) -> None:
+        self._wake()  # before it: a call that opens a dialog comes back late
+        if not handle.cancelled():
+            handle._run()
 
     def stop(self) -> None:
         """Drop everything that is still waiting."""
@@ -111,7 +126,8 @@ class PreciseTimers(QObject):
             self.killTimer(timer)
         self._handles.clear()
         self._ready.clear()
-        self._soon = 0
+        self._last.clear()
+        self._soon = self._put_off = 0
 
     def set_debug(self, enabled: bool) -> None:
         """Accept what qasync passes on; there is nothing to trace."""
@@ -147,6 +163,12 @@ class ConsoleLoop(qasync.QEventLoop):  # type: ignore[misc]
             raise TypeError(f"{callback!r} cannot be called")
         handle = asyncio.Handle(callback, args, self, context)
         self._timer.add_ready(handle)
+        return handle
+
+    def call_last(self, callback: Callable[..., object], *args: Any) -> asyncio.Handle:
+        """Call ``callback`` in the next turn in which little else is ready."""
+        handle = asyncio.Handle(callback, args, self)
+        self._timer.add_ready(handle, last=True)
         return handle
 
     def set_debug(self, enabled: bool) -> None:

@@ -41,7 +41,7 @@ class Turns:
         loop = self._loop()
         if not self._planned and self._waiting and loop is not None and not loop.is_closed():
             self._planned = True
-            loop.call_soon(self._let_one_go)
+            getattr(loop, "call_last", loop.call_soon)(self._let_one_go)  # a loop may know what can wait
 
     def _let_one_go(self) -> None:
         self._planned = False

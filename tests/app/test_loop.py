@@ -6,11 +6,13 @@ import asyncio
 import sys
 import time
 import weakref
+from itertools import pairwise
 
 import pytest
 from PySide6.QtCore import QEventLoop, QObject
 
-from app.loop import ConsoleLoop
+from app.loop import PATIENCE, ConsoleLoop
+from engine.core.turns import turns
 
 
 async def test_sleep_is_never_short() -> None:
@@ -59,6 +61,43 @@ async def test_what_is_to_be_done_soon_is_done_in_its_order_and_leaves_room() ->
         await asyncio.sleep(0.001)
     assert [n for n in done if n != "deadline"] == [n for n in range(20) if n != 5]
     assert done.index("deadline") < 10 and loop.time() > deadline
+
+
+async def test_what_can_wait_lets_others_go_first_but_not_for_long() -> None:
+    loop, done = asyncio.get_running_loop(), []
+    assert isinstance(loop, ConsoleLoop)
+    for number in range(3):
+        loop.call_last(done.append, f"last {number}")
+    never = loop.call_last(done.append, "never")
+    never.cancel()
+    loop.call_soon(done.append, "soon")
+    await asyncio.sleep(0.05)
+    assert done == ["soon", "last 0", "last 1", "last 2"]
+    done.clear()
+
+    def busy() -> None:
+        done.append("busy")
+        time.sleep(0.0015)  # longer than a turn has
+        if len(done) < 40:
+            loop.call_soon(busy)
+
+    busy()
+    for number in range(3):
+        loop.call_last(done.append, f"last {number}")
+    while len(done) < 40:
+        await asyncio.sleep(0.001)
+    at = [done.index(f"last {number}") for number in range(3)]
+    assert at[0] >= PATIENCE
+    assert all(0 < later - sooner <= PATIENCE + 1 for sooner, later in pairwise([0, *at]))
+
+
+async def test_work_in_pieces_waits_for_those_that_are_ready() -> None:
+    loop, done = asyncio.get_running_loop(), []
+    turns().call(lambda: done.append("piece"))
+    loop.call_soon(lambda: loop.call_soon(done.append, "ready"))
+    loop.call_soon(time.sleep, 0.002)
+    await asyncio.sleep(0.05)
+    assert done == ["ready", "piece"]
 
 
 async def test_a_loop_within_a_call_goes_on_with_what_is_to_be_done_soon() -> None:
