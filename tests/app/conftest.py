@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent
+from PySide6.QtGui import QDragEnterEvent, QDragMoveEvent, QDropEvent, QKeySequence
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.console import Console
@@ -69,6 +70,13 @@ async def _until(condition: Callable[[], Any], seconds: float = 60.0) -> Any:
     return found
 
 
+async def _command(wiring: Wiring, keys: str) -> None:
+    """Press a command's key once the command is enabled: the window hears a moment later of what makes it possible."""
+    command = next(command for command in wiring.commands.all.values() if keys in command.keys)
+    await _until(wiring.commands.actions[command.key].isEnabled)
+    QTest.keySequence(QApplication.focusWidget() or wiring.window, QKeySequence(keys))
+
+
 def _drop(target: QWidget, *paths: Path) -> None:
     """Drop files on a widget as the desktop does."""
     mime = QMimeData()
@@ -94,6 +102,12 @@ def opened() -> Callable[..., contextlib.AbstractAsyncContextManager[Wiring]]:
 def until() -> Callable[..., Any]:
     """Wait until a condition gives something true: ``await until(condition, seconds)``."""
     return _until
+
+
+@pytest.fixture
+def command() -> Callable[..., Any]:
+    """Press the key of a command when it is enabled: ``await command(wiring, "F5")``."""
+    return _command
 
 
 @pytest.fixture

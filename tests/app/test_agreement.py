@@ -59,12 +59,12 @@ async def ended(wiring: Any, until: Any) -> Any:
 
 
 async def test_a_round_off_chain_by_keys_pause_step_and_inject(
-    opened: Opened, data_dir: DataDir, until: Any, tmp_path: Path
+    opened: Opened, data_dir: DataDir, until: Any, command: Any, tmp_path: Path
 ) -> None:
     async with opened(data_dir) as wiring:
         half, model = await shown(wiring, until), wiring.agreement
         await until(half.bar.run.isEnabled)
-        QTest.keyClick(wiring.window, Qt.Key.Key_F7)
+        await command(wiring, "F7")
         await until(lambda: model.state.run is not None and model.state.run.iteration == 1, 60)
         assert half.tabs.currentIndex() == 2  # the live tab comes by itself
         assert wiring.consensus.state.run is None  # the keys are for the half that is shown
@@ -80,7 +80,7 @@ async def test_a_round_off_chain_by_keys_pause_step_and_inject(
         half.setup.inject.click()
         assert (model.state.run.marks[0].iteration, model.state.run.marks[0].text) == (2, f"{victim}: equivocating")
         await until(lambda: any(mark.text.startswith(victim) for mark in half.live.gap._state.marks))
-        QTest.keyClick(wiring.window, Qt.Key.Key_F5)
+        await command(wiring, "F5")
         run = await ended(wiring, until)
         assert run.failure == ""
         assert run.result.converged

@@ -79,12 +79,13 @@ async def test_rock_paper_scissors_to_the_verdict(opened: Opened, data_dir: Data
         assert run.trace.count > 10
         assert "NashConv, by best responses" in page.live.gap._title.text()
         await until(lambda: page.live.gap.points_drawn > 2)
-        assert page.live.pictures.simplex[1].isVisible()
-        assert "rock 0.333" in page.live.pictures.simplex[0].accessibleDescription()
-        assert [plot._title.text() for plot in page.live.panels if plot.isVisible()] == ["Player 1", "Player 2"]
+        await until(lambda: "rock 0.333" in page.live.pictures.simplex[0].accessibleDescription())
+        await until(page.live.pictures.simplex[1].isVisible)
+        titles = lambda: [plot._title.text() for plot in page.live.panels if plot.isVisible()]  # noqa: E731
+        await until(lambda: titles() == ["Player 1", "Player 2"])
 
 
-async def test_pause_step_resume_stop(opened: Opened, data_dir: DataDir, until: Any) -> None:
+async def test_pause_step_resume_stop(opened: Opened, data_dir: DataDir, until: Any, command: Any) -> None:
     async with opened(data_dir) as wiring:
         page = await shown(wiring, until, method="fictitious-play", epsilon=1e-9)
         speed = page.bar.speed
@@ -101,7 +102,7 @@ async def test_pause_step_resume_stop(opened: Opened, data_dir: DataDir, until: 
         click(page.bar.step)
         await until(lambda: model.state.run.trace.count == count + 1)
         await until(lambda: model.state.run.state == "paused" and page.bar.step.isEnabled())
-        QTest.keyClick(wiring.window, Qt.Key.Key_F7)
+        await command(wiring, "F7")
         await until(lambda: model.state.run.trace.count == count + 2)
         assert list(np.diff(model.state.run.trace.x)) == [1.0] * (count + 1)
         await until(lambda: model.state.run.state == "paused" and page.bar.run.isEnabled())
@@ -371,7 +372,7 @@ async def test_a_byzantine_agent_is_marked(opened: Opened, data_dir: DataDir, un
         assert np.linalg.norm(run.profile[1]) > 3 * np.linalg.norm(run.setup and run.game.points[0])
         await until(lambda: page.live.gap._state.marks)
         assert page.live.gap._state.marks[0].x == 5
-        assert "is faulty" in page.live.pictures.positions.accessibleDescription()
+        await until(lambda: "is faulty" in page.live.pictures.positions.accessibleDescription())
         game = wiring.consensus.state.game
         assert game is not run.game  # the game of the form has no fault
         wiring.consensus.fill(fault="nan")

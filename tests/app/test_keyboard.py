@@ -254,21 +254,23 @@ async def test_leagues_merkle_and_replay(opened: Any, data_dir: DataDir, until: 
         await until(lambda: replay.state.verify.state == "ok")
 
 
-async def test_consensus(opened: Any, data_dir: DataDir, until: Any, keyboard: Any, heard: list[str]) -> None:
+async def test_consensus(
+    opened: Any, data_dir: DataDir, until: Any, command: Any, keyboard: Any, heard: list[str]
+) -> None:
     async with opened(data_dir) as wiring:
         keys, games, agents = keyboard(wiring), wiring.consensus, wiring.agreement
         await until(lambda: games.state.ready and agents.state.task is not None)
         games.fill(method="mwu", epsilon=1e-9, iterations=40)
         page = keys.page("consensus")
         await until(lambda: page.bar.run.isEnabled())
-        keys.press(Key.Key_F7)
+        await command(wiring, "F7")
         await until(lambda: games.state.run is not None and games.state.run.state == "paused")
         await until(lambda: page.bar.run.text() == "Resume" and page.bar.stop.isEnabled())
         await keys.use("Stop")
         await until(lambda: games.state.run.ended and page.bar.reset.isEnabled())
         await keys.use("Reset")
         await until(lambda: games.state.run is None and page.bar.run.isEnabled())
-        keys.press(Key.Key_F5)
+        await command(wiring, "F5")
         await until(lambda: games.state.run is not None and games.state.run.ended)
         run = games.state.run
         await until(lambda: f"{run.title}. {verdict_of(run).word}: {verdict_of(run).text}" in heard)
@@ -292,7 +294,9 @@ async def test_consensus(opened: Any, data_dir: DataDir, until: Any, keyboard: A
         await keys.tab("Agents of the result", QTableView)
 
 
-async def test_learning_chain(opened: Any, data_dir: DataDir, until: Any, keyboard: Any, heard: list[str]) -> None:
+async def test_learning_chain(
+    opened: Any, data_dir: DataDir, until: Any, command: Any, keyboard: Any, heard: list[str]
+) -> None:
     async with opened(data_dir) as wiring:
         keys, model = keyboard(wiring), wiring.learning
         await until(lambda: model.state.scenarios and model.state.ready)
@@ -316,7 +320,7 @@ async def test_learning_chain(opened: Any, data_dir: DataDir, until: Any, keyboa
         await until(lambda: model.state.slot == 1)
         await keys.show_tab("Parts of the chain", "Votes")
         await keys.tab("ACK matrix")
-        keys.press(Key.Key_F5)
+        await command(wiring, "F5")
         await until(lambda: model.state.run.ended)
         assert [fault.fault for fault in model.state.run.faults] == ["equivocate_headers"]
         verdict = learning_verdict(model.state.run)

@@ -65,12 +65,12 @@ async def ended(wiring: Any, until: Any) -> Any:
 
 
 async def test_a_chain_by_keys_phase_by_phase_with_a_fault(
-    opened: Opened, data_dir: DataDir, until: Any, tmp_path: Path
+    opened: Opened, data_dir: DataDir, until: Any, command: Any, tmp_path: Path
 ) -> None:
     async with opened(data_dir) as wiring:
         page, model = await shown(wiring, until), wiring.learning
         await until(page.bar.run.isEnabled)
-        QTest.keyClick(wiring.window, Qt.Key.Key_F7)
+        await command(wiring, "F7")
         await until(lambda: model.state.run is not None and model.state.run.phase is not None, 60)
         assert wiring.agreement.state.run is None  # the keys are for the page that is shown
         assert model.state.run.phase.phase == PHASES[0]
@@ -89,7 +89,7 @@ async def test_a_chain_by_keys_phase_by_phase_with_a_fault(
         page.faults.targets["validators"].set_value("")
         page.faults.buttons["equivocate_headers"].click()
         await until(lambda: model.state.run.faults)
-        QTest.keyClick(wiring.window, Qt.Key.Key_F5)
+        await command(wiring, "F5")
         run = await ended(wiring, until)
         assert run.failure == ""
         await until(lambda: [row[1] for row in page.faults.table.visible_rows()] == ["Equivocate headers"])
@@ -251,7 +251,7 @@ async def test_every_fault_and_every_scenario_is_a_button(opened: Opened, data_d
 
 
 async def test_a_sweep_is_measured_chosen_stopped_and_exported(
-    opened: Opened, data_dir: DataDir, until: Any, tmp_path: Path
+    opened: Opened, data_dir: DataDir, until: Any, command: Any, tmp_path: Path
 ) -> None:
     async with opened(data_dir) as wiring:
         page, model = await shown(wiring, until), wiring.sweep
@@ -281,10 +281,10 @@ async def test_a_sweep_is_measured_chosen_stopped_and_exported(
         assert json.loads((tmp_path / "sweep.json").read_text())["configuration"]["attacks"] == ["scale"]
         assert QImage(str(tmp_path / "sweep.png")).height() > 200
         model.edit(attacks=("scale", "noise", "sign_flip"), fractions=(0.0, 0.08, 0.16, 0.24, 0.31))
-        QTest.keyClick(wiring.window, Qt.Key.Key_F5)
+        await command(wiring, "F5")
         await until(lambda: model.state.busy and model.state.done >= 1, 60)
         await until(page.sweep.stop.isEnabled)
-        QTest.keyClick(wiring.window, Qt.Key.Key_F8)
+        await command(wiring, "F8")
         await until(lambda: not model.state.busy)
         assert model.state.state == "cancelled"
         assert 1 <= len(model.state.cells) < 30

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import linecache
 import os
 import sys
 import threading
@@ -129,7 +130,8 @@ class Probe:
             await asyncio.sleep(0)
             ready = time.monotonic() - self.started
             assert self.watch is not None
-            tell(what="ready", seconds=ready, rss=resident(), modules=loaded(), **self.watch.stop())
+            read = len(linecache.cache)
+            tell(what="ready", seconds=ready, rss=resident(), modules=loaded(), sources=read, **self.watch.stop())
             await MODES[self.mode](console.wiring, self)
         except BaseException as error:
             tell(what="failed", why=repr(error))
