@@ -114,6 +114,9 @@ def test_facts_keep_their_widgets(qtbot):
     assert all(widget.isVisible() for widget in before)
     assert shown() == ["State", "Vault", "Round", "Mining", "automatic"]
     assert made.sizeHint().height() == high
+    made.set_state(KeyValueState(rows[:1]))
+    assert len(made._values) == 1
+    assert shown() == ["State"]
 
 
 def test_banner_acts_and_closes(qtbot):
